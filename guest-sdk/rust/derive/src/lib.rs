@@ -1,0 +1,1 @@
+//! Derives for correlator-sdk.

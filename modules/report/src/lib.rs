@@ -1,0 +1,1 @@
+//! A notice for each record, and totals.

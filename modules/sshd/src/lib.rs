@@ -1,0 +1,1 @@
+//! OpenSSH sessions, failed logins and attacks.

@@ -1,0 +1,1 @@
+//! Bytes to records: framing, syslog parsing and time.

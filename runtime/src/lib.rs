@@ -1,0 +1,3 @@
+//! The engine of Correlator.
+
+pub mod declaration;

@@ -1,0 +1,1 @@
+//! The engine's end-to-end tests.
