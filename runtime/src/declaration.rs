@@ -23,6 +23,21 @@ pub enum Setting {
     Duration(i64),
 }
 
+impl Setting {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Integer(_) => Kind::Integer,
+            Self::Float(_) => Kind::Float,
+            Self::Boolean(_) => Kind::Boolean,
+            Self::Time(_) => Kind::Time,
+            Self::Duration(_) => Kind::Duration,
+        }
+    }
+}
+
 /// A named, typed place in an event or in a row of an effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {

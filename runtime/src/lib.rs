@@ -1,3 +1,36 @@
-//! The engine of Correlator.
+//! The engine of Correlator: records in, events out, effects done.
+//!
+//! # Layout
+//! In reading order; a room imports only from rooms above it.
+//! - [`limit`] and [`clock`]: every number that bounds something; where time comes from
+//! - [`text`], [`declaration`], [`guest`], [`wit`]: pure values: what strangers say, what guests declare, how they are
+//!   called, the bindings of the contract
+//! - [`stack`]: what the operator wants
+//! - [`source`] and [`capability`]: bytes to records; requests to the world
+//! - [`sandbox`]: a component in; one bounded call and one turn out
+//! - [`pipeline`]: the record path and the delivery path
+//! - [`cli`]: arguments, wiring, words, exit codes
+
+pub mod limit;
+
+pub mod clock;
+
+pub mod text;
 
 pub mod declaration;
+
+pub mod guest;
+
+mod wit;
+
+pub mod stack;
+
+pub mod source;
+
+pub mod capability;
+
+pub mod sandbox;
+
+pub mod pipeline;
+
+pub mod cli;

@@ -1,0 +1,57 @@
+//! Capabilities: what the host does in the world when a listener asks for it.
+//!
+//! Each is one file: what its grant says, how a request is checked against it, how it is carried out. A request that
+//! the grant does not cover is denied with the reason; one that the world refuses has failed. Both are values, counted
+//! and told; neither stops anything else. This room must never know which listener asks, or why.
+
+mod cells;
+mod log;
+mod table;
+
+use thiserror::Error;
+
+pub use log::{Console, LogLines, Paint};
+pub use table::TableFiles;
+
+use crate::guest::Effect;
+
+/// What one listener may do: the capabilities that its stack granted, ready to use.
+#[derive(Default)]
+pub struct Capabilities {
+    /// Lines on the terminal.
+    pub log: Option<LogLines>,
+    /// Rows of table files.
+    pub table: Option<TableFiles>,
+}
+
+/// Why an effect was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The stack does not allow it.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// The request makes no sense.
+    #[error("not understood: {0}")]
+    Malformed(String),
+    /// The world did not take it.
+    #[error("failed: {0}")]
+    Failed(String),
+}
+
+impl Capabilities {
+    /// Carries out an effect, all of it or none, and says how many rows it had.
+    ///
+    /// # Errors
+    /// It is not granted, makes no sense, or the world did not take it.
+    pub fn execute(&mut self, effect: &Effect) -> Result<usize, Refusal> {
+        match (effect.capability.as_str(), &mut self.log, &mut self.table) {
+            ("log", Some(log), _) => log.execute(effect),
+            ("table", _, Some(table)) => table.execute(effect),
+            ("log" | "table", ..) => Err(Refusal::Denied(format!(
+                "`{}` is not granted; add it under this listener's `grants`",
+                effect.capability
+            ))),
+            (other, ..) => Err(Refusal::Denied(format!("there is no capability `{other}`"))),
+        }
+    }
+}

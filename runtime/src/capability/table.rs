@@ -1,0 +1,132 @@
+//! The capability `table`: rows of CSV and JSON-lines files in one folder.
+//!
+//! The target is a file's name, `NAME.csv` or `NAME.jsonl`; the columns are the table's. A row is one line, whatever
+//! is in it, and a turn's rows are written at once: so the end of the last whole line is always known, and what a
+//! crash or a full disk left behind it is cut off before anything else is written.
+
+mod csv;
+mod file;
+mod json;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use file::TableFile;
+
+use super::{Refusal, cells};
+use crate::guest::Effect;
+use crate::limit;
+use crate::text::clean;
+
+/// How a table file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Csv,
+    JsonLines,
+}
+
+/// When a file is put aside, and how many of those are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// The size at which a file is put aside; never, if absent.
+    pub bytes: Option<u64>,
+    /// How many of those put aside are kept.
+    pub keep: u32,
+}
+
+/// The grant `table`, ready to use.
+pub struct TableFiles {
+    folder: PathBuf,
+    rotation: Rotation,
+    files: HashMap<String, TableFile>,
+    lines: Vec<u8>,
+}
+
+impl TableFiles {
+    /// Files in this folder and nowhere else. The folder is made when the first row comes.
+    #[must_use]
+    pub fn new(folder: PathBuf, rotation: Rotation) -> Self {
+        Self { folder, rotation, files: HashMap::new(), lines: Vec::new() }
+    }
+
+    /// Where the files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn execute(&mut self, effect: &Effect) -> Result<usize, Refusal> {
+        let form = form(&effect.target)?;
+        if effect.columns.is_empty() {
+            return Err(Refusal::Malformed("a table without columns".into()));
+        }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let mut count = 0;
+        for row in cells::rows(effect) {
+            match form {
+                Form::Csv => csv::row(&effect.columns, row, &mut lines),
+                Form::JsonLines => json::row(&effect.columns, row, &mut lines),
+            }
+            count += 1;
+        }
+        let header = match form {
+            Form::Csv => csv::header(&effect.columns),
+            Form::JsonLines => Vec::new(),
+        };
+        let rotation = self.rotation;
+        let written = self.append(&effect.target, &header, &lines, rotation);
+        self.lines = lines;
+        written.map(|()| count)
+    }
+
+    fn append(
+        &mut self,
+        target: &str,
+        header: &[u8],
+        lines: &[u8],
+        rotation: Rotation,
+    ) -> Result<(), Refusal> {
+        let folder = &self.folder;
+        let failed =
+            |error| Refusal::Failed(format!("{}: {error}", folder.join(target).display()));
+        if !self.files.contains_key(target) {
+            if self.files.len() >= limit::TABLE_FILES_MAX {
+                return Err(Refusal::Denied(format!(
+                    "`{target}` would be one more than the {} files that a listener may have open",
+                    limit::TABLE_FILES_MAX
+                )));
+            }
+            let file = TableFile::open(folder, target, header).map_err(failed)?;
+            self.files.insert(target.to_owned(), file);
+        }
+        match self.files.get_mut(target) {
+            Some(file) => file.append(header, lines, rotation).map_err(failed),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The form that a target's name asks for; a name that could lead out of the folder is denied.
+fn form(target: &str) -> Result<Form, Refusal> {
+    let shown = || clean(target, limit::NAME_BYTES_MAX);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let inside = target.len() <= limit::TARGET_BYTES_MAX
+        && target.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && target.chars().all(plain);
+    if !inside {
+        return Err(Refusal::Denied(format!(
+            "`{}` is no name of a table file: letters, digits, `_`, `-` and `.`, at most {} bytes",
+            shown(),
+            limit::TARGET_BYTES_MAX
+        )));
+    }
+    match Path::new(target).extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => Ok(Form::Csv),
+        Some("jsonl") => Ok(Form::JsonLines),
+        _ => Err(Refusal::Denied(format!(
+            "`{}` must end in `.csv` or `.jsonl`; other files are not for tables",
+            shown()
+        ))),
+    }
+}

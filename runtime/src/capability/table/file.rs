@@ -1,0 +1,219 @@
+//! One table file: opened without following links, repaired, appended to by whole lines, put aside when it is large.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
+use super::Rotation;
+use crate::limit;
+
+/// An open file that ends with a whole line.
+pub(super) struct TableFile {
+    folder: PathBuf,
+    name: String,
+    file: File,
+    /// The end of the last whole line.
+    committed: u64,
+}
+
+impl TableFile {
+    /// Opens the file or makes it. Half a line at its end is cut off; a table with another header is put aside.
+    pub(super) fn open(folder: &Path, name: &str, header: &[u8]) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let (file, committed) = open_and_repair(folder, name)?;
+        let mut table = Self { folder: folder.to_owned(), name: name.to_owned(), file, committed };
+        if !header.is_empty() && table.committed > 0 && table.first_line()? != header {
+            tracing::warn!(
+                "{} has other columns than before; it is put aside as {}",
+                folder.join(name).display(),
+                put_aside_name(name, 1)
+            );
+            table.put_aside(u32::MAX)?;
+        }
+        Ok(table)
+    }
+
+    /// Appends whole lines, all or none, below a header where the file is new.
+    pub(super) fn append(
+        &mut self,
+        header: &[u8],
+        lines: &[u8],
+        rotation: Rotation,
+    ) -> io::Result<()> {
+        let full = |bytes| self.committed > 0 && self.committed + lines.len() as u64 > bytes;
+        if rotation.bytes.is_some_and(full) {
+            self.put_aside(rotation.keep)?;
+        }
+        let written = if self.committed == 0 && !header.is_empty() {
+            self.file.write_all(&[header, lines].concat())
+        } else {
+            self.file.write_all(lines)
+        };
+        match written.and_then(|()| self.file.stream_position()) {
+            Ok(end) => {
+                self.committed = end;
+                Ok(())
+            }
+            Err(error) => {
+                // A full disk may have taken a part: back to the last whole line.
+                self.file.set_len(self.committed)?;
+                self.file.seek(SeekFrom::Start(self.committed))?;
+                Err(error)
+            }
+        }
+    }
+
+    fn first_line(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.file.seek(SeekFrom::Start(0))?;
+        BufReader::new((&self.file).take(limit::TABLE_HEADER_BYTES_MAX))
+            .read_until(b'\n', &mut line)?;
+        self.file.seek(SeekFrom::Start(self.committed))?;
+        Ok(line)
+    }
+
+    /// Renames the file to `NAME.1`, and those before it one up; at most `keep` stay.
+    fn put_aside(&mut self, keep: u32) -> io::Result<()> {
+        let path = |number| self.folder.join(put_aside_name(&self.name, number));
+        let mut last = 0;
+        while last < keep && path(last + 1).try_exists()? {
+            last += 1;
+        }
+        for number in (1..=last).rev() {
+            if number == keep {
+                fs::remove_file(path(number))?;
+            } else {
+                fs::rename(path(number), path(number + 1))?;
+            }
+        }
+        let current = self.folder.join(&self.name);
+        if keep == 0 {
+            fs::remove_file(&current)?;
+        } else {
+            fs::rename(&current, path(1))?;
+        }
+        (self.file, self.committed) = open_and_repair(&self.folder, &self.name)?;
+        Ok(())
+    }
+}
+
+fn put_aside_name(name: &str, number: u32) -> String {
+    format!("{name}.{number}")
+}
+
+/// Opens a plain file for this process alone, cuts half a line off its end, and says where it ends.
+fn open_and_repair(folder: &Path, name: &str) -> io::Result<(File, u64)> {
+    let directory = File::open(folder)?;
+    // A link planted under this name would lead elsewhere; a pipe would block.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let descriptor =
+        rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR | Mode::RGRP)
+            .map_err(|error| match error {
+                rustix::io::Errno::LOOP => io::Error::other("it is a link, and links are not followed"),
+                other => other.into(),
+            })?;
+    let mut file = File::from(descriptor);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+        match error {
+            rustix::io::Errno::WOULDBLOCK => io::Error::other("another run is writing to it"),
+            other => other.into(),
+        }
+    })?;
+    let length = file.metadata()?.len();
+    let committed = end_of_last_line(&mut file, length)?;
+    if committed < length {
+        tracing::warn!(
+            "{}: cut {} bytes of half a row that an earlier run left",
+            folder.join(name).display(),
+            length - committed
+        );
+        file.set_len(committed)?;
+    }
+    file.seek(SeekFrom::Start(committed))?;
+    Ok((file, committed))
+}
+
+/// Looks for the last line feed, from the end backwards.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
+    const STEP: u64 = 64 << 10;
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        let mut block = vec![0; (end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut block)?;
+        if let Some(place) = memchr::memrchr(b'\n', &block) {
+            return Ok(start + place as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{Rotation, TableFile};
+
+    const HEADER: &[u8] = b"a,b\n";
+
+    fn folder(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("correlator-table-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn half_a_row_is_cut_and_the_header_written_once() {
+        let folder = folder("repair");
+        let append = |lines: &[u8]| {
+            TableFile::open(&folder, "t.csv", HEADER)
+                .and_then(|mut table| table.append(HEADER, lines, Rotation::default()))
+                .expect("a table");
+        };
+        append(b"1,2\n");
+        fs::write(folder.join("t.csv"), b"a,b\n1,2\n3,").expect("a torn file");
+        append(b"5,6\n");
+        assert_eq!(fs::read(folder.join("t.csv")).expect("a table"), b"a,b\n1,2\n5,6\n");
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn a_large_file_is_put_aside_and_the_oldest_goes() {
+        let folder = folder("rotate");
+        let rotation = Rotation { bytes: Some(10), keep: 2 };
+        let mut table = TableFile::open(&folder, "t.csv", HEADER).expect("a table");
+        for row in [b"1,1\n", b"2,2\n", b"3,3\n", b"4,4\n"] {
+            table.append(HEADER, row, rotation).expect("a row");
+        }
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        assert_eq!(read("t.csv"), "a,b\n4,4\n");
+        assert_eq!(read("t.csv.1"), "a,b\n3,3\n");
+        assert_eq!(read("t.csv.2"), "a,b\n2,2\n");
+        assert_eq!(read("t.csv.3"), "");
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn links_and_other_columns_are_not_written_to() {
+        let folder = folder("link");
+        fs::create_dir_all(&folder).expect("a folder");
+        std::os::unix::fs::symlink("/dev/null", folder.join("t.csv")).expect("a link");
+        let error = TableFile::open(&folder, "t.csv", HEADER).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("it is a link, and links are not followed"));
+        fs::write(folder.join("u.csv"), b"x,y\n9,9\n").expect("another table");
+        let mut table = TableFile::open(&folder, "u.csv", HEADER).expect("a table");
+        table.append(HEADER, b"1,2\n", Rotation::default()).expect("a row");
+        assert_eq!(fs::read(folder.join("u.csv")).expect("a table"), b"a,b\n1,2\n");
+        assert_eq!(fs::read(folder.join("u.csv.1")).expect("the old one"), b"x,y\n9,9\n");
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+}

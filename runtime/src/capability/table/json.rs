@@ -1,0 +1,44 @@
+//! A row as a line of JSON: an object with a member for each column that is not absent.
+
+use correlator_frame::text;
+use correlator_frame::value::Value;
+
+use super::super::cells::Row;
+use crate::declaration::Column;
+
+/// Appends a row as a line.
+pub(super) fn row(columns: &[Column], row: Row<'_>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    let mut first = true;
+    for (place, column) in columns.iter().enumerate() {
+        let Some(value) = row.value(place) else { continue };
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        quoted(column.name.as_bytes(), out);
+        out.push(b':');
+        member(value, out);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn member(value: Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Text(bytes) => quoted(bytes, out),
+        Value::Time(_) | Value::Duration(_) => {
+            out.push(b'"');
+            text::value(value, out);
+            out.push(b'"');
+        }
+        Value::Float(number) if !number.is_finite() => out.extend_from_slice(b"null"),
+        other => text::value(other, out),
+    }
+}
+
+/// Appends a JSON string.
+fn quoted(bytes: &[u8], out: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(bytes);
+    // Writing a string to memory can't fail.
+    let _ = serde_json::to_writer(out, text.as_ref());
+}

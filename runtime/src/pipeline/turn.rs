@@ -1,0 +1,325 @@
+//! A module's turn, checked: rows as the module returned them in, rows as listeners get them out.
+//!
+//! Every word of a turn is a stranger's. What breaks the layout fails the whole turn, and the message says which row
+//! and what; what passes needs no second look by anyone.
+
+use correlator_frame::event::{
+    BatchHeader, Id, Rows as RowIterator, SEVERITY_OF_SCHEMA, TURN_HEADER, TurnHeader,
+};
+use correlator_frame::value::Kind;
+
+use crate::declaration::EventSchema;
+use crate::guest::{Cause, Failure, Rows, Tick};
+use crate::limit::{Limits, TIMERS_MAX};
+
+/// Where a record came from: what names the events that it triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) source: u32,
+    pub(super) position: u64,
+}
+
+impl Place {
+    /// A tick is a source of its own: the same tick gives the same ids.
+    pub(super) fn of_tick(tick: Tick) -> Self {
+        let from_the_end = match tick.cause {
+            Cause::Timer(timer) => timer,
+            Cause::End => TIMERS_MAX as u32,
+        };
+        Self { source: u32::MAX - from_the_end, position: tick.time.cast_unsigned() }
+    }
+}
+
+/// What a row of one schema must look like.
+struct Shape {
+    name: String,
+    severity: u32,
+    words: usize,
+    columns: Vec<(String, Kind)>,
+    /// A bit for each column that may be absent.
+    optional: u64,
+    /// Columns whose cells must be looked at.
+    texts: Vec<usize>,
+    booleans: Vec<usize>,
+}
+
+/// Checks the turns of one module.
+pub(super) struct Checker {
+    shapes: Vec<Shape>,
+    /// Where the module's schemas begin among those of the whole stack.
+    first_schema: u32,
+    events_max: usize,
+    events_per_minute: u64,
+    minute: i64,
+    events_this_minute: u64,
+    /// Events so far, by schema.
+    pub(super) counts: Vec<u64>,
+}
+
+const MINUTE: i64 = 60_000_000_000;
+
+impl Checker {
+    pub(super) fn new(schemas: &[EventSchema], first_schema: u32, limits: &Limits) -> Self {
+        Self {
+            shapes: schemas.iter().map(shape).collect(),
+            first_schema,
+            events_max: limits.events_per_turn,
+            events_per_minute: limits.events_per_minute,
+            minute: i64::MIN,
+            events_this_minute: 0,
+            counts: vec![0; schemas.len()],
+        }
+    }
+
+    /// The rows for listeners. `places` are those of the batch's records, `now` is event time.
+    pub(super) fn check(
+        &mut self,
+        call: &'static str,
+        turn: Rows,
+        places: &[Place],
+        now: i64,
+    ) -> Result<Rows, Failure> {
+        let broken = |problem| Failure::Broken { call, problem };
+        let mut index = Vec::with_capacity(turn.index.len() + turn.index.len() / 2);
+        let mut counts = vec![0; self.shapes.len()];
+        let (mut row_number, mut last_record, mut count) = (0, 0, 0);
+        let mut rows = RowIterator::new(&turn.index, TURN_HEADER);
+        for row in rows.by_ref() {
+            let header = TurnHeader::read(row);
+            if header.record != last_record {
+                count = 0;
+            }
+            let place = self
+                .row(row, header, last_record, places, turn.text.len())
+                .map_err(|problem| broken(format!("row {row_number}: {problem}")))?;
+            let shape = &self.shapes[header.schema as usize];
+            let severity = match header.severity {
+                SEVERITY_OF_SCHEMA => shape.severity,
+                severity => severity,
+            };
+            let id = Id { source: place.source, position: place.position, count };
+            BatchHeader {
+                schema: self.first_schema + header.schema,
+                severity,
+                time: header.time,
+                absent: header.absent,
+                id,
+            }
+            .write(shape.columns.len(), &mut index);
+            index.extend_from_slice(&row[TURN_HEADER..]);
+            counts[header.schema as usize] += 1;
+            (row_number, last_record, count) = (row_number + 1, header.record, count + 1);
+        }
+        if !rows.rest().is_empty() {
+            return Err(broken(format!(
+                "row {row_number} says that it has {} words; {} are left",
+                rows.rest()[0],
+                rows.rest().len()
+            )));
+        }
+        self.count(row_number, counts, now).map_err(broken)?;
+        Ok(Rows { text: turn.text, index })
+    }
+
+    fn row(
+        &self,
+        row: &[u32],
+        header: TurnHeader,
+        last_record: u32,
+        places: &[Place],
+        text_bytes: usize,
+    ) -> Result<Place, String> {
+        let Some(shape) = self.shapes.get(header.schema as usize) else {
+            return Err(format!(
+                "schema {} is not declared; there are {}",
+                header.schema,
+                self.shapes.len()
+            ));
+        };
+        let problem = |problem: String| Err(format!("event `{}`: {problem}", shape.name));
+        if row.len() != shape.words {
+            return problem(format!("{} words instead of {}", row.len(), shape.words));
+        }
+        let Some(place) = places.get(header.record as usize) else {
+            return problem(format!(
+                "record {} is not in the batch of {}",
+                header.record,
+                places.len()
+            ));
+        };
+        if header.record < last_record {
+            return problem(format!("record {} comes after {last_record}", header.record));
+        }
+        if header.severity > 7 && header.severity != SEVERITY_OF_SCHEMA {
+            return problem(format!("{} is no severity", header.severity));
+        }
+        let missing = header.absent & !shape.optional;
+        if missing != 0 {
+            let column = missing.trailing_zeros() as usize;
+            return problem(match shape.columns.get(column) {
+                Some((name, _)) => format!("the column `{name}` is missing"),
+                None => format!("there is no column {column} that could be absent"),
+            });
+        }
+        let cells = &row[TURN_HEADER..];
+        for &column in &shape.texts {
+            let end = u64::from(cells[2 * column]) + u64::from(cells[2 * column + 1]);
+            if end > text_bytes as u64 && header.absent >> column & 1 == 0 {
+                let name = &shape.columns[column].0;
+                return problem(format!(
+                    "the column `{name}` ends at byte {end} of {text_bytes} of the text"
+                ));
+            }
+        }
+        for &column in &shape.booleans {
+            if cells[2 * column] > 1 {
+                let name = &shape.columns[column].0;
+                return problem(format!("the column `{name}` is neither 0 nor 1"));
+            }
+        }
+        Ok(*place)
+    }
+
+    fn count(&mut self, events: usize, counts: Vec<u64>, now: i64) -> Result<(), String> {
+        if events > self.events_max {
+            return Err(format!(
+                "{events} events in one turn; `events_per_turn` is {}",
+                self.events_max
+            ));
+        }
+        let minute = now.div_euclid(MINUTE);
+        if minute != self.minute {
+            (self.minute, self.events_this_minute) = (minute, 0);
+        }
+        let this_minute = self.events_this_minute + events as u64;
+        if this_minute > self.events_per_minute {
+            return Err(format!(
+                "{this_minute} events in a minute; `events_per_minute` is {}",
+                self.events_per_minute
+            ));
+        }
+        self.events_this_minute = this_minute;
+        for (total, count) in self.counts.iter_mut().zip(counts) {
+            *total += count;
+        }
+        Ok(())
+    }
+}
+
+fn shape(schema: &EventSchema) -> Shape {
+    let of_kind = |kind| {
+        let columns = schema.columns.iter().enumerate();
+        columns.filter(|(_, column)| column.kind == kind).map(|(place, _)| place).collect()
+    };
+    let optional = schema.columns.iter().enumerate().filter(|(_, column)| column.optional);
+    Shape {
+        name: schema.name.clone(),
+        severity: schema.severity.number(),
+        words: TURN_HEADER + 2 * schema.columns.len(),
+        columns: schema.columns.iter().map(|column| (column.name.clone(), column.kind)).collect(),
+        optional: optional.fold(0, |mask, (place, _)| mask | 1 << place),
+        texts: of_kind(Kind::Text),
+        booleans: of_kind(Kind::Boolean),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use correlator_frame::event::{BATCH_HEADER, BatchHeader, TurnHeader};
+    use correlator_frame::severity::Severity;
+    use correlator_frame::value::{Kind, Value};
+
+    use super::{Checker, Place};
+    use crate::declaration::{Column, EventSchema};
+    use crate::guest::Rows;
+    use crate::limit::Limits;
+
+    const HEADER: TurnHeader =
+        TurnHeader { schema: 0, record: 0, severity: u32::MAX, time: 7, absent: 0 };
+
+    fn checker() -> Checker {
+        let column = |name: &str, kind, optional| Column {
+            name: name.into(),
+            kind,
+            optional,
+            meaning: String::new(),
+        };
+        let schema = EventSchema {
+            name: "seen".into(),
+            severity: Severity::Warning,
+            summary: String::new(),
+            meaning: String::new(),
+            columns: vec![column("who", Kind::Text, false), column("sure", Kind::Boolean, true)],
+        };
+        let limits = Limits { events_per_turn: 2, events_per_minute: 3, ..Limits::default() };
+        Checker::new(&[schema], 5, &limits)
+    }
+
+    fn row(header: TurnHeader, who: (u32, u32), sure: u32, rows: &mut Rows) {
+        header.write(2, &mut rows.index);
+        rows.index.extend_from_slice(&[who.0, who.1, sure, 0]);
+    }
+
+    fn check(checker: &mut Checker, rows: Rows) -> Result<Rows, String> {
+        let places = [10, 20].map(|position| Place { source: 1, position });
+        checker.check("process", rows, &places, 0).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn rows_get_ids_and_the_schema_s_severity() {
+        let mut rows = Rows { text: b"root".to_vec(), index: Vec::new() };
+        row(TurnHeader { record: 1, ..HEADER }, (0, 4), 1, &mut rows);
+        row(TurnHeader { record: 1, severity: 2, absent: 2, ..HEADER }, (1, 2), 0, &mut rows);
+        let rows = check(&mut checker(), rows).expect("a sound turn");
+        let words = BATCH_HEADER + 4;
+        let header = |place: usize| BatchHeader::read(&rows.index[place * words..]);
+        assert_eq!((header(0).schema, header(0).severity, header(0).time), (5, 4, 7));
+        assert_eq!((header(1).severity, header(1).absent), (2, 2));
+        assert_eq!((header(0).id.position, header(0).id.count, header(1).id.count), (20, 0, 1));
+        assert_eq!(rows.index[BATCH_HEADER..words], [0, 4, 1, 0]);
+        assert_eq!(Value::read(Kind::Text, 1, 2, &rows.text), Value::Text(b"oo"));
+    }
+
+    #[test]
+    fn lies_are_named() {
+        let lie = |header: TurnHeader, who, sure, expected: &str| {
+            let mut rows = Rows { text: b"root".to_vec(), index: Vec::new() };
+            row(header, who, sure, &mut rows);
+            let error = check(&mut checker(), rows).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        };
+        lie(TurnHeader { schema: 1, ..HEADER }, (0, 0), 0, "row 0: schema 1 is not declared");
+        lie(TurnHeader { record: 2, ..HEADER }, (0, 0), 0, "record 2 is not in the batch of 2");
+        lie(TurnHeader { severity: 8, ..HEADER }, (0, 0), 0, "8 is no severity");
+        lie(TurnHeader { absent: 1, ..HEADER }, (0, 0), 0, "the column `who` is missing");
+        lie(TurnHeader { absent: 4, ..HEADER }, (0, 0), 0, "there is no column 2");
+        lie(HEADER, (2, 3), 0, "the column `who` ends at byte 5 of 4");
+        lie(HEADER, (u32::MAX, u32::MAX), 0, "ends at byte 8589934590");
+        lie(HEADER, (0, 4), 2, "the column `sure` is neither 0 nor 1");
+    }
+
+    #[test]
+    fn rows_that_lie_about_their_length() {
+        for length in [0, 1, 11, 13, u32::MAX] {
+            let mut rows = Rows::default();
+            row(HEADER, (0, 0), 0, &mut rows);
+            rows.index[0] = length;
+            assert!(check(&mut checker(), rows).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_flood_fails_the_turn() {
+        let flood = |count: usize| {
+            let mut rows = Rows::default();
+            (0..count).for_each(|_| row(HEADER, (0, 0), 0, &mut rows));
+            rows
+        };
+        let mut checker = checker();
+        assert!(check(&mut checker, flood(3)).is_err_and(|e| e.contains("3 events in one turn")));
+        assert!(check(&mut checker, flood(2)).is_ok());
+        assert!(check(&mut checker, flood(2)).is_err_and(|e| e.contains("4 events in a minute")));
+        assert!(check(&mut checker, flood(1)).is_ok());
+        assert_eq!(checker.counts, [3]);
+    }
+}

@@ -1,0 +1,150 @@
+//! One call into a guest: its budget before, its verdict after.
+//!
+//! Whatever goes wrong in the call becomes a [`Failure`] that names the limit, the trap or the guest's own words. A
+//! store that failed once is dead; the caller drops it.
+
+use std::time::Duration;
+
+use wasmtime::{Engine, Store, Trap};
+
+use super::describe;
+use super::meter::Meter;
+use crate::text::clean;
+use crate::clock;
+use crate::declaration::Setting;
+use crate::guest::{Failure, Statistic, Usage};
+use crate::limit::{self, Limits};
+use crate::wit::module::correlator::engine::types;
+
+/// A store with its budget and its account.
+pub(super) struct Caller {
+    pub(super) store: Store<Meter>,
+    name: String,
+    limits: Limits,
+    usage: Usage,
+}
+
+impl Caller {
+    /// A store for one guest, and for none after it.
+    pub(super) fn new(engine: &Engine, name: &str, limits: &Limits) -> Self {
+        let mut store = Store::new(engine, Meter::new(limits));
+        store.limiter(|meter| meter);
+        store.set_hostcall_fuel(limits.turn_bytes);
+        store.set_max_component_handles(limit::GUEST_HANDLES_MAX);
+        store.epoch_deadline_trap();
+        Self { store, name: name.to_owned(), limits: limits.clone(), usage: Usage::default() }
+    }
+
+    /// Calls into the guest with the budget for so many records (or events) and bytes.
+    pub(super) fn call<T>(
+        &mut self,
+        call: &'static str,
+        records: usize,
+        bytes: usize,
+        run: impl FnOnce(&mut Store<Meter>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        let fuel = self.limits.fuel(records, bytes);
+        self.store.data_mut().refused = false;
+        self.store.set_epoch_deadline(epochs(self.limits.turn_time));
+        let budgeted = self.store.set_fuel(fuel);
+        let start = clock::instant();
+        let result = budgeted.and_then(|()| run(&mut self.store));
+        self.usage.time += start.elapsed();
+        self.usage.calls += 1;
+        self.usage.fuel += fuel - self.store.get_fuel().unwrap_or(0);
+        self.tell_log();
+        result.map_err(|error| self.failure(call, fuel, &error))
+    }
+
+    /// Calls for the guest's state, which has a size limit of its own.
+    pub(super) fn call_bounded<T>(
+        &mut self,
+        call: &'static str,
+        run: impl FnOnce(&mut Store<Meter>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        self.store.set_hostcall_fuel(self.limits.state_bytes);
+        let result = self.call(call, 0, self.store.data().memory_bytes(), run);
+        self.store.set_hostcall_fuel(self.limits.turn_bytes);
+        result
+    }
+
+    /// The account since this was last asked.
+    pub(super) fn usage(&mut self) -> Usage {
+        let memory_bytes = self.store.data().memory_bytes();
+        let usage = Usage { memory_bytes, ..self.usage };
+        self.usage = Usage::default();
+        usage
+    }
+
+    fn failure(&self, call: &'static str, fuel: u64, error: &wasmtime::Error) -> Failure {
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => Failure::Fuel { call, fuel },
+            Some(Trap::Interrupt) => Failure::Deadline { call, limit: self.limits.turn_time },
+            // A guest that is refused memory ends itself one way or another.
+            _ if self.store.data().refused => {
+                Failure::Memory { call, limit_bytes: self.store.data().memory_bytes_max() }
+            }
+            _ => Failure::Trap {
+                call,
+                reason: clean(format!("{error:?}").trim(), limit::TRAP_BYTES_MAX),
+            },
+        }
+    }
+
+    /// Hands what the guest logged to the engine's log.
+    fn tell_log(&mut self) {
+        let meter = self.store.data_mut();
+        let guest = self.name.as_str();
+        for (severity, line) in meter.lines.drain(..) {
+            match severity {
+                types::Severity::Emergency
+                | types::Severity::Alert
+                | types::Severity::Critical
+                | types::Severity::Error => tracing::error!(guest, "{line}"),
+                types::Severity::Warning => tracing::warn!(guest, "{line}"),
+                types::Severity::Notice | types::Severity::Informational => {
+                    tracing::info!(guest, "{line}");
+                }
+                types::Severity::Debug => tracing::debug!(guest, "{line}"),
+            }
+        }
+        if meter.lines_dropped > 0 {
+            tracing::warn!(guest, "{} more lines in one call were dropped", meter.lines_dropped);
+            meter.lines_dropped = 0;
+        }
+    }
+}
+
+/// What a guest said of its own failure.
+pub(super) fn refused(call: &'static str, message: &str) -> Failure {
+    Failure::Refused { call, message: clean(message, limit::MESSAGE_BYTES_MAX) }
+}
+
+/// Statistics, bounded and fit for people.
+pub(super) fn statistics(said: Vec<types::Statistic>) -> Result<Vec<Statistic>, Failure> {
+    if said.len() > limit::STATISTICS_MAX {
+        return Err(Failure::Broken {
+            call: "statistics",
+            problem: format!("{} statistics; at most {} are allowed", said.len(), limit::STATISTICS_MAX),
+        });
+    }
+    let statistic = |statistic: types::Statistic| Statistic {
+        name: clean(&statistic.name, limit::NAME_BYTES_MAX),
+        value: describe::setting(statistic.value),
+    };
+    Ok(said.into_iter().map(statistic).collect())
+}
+
+/// Settings on their way to a guest.
+pub(super) fn settings(settings: &[(String, Setting)]) -> Vec<types::Setting> {
+    let setting = |(name, value): &(String, Setting)| types::Setting {
+        name: name.clone(),
+        value: describe::value(value),
+    };
+    settings.iter().map(setting).collect()
+}
+
+/// Epochs in a span of time, and one for the epoch that has begun.
+fn epochs(time: Duration) -> u64 {
+    (time.as_nanos() / limit::EPOCH.as_nanos()) as u64 + 1
+}

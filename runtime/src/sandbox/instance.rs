@@ -1,0 +1,241 @@
+//! Instances of components: the sandboxed implementors of [`crate::guest`].
+//!
+//! Each has a store of its own. Budgets are set before an instance exists, since a component may compute while it is
+//! being instantiated.
+
+use correlator_frame::effect;
+use correlator_frame::event::COLUMNS_MAX;
+use correlator_frame::record::{Frame, LAYOUT, STRIDE};
+use wasmtime::component::InstancePre;
+
+use super::call::{self, Caller};
+use super::describe;
+use super::meter::Meter;
+use crate::text::clean;
+use crate::declaration::{BoundSchema, Description, Setting};
+use crate::guest::{
+    Cause, Effect, Failure, Listener, Module, Rows, State, Stateful, Statistic, Tick, Usage,
+};
+use crate::limit::{self, Limits};
+use crate::wit;
+use crate::wit::listener::correlator::engine::events;
+use crate::wit::module::correlator::engine::{records, types};
+
+/// A module in its sandbox.
+pub(super) struct ModuleInstance {
+    caller: Caller,
+    bindings: wit::module::Module,
+}
+
+/// A listener in its sandbox.
+pub(super) struct ListenerInstance {
+    caller: Caller,
+    bindings: wit::listener::Listener,
+}
+
+impl ModuleInstance {
+    pub(super) fn new(
+        pre: &InstancePre<Meter>,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
+        let mut caller = Caller::new(pre.engine(), name, limits);
+        let bindings = caller.call("instantiation", 0, 0, |store| {
+            let instance = pre.instantiate(&mut *store)?;
+            wit::module::Module::new(store, &instance)
+        })?;
+        Ok(Self { caller, bindings })
+    }
+
+    pub(super) fn describe(&mut self) -> Result<Description, Failure> {
+        let said =
+            self.caller.call("describe", 0, 0, |store| self.bindings.call_describe(store))?;
+        describe::module(said).map_err(|problem| Failure::Broken { call: "describe", problem })
+    }
+
+    pub(super) fn configure(&mut self, settings: &[(String, Setting)]) -> Result<(), Failure> {
+        let settings = call::settings(settings);
+        self.caller
+            .call("configure", 0, 0, |store| self.bindings.call_configure(store, &settings))?
+            .map_err(|message| call::refused("configure", &message))
+    }
+}
+
+impl Module for ModuleInstance {
+    fn process(&mut self, frame: &mut Frame) -> Result<Rows, Failure> {
+        let (count, bytes) = (frame.len(), frame.text.len());
+        // The parts move into the call's own type and back: nothing is copied here.
+        let batch = records::Batch {
+            layout: LAYOUT,
+            text: std::mem::take(&mut frame.text),
+            index: std::mem::take(&mut frame.index),
+            extra: std::mem::take(&mut frame.extra),
+        };
+        let result = self
+            .caller
+            .call("process", count, bytes, |store| self.bindings.call_process(store, &batch));
+        *frame = Frame { text: batch.text, index: batch.index, extra: batch.extra };
+        let turn = result?.map_err(|message| call::refused("process", &message))?;
+        Ok(Rows { text: turn.text, index: turn.index })
+    }
+
+    fn tick(&mut self, tick: Tick) -> Result<Rows, Failure> {
+        let turn = self
+            .caller
+            .call("tick", 0, 0, |store| self.bindings.call_tick(store, wit_tick(tick)))?
+            .map_err(|message| call::refused("tick", &message))?;
+        Ok(Rows { text: turn.text, index: turn.index })
+    }
+
+    fn memory(&mut self) -> &mut dyn Stateful {
+        self
+    }
+}
+
+impl ListenerInstance {
+    pub(super) fn new(
+        pre: &InstancePre<Meter>,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
+        let mut caller = Caller::new(pre.engine(), name, limits);
+        let bindings = caller.call("instantiation", 0, 0, |store| {
+            let instance = pre.instantiate(&mut *store)?;
+            wit::listener::Listener::new(store, &instance)
+        })?;
+        Ok(Self { caller, bindings })
+    }
+
+    pub(super) fn describe(&mut self) -> Result<Description, Failure> {
+        let said =
+            self.caller.call("describe", 0, 0, |store| self.bindings.call_describe(store))?;
+        describe::listener(said).map_err(|problem| Failure::Broken { call: "describe", problem })
+    }
+
+    pub(super) fn configure(
+        &mut self,
+        settings: &[(String, Setting)],
+        schemas: &[BoundSchema],
+    ) -> Result<(), Failure> {
+        let settings = call::settings(settings);
+        let bound = |bound: &BoundSchema| events::BoundSchema {
+            instance: bound.instance.clone(),
+            schema: describe::schema(&bound.schema),
+        };
+        let schemas: Vec<_> = schemas.iter().map(bound).collect();
+        self.caller
+            .call("configure", schemas.len(), 0, |store| {
+                self.bindings.call_configure(store, &settings, &schemas)
+            })?
+            .map_err(|message| call::refused("configure", &message))
+    }
+}
+
+impl Listener for ListenerInstance {
+    fn handle(&mut self, rows: &mut Rows) -> Result<Vec<Effect>, Failure> {
+        // An event is about as much work as a record.
+        let (count, bytes) = (rows.index.len() / STRIDE + 1, rows.text.len());
+        let batch = events::Batch {
+            layout: correlator_frame::event::LAYOUT,
+            text: std::mem::take(&mut rows.text),
+            index: std::mem::take(&mut rows.index),
+        };
+        let result = self
+            .caller
+            .call("handle", count, bytes, |store| self.bindings.call_handle(store, &batch));
+        *rows = Rows { text: batch.text, index: batch.index };
+        let turn = result?.map_err(|message| call::refused("handle", &message))?;
+        effects("handle", turn)
+    }
+
+    fn tick(&mut self, tick: Tick) -> Result<Vec<Effect>, Failure> {
+        let turn = self
+            .caller
+            .call("tick", 0, 0, |store| self.bindings.call_tick(store, wit_tick(tick)))?
+            .map_err(|message| call::refused("tick", &message))?;
+        effects("tick", turn)
+    }
+
+    fn memory(&mut self) -> &mut dyn Stateful {
+        self
+    }
+}
+
+/// The two worlds export the same calls of memory under types of their own.
+macro_rules! stateful {
+    ($instance:ty) => {
+        impl Stateful for $instance {
+            fn save(&mut self) -> Result<State, Failure> {
+                let state = self
+                    .caller
+                    .call_bounded("save", |store| self.bindings.call_save(store))?
+                    .map_err(|message| call::refused("save", &message))?;
+                Ok(State { version: state.version, bytes: state.bytes })
+            }
+
+            fn restore(&mut self, state: &State) -> Result<(), Failure> {
+                let saved = types::State { version: state.version, bytes: state.bytes.clone() };
+                self.caller
+                    .call("restore", 0, state.bytes.len(), |store| {
+                        self.bindings.call_restore(store, &saved)
+                    })?
+                    .map_err(|message| call::refused("restore", &message))
+            }
+
+            fn statistics(&mut self) -> Result<Vec<Statistic>, Failure> {
+                call::statistics(
+                    self.caller
+                        .call("statistics", 0, 0, |store| self.bindings.call_statistics(store))?,
+                )
+            }
+
+            fn usage(&mut self) -> Usage {
+                self.caller.usage()
+            }
+        }
+    };
+}
+
+stateful!(ModuleInstance);
+stateful!(ListenerInstance);
+
+fn wit_tick(tick: Tick) -> types::Tick {
+    let cause = match tick.cause {
+        Cause::Timer(place) => types::TickCause::Timer(place),
+        Cause::End => types::TickCause::End,
+    };
+    types::Tick { cause, time: tick.time }
+}
+
+/// Effects whose shape is sound: every row is as long as its columns say. What they ask for is for others to judge.
+fn effects(call: &'static str, turn: events::Turn) -> Result<Vec<Effect>, Failure> {
+    let broken = |problem| Failure::Broken { call, problem };
+    if turn.effects.len() > limit::EFFECTS_PER_TURN_MAX {
+        return Err(broken(format!(
+            "{} effects; at most {} are allowed",
+            turn.effects.len(),
+            limit::EFFECTS_PER_TURN_MAX
+        )));
+    }
+    turn.effects.into_iter().map(|said| effect(said).map_err(broken)).collect()
+}
+
+fn effect(said: events::Effect) -> Result<Effect, String> {
+    if said.columns.len() > COLUMNS_MAX {
+        return Err(format!("an effect of {} columns; at most {COLUMNS_MAX}", said.columns.len()));
+    }
+    let columns: Vec<_> =
+        said.columns.into_iter().map(describe::column).collect::<Result<_, _>>()?;
+    let words = effect::HEADER + 2 * columns.len();
+    let whole = said.index.len().is_multiple_of(words);
+    let mut rows = said.index.chunks_exact(words);
+    if !whole || !rows.all(|row| row[0] as usize == words) {
+        return Err(format!("rows of an effect are not {words} words long, as its columns say"));
+    }
+    Ok(Effect {
+        capability: clean(&said.capability, limit::NAME_BYTES_MAX),
+        target: said.target,
+        columns,
+        rows: Rows { text: said.text, index: said.index },
+    })
+}

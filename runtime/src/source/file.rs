@@ -1,0 +1,386 @@
+//! Files, globs of files, and standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use correlator_frame::record::Frame;
+use correlator_record::framing::Framing;
+use correlator_record::parser::{Parsed, Parser, Settings};
+use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use thiserror::Error;
+
+use super::Counts;
+use crate::clock;
+use crate::limit;
+
+/// The path that means standard input.
+const STANDARD_INPUT: &str = "-";
+/// How compressed files begin: gzip, zstd, xz, bzip2.
+const COMPRESSED: [&[u8]; 4] =
+    [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"\xfd7zXZ\0", b"BZh"];
+
+/// How the files of one source are to be read.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The source's name in the stack.
+    pub name: String,
+    /// Paths, patterns such as `/var/log/auth.log*`, or `-` for standard input.
+    pub paths: Vec<String>,
+    /// How records are told apart; found out from the first block, if absent.
+    pub framing: Option<Framing>,
+    /// The zone of times without one.
+    pub zone: TimeZone,
+    /// The year of dates without one; found out from the file's date, if absent.
+    pub year: Option<i16>,
+}
+
+/// Why a source can't be read.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The system said no.
+    #[error("source `{source_name}`: {path}: {error}")]
+    Io {
+        /// The source.
+        source_name: String,
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No file is there.
+    #[error("source `{source_name}`: no file matches {pattern}")]
+    NoMatch {
+        /// The source.
+        source_name: String,
+        /// The pattern.
+        pattern: String,
+    },
+    /// The pattern makes no sense.
+    #[error("source `{source_name}`: the pattern {pattern} is not understood: {problem}")]
+    Pattern {
+        /// The source.
+        source_name: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// It is no log.
+    #[error(
+        "source `{source_name}`: {path} is compressed; decompress it into standard input: `zcat {path} | correlator run --file - ...`"
+    )]
+    Compressed {
+        /// The source.
+        source_name: String,
+        /// The file.
+        path: String,
+    },
+    /// There are more files than can be read at once.
+    #[error("source `{source_name}`: {count} files; at most {} can be read in one run", limit::FILES_MAX)]
+    TooMany {
+        /// The source.
+        source_name: String,
+        /// How many.
+        count: usize,
+    },
+}
+
+/// One file, or standard input, being read.
+pub struct Input {
+    /// Its path, for people.
+    pub path: String,
+    /// What names it in the ids of events: the same for the same source and path.
+    pub id: u32,
+    /// How many bytes it has, where that is known.
+    pub bytes_total: Option<u64>,
+    /// Whether its records come as they happen, so that nobody should wait for a full batch.
+    pub live: bool,
+    reader: File,
+    framing: Option<Framing>,
+    parser: Parser,
+    /// What the last block left unfinished.
+    tail: Vec<u8>,
+    /// The position of the first byte of the frame.
+    base: u64,
+    ended: bool,
+    /// What has been read so far.
+    pub counts: Counts,
+}
+
+/// Opens all files of a source, in the order of their names.
+///
+/// # Errors
+/// A file can't be read, or none is there.
+pub fn open(opening: &Opening) -> Result<Vec<Input>, OpenError> {
+    let mut paths = Vec::new();
+    for pattern in &opening.paths {
+        expand(&opening.name, pattern, &mut paths)?;
+    }
+    if paths.len() > limit::FILES_MAX {
+        return Err(OpenError::TooMany { source_name: opening.name.clone(), count: paths.len() });
+    }
+    paths.iter().map(|path| open_one(opening, path)).collect()
+}
+
+/// The files that a path or a pattern names.
+fn expand(name: &str, pattern: &str, paths: &mut Vec<PathBuf>) -> Result<(), OpenError> {
+    let is_pattern = pattern.contains(['*', '?', '[']);
+    if pattern == STANDARD_INPUT || !is_pattern || Path::new(pattern).exists() {
+        paths.push(PathBuf::from(pattern));
+        return Ok(());
+    }
+    let found = glob::glob(pattern).map_err(|error| OpenError::Pattern {
+        source_name: name.to_owned(),
+        pattern: pattern.to_owned(),
+        problem: error.to_string(),
+    })?;
+    let before = paths.len();
+    for path in found {
+        let path = path.map_err(|error| OpenError::Io {
+            source_name: name.to_owned(),
+            path: error.path().display().to_string(),
+            error: error.into(),
+        })?;
+        // Folders match patterns too, and a file that two patterns name is read once.
+        if path.is_file() && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    if paths.len() == before {
+        return Err(OpenError::NoMatch {
+            source_name: name.to_owned(),
+            pattern: pattern.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn open_one(opening: &Opening, path: &Path) -> Result<Input, OpenError> {
+    let shown = path.display().to_string();
+    let failed = |error| OpenError::Io {
+        source_name: opening.name.clone(),
+        path: shown.clone(),
+        error,
+    };
+    let mut reader = if shown == STANDARD_INPUT {
+        File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?)
+    } else {
+        File::open(path).map_err(failed)?
+    };
+    let facts = reader.metadata().map_err(failed)?;
+    if facts.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let plain = facts.is_file();
+    let modified = plain.then_some((facts.mtime(), facts.mtime_nsec()));
+    let bytes_total = plain.then_some(facts.len());
+    let mut tail = Vec::new();
+    if bytes_total.is_some() {
+        reader.by_ref().take(limit::MAGIC_BYTES).read_to_end(&mut tail).map_err(failed)?;
+        if COMPRESSED.iter().any(|magic| tail.starts_with(magic)) {
+            return Err(OpenError::Compressed {
+                source_name: opening.name.clone(),
+                path: shown,
+            });
+        }
+    }
+    let reference = reference(opening, modified);
+    let settings = Settings {
+        zone: opening.zone.clone(),
+        reference,
+        record_bytes_max: limit::RECORD_BYTES_MAX,
+    };
+    Ok(Input {
+        id: id(&opening.name, &shown),
+        path: shown,
+        live: bytes_total.is_none(),
+        bytes_total,
+        reader,
+        framing: opening.framing.clone(),
+        parser: Parser::new(settings),
+        counts: Counts { bytes: tail.len() as u64, ..Counts::default() },
+        tail,
+        base: 0,
+        ended: false,
+    })
+}
+
+/// The moment that dates without a year are not far after: the last change of a file, the end of a pinned year, or now.
+fn reference(opening: &Opening, modified: Option<(i64, i64)>) -> i64 {
+    let pinned = opening.year.and_then(|year| {
+        let end = date(year, 12, 31).at(0, 0, 0, 0).to_zoned(opening.zone.clone()).ok()?;
+        i64::try_from(end.timestamp().as_nanosecond()).ok()
+    });
+    let of_file = modified.and_then(|(seconds, nanoseconds)| {
+        let time = Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()?;
+        i64::try_from(time.as_nanosecond()).ok()
+    });
+    pinned.or(of_file).unwrap_or_else(clock::now)
+}
+
+/// A number for a source and a path. The topmost bit is for ticks.
+fn id(source: &str, path: &str) -> u32 {
+    let mut hash = blake3::Hasher::new();
+    hash.update(source.as_bytes()).update(b"\0").update(path.as_bytes());
+    let bytes = hash.finalize();
+    let [a, b, c, d, ..] = *bytes.as_bytes();
+    u32::from_le_bytes([a, b, c, d]) & (u32::MAX >> 1)
+}
+
+impl Input {
+    /// Fills the frame with the next records. Nothing is left to come, or `stop` is set, if it says no.
+    ///
+    /// # Errors
+    /// The bytes could not be read.
+    pub fn read(&mut self, frame: &mut Frame, stop: &AtomicBool) -> io::Result<bool> {
+        loop {
+            if stop.load(Ordering::Relaxed) || self.ended && self.tail.is_empty() {
+                frame.clear();
+                return Ok(false);
+            }
+            self.fill(frame, stop)?;
+            let framing = self.framing.get_or_insert_with(|| Framing::discover(&frame.text));
+            let framing = framing.clone();
+            let mut parsed =
+                self.parser.parse(frame, 0, &framing, self.ended, limit::RECORDS_PER_FRAME_MAX);
+            if parsed.consumed == 0 && parsed.end >= limit::BLOCK_BYTES + limit::RECORD_BYTES_MAX {
+                parsed = self.parser.cut(frame, 0, &framing);
+            }
+            self.account(&parsed);
+            parsed.take_tail(frame, &mut self.tail);
+            self.base = self.counts.bytes - self.tail.len() as u64 - parsed.consumed as u64;
+            if self.ended && parsed.consumed == 0 {
+                // Nothing more can be made of what is left.
+                self.tail.clear();
+            }
+            if parsed.records > 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The position in the source of a place in the frame's text.
+    #[must_use]
+    pub fn position(&self, place: usize) -> u64 {
+        self.base + place as u64
+    }
+
+    /// Reads a block behind what the last one left.
+    fn fill(&mut self, frame: &mut Frame, stop: &AtomicBool) -> io::Result<()> {
+        frame.clear();
+        frame.text.append(&mut self.tail);
+        if self.ended {
+            return Ok(());
+        }
+        let before = frame.text.len();
+        if self.live {
+            // One read: what has come is handed on, what is to come is not waited for.
+            if !self.wait(stop)? {
+                return Ok(());
+            }
+            frame.text.resize(before + limit::BLOCK_BYTES, 0);
+            let count = self.reader.read(&mut frame.text[before..])?;
+            frame.text.truncate(before + count);
+            self.ended = count == 0;
+        } else {
+            frame.text.reserve(limit::BLOCK_BYTES);
+            let wanted = limit::BLOCK_BYTES as u64;
+            let count = self.reader.by_ref().take(wanted).read_to_end(&mut frame.text)?;
+            self.ended = (count as u64) < wanted;
+        }
+        self.counts.bytes += (frame.text.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Waits until there is something to read, but not longer than until `stop` is set.
+    fn wait(&self, stop: &AtomicBool) -> io::Result<bool> {
+        while !stop.load(Ordering::Relaxed) {
+            let mut ready = [PollFd::new(&self.reader, PollFlags::IN)];
+            match poll(&mut ready, Some(&limit::STOP_POLL)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn account(&mut self, parsed: &Parsed) {
+        self.counts += Counts {
+            bytes: 0,
+            records: parsed.records as u64,
+            unparsed: parsed.unparsed as u64,
+            blank: parsed.blank as u64,
+            cut: parsed.cut as u64,
+            invalid_utf8: parsed.invalid_utf8 as u64,
+            record_bytes: parsed.bytes as u64,
+            skipped_bytes: parsed.bytes_skipped as u64,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::AtomicBool;
+
+    use correlator_frame::record::Frame;
+    use jiff::tz::TimeZone;
+
+    use super::{Opening, open};
+
+    fn opening(path: &str) -> Opening {
+        Opening {
+            name: "test".into(),
+            paths: vec![path.into()],
+            framing: None,
+            zone: TimeZone::UTC,
+            year: Some(2023),
+        }
+    }
+
+    #[test]
+    fn records_know_their_position() {
+        let folder = std::env::temp_dir().join(format!("correlator-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let lines: String = (0..20_000)
+            .map(|n| format!("Dec 10 06:55:46 host sshd[{n}]: message number {n}\n"))
+            .collect();
+        fs::write(folder.join("a.log"), &lines).expect("a log");
+        let pattern = folder.join("*.log").display().to_string();
+        let mut input = open(&opening(&pattern)).expect("an input").remove(0);
+        let (mut frame, mut seen) = (Frame::default(), 0);
+        while input.read(&mut frame, &AtomicBool::new(false)).expect("readable") {
+            for (place, record) in frame.batch().records().enumerate() {
+                let start = frame.index[place * 24] as usize;
+                let position = usize::try_from(input.position(start)).expect("small");
+                assert_eq!(&lines.as_bytes()[position..][..record.raw().len()], record.raw());
+                assert_eq!(record.process_id(), seen.to_string().as_bytes());
+                seen += 1;
+            }
+        }
+        assert_eq!((seen, input.counts.records), (20_000, 20_000));
+        assert_eq!(input.counts.bytes, lines.len() as u64);
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let check = |path: &str, expected: &str| {
+            let error = open(&opening(path)).err().map(|error| error.to_string());
+            assert!(error.as_deref().is_some_and(|e| e.contains(expected)), "{error:?}");
+        };
+        check("/nowhere/at/all.log", "/nowhere/at/all.log: No such file");
+        check("/nowhere/*.log", "no file matches /nowhere/*.log");
+        check("/tmp", "is a directory");
+        check("/tmp/[", "/tmp/[");
+    }
+}

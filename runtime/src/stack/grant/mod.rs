@@ -1,0 +1,121 @@
+//! What a stack allows one listener to ask for: one file for each capability, all of one shape.
+//!
+//! A new capability is a file here with `NAME`, `read` and `explain`, and a line in each `match` below. Without a grant
+//! the answer is no. This room must never know how a capability does its work.
+
+pub mod log;
+pub mod table;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use log::LogGrant;
+use table::TableGrant;
+
+use super::node::{Key, Node, Value};
+use super::problem::{Place, Problems, Wrong};
+use super::{suggest, value};
+
+/// What a listener may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Lines in the engine's log.
+    Log(LogGrant),
+    /// Rows in files of one folder.
+    Table(TableGrant),
+}
+
+/// The names of all capabilities.
+pub const NAMES: [&str; 2] = [log::NAME, table::NAME];
+
+impl Grant {
+    /// The capability's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Log(_) => log::NAME,
+            Self::Table(_) => table::NAME,
+        }
+    }
+
+    /// Its parts: name, value, default, meaning.
+    pub(super) fn explain(&self) -> Vec<Explained> {
+        match self {
+            Self::Log(grant) => grant.explain(),
+            Self::Table(grant) => grant.explain(),
+        }
+    }
+
+    fn read(name: &str, body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
+        match name {
+            log::NAME => LogGrant::read(body, problems).map(Self::Log),
+            table::NAME => TableGrant::read(body, problems).map(Self::Table),
+            _ => None,
+        }
+    }
+
+    /// What to type to grant a capability.
+    pub(super) fn example(name: &str) -> Option<&'static str> {
+        match name {
+            log::NAME => Some(log::EXAMPLE),
+            table::NAME => Some(table::EXAMPLE),
+            _ => None,
+        }
+    }
+}
+
+/// A part of a grant, for people.
+pub(super) struct Explained {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) value: String,
+    pub(super) default: Option<String>,
+    pub(super) meaning: &'static str,
+}
+
+/// What was typed for one grant.
+pub(super) struct Body<'a> {
+    /// Where the grant stands.
+    pub(super) place: &'a Place,
+    /// Its parts.
+    pub(super) entries: &'a [(Key, Arc<Node>)],
+    /// What relative paths are relative to.
+    pub(super) folder: &'a Path,
+}
+
+/// The grants that were typed, each with its place.
+pub(super) fn read(
+    entries: &[(Key, Arc<Node>)],
+    folder: &Path,
+    problems: &mut Problems,
+) -> Vec<(Place, Grant)> {
+    let mut grants = Vec::new();
+    for (key, node) in entries {
+        let place = &key.place;
+        let Some(name) = NAMES.into_iter().find(|name| *name == key.text) else {
+            let name = crate::text::clean(&key.text, crate::limit::NAME_BYTES_MAX);
+            let wrong = Wrong::new(format!("there is no capability `{name}` to grant"));
+            problems.error(place, wrong.maybe(suggest::known(&key.text, &NAMES)));
+            continue;
+        };
+        let Some(entries) = problems.take(&node.place, parts(name, node)).flatten() else {
+            continue;
+        };
+        let grant = Grant::read(name, &Body { place, entries, folder }, problems);
+        grants.extend(grant.map(|grant| (place.clone(), grant)));
+    }
+    grants
+}
+
+/// The parts of a grant; none for `true`, no grant for `false`.
+fn parts<'a>(name: &str, node: &'a Node) -> Result<Option<&'a [(Key, Arc<Node>)]>, Wrong> {
+    match &node.value {
+        Value::Map(entries) => Ok(Some(entries)),
+        Value::Scalar { text, .. } if value::boolean(text) == Ok(true) => Ok(Some(&[])),
+        Value::Scalar { text, .. } if value::boolean(text) == Ok(false) => Ok(None),
+        _ => {
+            let wrong = Wrong::new(format!("grant `{name}`: expected a mapping or `true`, found {}", node.found()));
+            Err(wrong.maybe(Grant::example(name).map(|example| format!("write `{example}`"))))
+        }
+    }
+}

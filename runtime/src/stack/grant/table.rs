@@ -1,0 +1,103 @@
+//! The grant `table`: rows in files of one folder, and nowhere else.
+
+use std::path::PathBuf;
+
+use super::{Body, Explained};
+use crate::limit;
+use crate::stack::node::{self, get};
+use crate::stack::problem::{Problems, Wrong};
+use crate::stack::value;
+
+/// The capability's name.
+pub const NAME: &str = "table";
+/// What to type.
+pub(super) const EXAMPLE: &str = "table: { directory: out }";
+
+const DIRECTORY: &str = "directory";
+const ROTATE_BYTES: &str = "rotate_bytes";
+const KEEP: &str = "keep";
+const KEEP_DEFAULT: u32 = 10;
+
+/// A listener may write table files in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableGrant {
+    /// The folder; relative paths are relative to the stack file.
+    pub directory: PathBuf,
+    /// The size at which a file is put aside; never, if absent.
+    pub rotate_bytes: Option<u64>,
+    /// How many of those put aside are kept.
+    pub keep: u32,
+}
+
+impl TableGrant {
+    /// Files in this folder that are never put aside.
+    #[must_use]
+    pub const fn new(directory: PathBuf) -> Self {
+        Self { directory, rotate_bytes: None, keep: KEEP_DEFAULT }
+    }
+
+    pub(super) fn read(body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
+        let what = "the grant `table`";
+        node::only(body.entries, what, &[DIRECTORY, ROTATE_BYTES, KEEP], problems);
+        let Some(directory) = get(body.entries, DIRECTORY) else {
+            let wrong = Wrong::new(format!("{what} needs `{DIRECTORY}`, the folder to write in"));
+            problems.error(body.place, wrong.help(format!("write `{EXAMPLE}`")));
+            return None;
+        };
+        let path = directory.scalar("the path of a folder").and_then(|text| {
+            if text.is_empty() || text.contains('\0') {
+                return Err(Wrong::new("expected the path of a folder, found an empty text"));
+            }
+            Ok(body.folder.join(text))
+        });
+        let mut grant = Self::new(problems.take(&directory.place, path)?);
+        if let Some(node) = get(body.entries, ROTATE_BYTES) {
+            let size = node.scalar("a size such as `10MB`").and_then(value::size).and_then(|size| {
+                let least = limit::TABLE_ROTATE_BYTES_MIN;
+                let wrong = || Wrong::new(format!("`{ROTATE_BYTES}` must be at least {}", value::size_text(least)));
+                if size < least { Err(wrong()) } else { Ok(size) }
+            });
+            grant.rotate_bytes = problems.take(&node.place, size);
+        }
+        if let Some(node) = get(body.entries, KEEP) {
+            let keep = node.scalar("a number").and_then(value::integer).and_then(|number| {
+                let most = limit::TABLE_KEEP_MAX;
+                let keep = u32::try_from(number).ok().filter(|keep| (1..=most).contains(keep));
+                keep.ok_or_else(|| Wrong::new(format!("`{KEEP}` must be between 1 and {most}")))
+            });
+            grant.keep = problems.take(&node.place, keep).unwrap_or(KEEP_DEFAULT);
+            if grant.rotate_bytes.is_none() && get(body.entries, ROTATE_BYTES).is_none() {
+                let wrong = Wrong::new(format!("`{KEEP}` has no effect without `{ROTATE_BYTES}`"));
+                problems.warning(&node.place, wrong.help(format!("add `{ROTATE_BYTES}: 10MB`")));
+            }
+        }
+        Some(grant)
+    }
+
+    pub(super) fn explain(&self) -> Vec<Explained> {
+        let rotate = self.rotate_bytes.map_or_else(|| "never".to_owned(), value::size_text);
+        vec![
+            Explained {
+                name: "table.directory",
+                kind: "path",
+                value: self.directory.display().to_string(),
+                default: None,
+                meaning: "The folder that the listener may write table files in.",
+            },
+            Explained {
+                name: "table.rotate_bytes",
+                kind: "size",
+                value: rotate,
+                default: Some("never".into()),
+                meaning: "The size at which a file is put aside.",
+            },
+            Explained {
+                name: "table.keep",
+                kind: "integer",
+                value: self.keep.to_string(),
+                default: Some(KEEP_DEFAULT.to_string()),
+                meaning: "How many of the files that were put aside are kept.",
+            },
+        ]
+    }
+}

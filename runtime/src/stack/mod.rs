@@ -1,0 +1,172 @@
+//! What the operator wants: sources, modules, listeners, grants and limits, typed in a file or as flags, then checked.
+//!
+//! There are two types for it. [`raw::RawStack`] is what was typed, with the place of every value. [`Stack`] is what
+//! holds: [`Stack::check`] makes it or tells every problem at once, and nobody downstream checks again. Between the two
+//! the guests are loaded, because only they know their options and events. This room must never run a guest, open a
+//! source or write a file.
+//!
+//! # Layout
+//! - [`problem`]: what is wrong, where, and the way out
+//! - `node`, `yaml`: values with their places; from a file's text to them
+//! - [`value`], `suggest`: how numbers, sizes and times are written; the name that was probably meant
+//! - [`raw`], [`flags`]: a stack as it was typed, in a file or on the command line
+//! - [`criteria`]: which events a listener gets
+//! - `settings`, `limits`, [`source`], [`grant`]: the checks of each part
+//! - `check`, [`show`]: from what was typed to what holds; all of it for people
+
+pub mod criteria;
+pub mod flags;
+pub mod grant;
+pub mod problem;
+pub mod raw;
+pub mod show;
+pub mod source;
+pub mod value;
+
+mod check;
+mod limits;
+mod node;
+mod settings;
+mod suggest;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use self::criteria::compile::Compiled;
+use self::grant::Grant;
+use self::problem::Problem;
+use self::source::Source;
+use crate::declaration::{BoundSchema, Description, Setting};
+use crate::limit::Limits;
+
+/// Where a guest's component comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Component {
+    /// It is part of the program and has this name.
+    Bundled(String),
+    /// It is a file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// The part that a guest plays in a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// It turns records into events.
+    Module,
+    /// It turns events into effects.
+    Listener,
+}
+
+impl Part {
+    /// Its name for people, and of the key that names the component.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Listener => "listener",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is known of the guests that a stack names: [`Stack::check`] measures the stack by it.
+#[derive(Clone, Debug, Default)]
+pub struct Guests {
+    /// The names of the bundled modules.
+    pub modules: Vec<String>,
+    /// The names of the bundled listeners.
+    pub listeners: Vec<String>,
+    /// What the components of [`raw::RawStack::components`] say of themselves, or in words why they could not be
+    /// loaded. A bundled name that does not exist is left out.
+    pub loaded: HashMap<Component, Result<Description, String>>,
+    /// Events that the engine itself makes.
+    pub engine: Vec<BoundSchema>,
+}
+
+/// A stack that holds together. Nobody downstream checks it again.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// The zone of daily timers, and of records and sources that name none.
+    pub zone: TimeZone,
+    /// Whether the zone was typed; otherwise it is the system's.
+    pub zone_set: bool,
+    /// Where records come from.
+    pub sources: Vec<Source>,
+    /// What turns records into events.
+    pub modules: Vec<ModuleInstance>,
+    /// What turns events into effects.
+    pub listeners: Vec<ListenerInstance>,
+    /// The events that may come, by module in the order of the stack, then the engine's own. Criteria are compiled
+    /// against these, and listeners are configured with them.
+    pub schemas: Vec<BoundSchema>,
+    /// What is probably not as it was meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// A module of a stack.
+#[derive(Clone, Debug)]
+pub struct ModuleInstance {
+    /// Its name, unique in the stack.
+    pub name: String,
+    /// What it is an instance of.
+    pub component: Component,
+    /// Every option in the order of the guest's schema.
+    pub settings: Vec<(String, Setting)>,
+    /// What bounds it.
+    pub limits: Limits,
+    /// What of this was typed.
+    pub typed: Typed,
+}
+
+/// A listener of a stack.
+#[derive(Clone, Debug)]
+pub struct ListenerInstance {
+    /// Its name, unique in the stack.
+    pub name: String,
+    /// What it is an instance of.
+    pub component: Component,
+    /// Which events it gets, as it was typed; empty for all.
+    pub criteria: String,
+    /// Which events it gets, by the places of [`Stack::schemas`].
+    pub compiled: Compiled,
+    /// Every option in the order of the guest's schema.
+    pub settings: Vec<(String, Setting)>,
+    /// What it may ask for.
+    pub grants: Vec<Grant>,
+    /// What bounds it.
+    pub limits: Limits,
+    /// What of this was typed.
+    pub typed: Typed,
+}
+
+/// What of an instance was typed; the rest are defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// Names of options.
+    pub options: Vec<String>,
+    /// Names of limits, the stack's own included.
+    pub limits: Vec<&'static str>,
+    /// Whether the criteria were.
+    pub criteria: bool,
+}
