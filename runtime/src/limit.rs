@@ -71,6 +71,11 @@ pub const STATISTICS_MAX: usize = 256;
 /// Targets that one turn may ask effects of.
 pub const EFFECTS_PER_TURN_MAX: usize = 1_024;
 
+// What people see.
+
+/// How often the picture of the progress changes.
+pub const PROGRESS_STEP: Duration = Duration::from_millis(100);
+
 // What sources read.
 
 /// Bytes that a source reads at once.

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `correlator` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    correlator::cli::main(std::env::args_os())
+}

@@ -11,7 +11,7 @@ mod table;
 use thiserror::Error;
 
 pub use log::{Console, LogLines, Paint};
-pub use table::TableFiles;
+pub use table::{Rotation, TableFiles};
 
 use crate::guest::Effect;
 

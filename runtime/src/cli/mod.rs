@@ -1,1 +1,212 @@
-//! x
+//! The command line: arguments, wiring, words and exit codes.
+//!
+//! Only this room prints. What a run produces goes to standard output, everything about the run to standard error.
+
+mod check;
+mod inspect;
+mod load;
+mod log;
+mod modules;
+mod output;
+mod run;
+mod show;
+mod summary;
+mod words;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::sandbox;
+use crate::stack::flags::Flags;
+use output::Output;
+
+/// All went well.
+const EXIT_WELL: u8 = 0;
+/// The run ended, but a guest failed, an effect was refused, or a source could not be read to its end.
+const EXIT_LOSSES: u8 = 1;
+/// The command line or the stack is wrong; nothing was run.
+const EXIT_WRONG: u8 = 2;
+/// A guest was refused or could not be started; nothing was run.
+const EXIT_REFUSED: u8 = 3;
+/// The machine did not give what a run needs.
+const EXIT_MACHINE: u8 = 4;
+/// SIGINT or SIGTERM ended the run, cleanly.
+const EXIT_INTERRUPTED: u8 = 130;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 all well; 1 ended with losses (a guest failed, an effect was refused, a source broke off); \
+2 wrong command line or stack; 3 a guest was refused; 4 the machine failed; 130 interrupted";
+
+/// Log correlation and response with sandboxed rules.
+#[derive(Parser)]
+#[command(name = "correlator", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command understands.
+#[derive(Args)]
+struct Common {
+    /// Print for a machine: JSON on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell errors only, and show no progress and no summary.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Tell everything, guests' debugging lines too.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Where compiled guests are kept between runs [default: $XDG_CACHE_HOME/correlator].
+    #[arg(long, global = true, value_name = "FOLDER", env = "CORRELATOR_CACHE", hide_env_values = true)]
+    cache: Option<PathBuf>,
+    /// Compile guests anew and keep nothing.
+    #[arg(long, global = true)]
+    no_cache: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a stack: a file, or the one that the flags make.
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Arguments),
+    /// Check a stack, guests and all, and run nothing.
+    Check(StackArguments),
+    /// Show what a stack comes to.
+    #[command(subcommand)]
+    Stack(StackCommand),
+    /// Tell what a component is, wants, declares and imports.
+    Inspect(inspect::Arguments),
+    /// List the bundled modules and listeners.
+    Modules,
+    #[command(hide = true, name = sandbox::CHILD_COMMAND)]
+    CompileComponent { seconds: u64, memory_bytes: u64 },
+}
+
+#[derive(Subcommand)]
+enum StackCommand {
+    /// Every option, limit and grant with its value, default and meaning.
+    Show(StackArguments),
+}
+
+/// A stack file, or flags that make the same.
+#[derive(Args)]
+struct StackArguments {
+    /// The stack file (YAML).
+    #[arg(value_name = "STACK", conflicts_with_all = ["module", "listener", "file", "option", "criteria", "limit", "output", "framing", "time_zone", "year"])]
+    stack: Option<PathBuf>,
+    /// A module: a bundled one's name or a component file. May be given again.
+    #[arg(long, short, value_name = "MODULE")]
+    module: Vec<String>,
+    /// A listener: a bundled one's name or a component file. May be given again.
+    #[arg(long, short, value_name = "LISTENER")]
+    listener: Vec<String>,
+    /// A log file, a pattern such as '/var/log/auth.log*', or - for standard input. May be given again.
+    #[arg(long, short, value_name = "FILE")]
+    file: Vec<String>,
+    /// Set an option of a guest. May be given again.
+    #[arg(long, short, value_name = "INSTANCE.OPTION=VALUE")]
+    option: Vec<String>,
+    /// Which events a listener gets. May be given again.
+    #[arg(long, value_name = "[LISTENER=]EXPRESSION")]
+    criteria: Vec<String>,
+    /// Set a limit of one guest or of all. May be given again.
+    #[arg(long, value_name = "[INSTANCE.]LIMIT=VALUE")]
+    limit: Vec<String>,
+    /// The folder that listeners named on the command line may write table files to [default: csv].
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// How records are told apart: auto, lines, octets, or the trailer itself, such as '\r'.
+    #[arg(long, value_name = "FRAMING")]
+    framing: Option<String>,
+    /// The zone of times that name none, such as Europe/Berlin [default: the system's].
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// The year of dates that name none [default: by the file's date].
+    #[arg(long, value_name = "YEAR")]
+    year: Option<String>,
+}
+
+impl StackArguments {
+    fn flags(&self) -> Flags {
+        Flags {
+            modules: self.module.clone(),
+            listeners: self.listener.clone(),
+            files: self.file.clone(),
+            options: self.option.clone(),
+            criteria: self.criteria.clone(),
+            limits: self.limit.clone(),
+            output: self.output.clone(),
+            framing: self.framing.clone(),
+            time_zone: self.time_zone.clone(),
+            year: self.year.clone(),
+        }
+    }
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Why a command ended without doing its work.
+struct Failed {
+    code: u8,
+    /// Lines for people, ready to print.
+    text: String,
+}
+
+impl Failed {
+    fn new(code: u8, text: impl std::fmt::Display) -> Self {
+        Self { code, text: format!("error: {text}\n") }
+    }
+}
+
+/// Runs the program with these arguments.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; clap knows where each belongs.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_WRONG } else { EXIT_WELL });
+        }
+    };
+    let common = arguments.common;
+    let verbosity = match (common.quiet, common.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    log::begin(verbosity);
+    let mut output = Output::new(common.json, verbosity);
+    let done = match arguments.command {
+        Command::Run(run) => run::run(&run, &common, &mut output),
+        Command::Check(stack) => check::check(&stack, &common, &mut output),
+        Command::Stack(StackCommand::Show(stack)) => show::show(&stack, &common, &mut output),
+        Command::Inspect(inspect) => inspect::inspect(&inspect, &common, &mut output),
+        Command::Modules => modules::modules(&common, &mut output),
+        Command::CompileComponent { seconds, memory_bytes } => compile(seconds, memory_bytes),
+    };
+    let code = done.unwrap_or_else(|failed| {
+        output.error(&failed.text);
+        failed.code
+    });
+    ExitCode::from(code)
+}
+
+/// What the compiling child does.
+fn compile(seconds: u64, memory_bytes: u64) -> Result<u8, Failed> {
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    sandbox::child(seconds, memory_bytes, input, output)
+        .map(|()| EXIT_WELL)
+        .map_err(|error| Failed { code: EXIT_REFUSED, text: format!("{error:#}\n") })
+}

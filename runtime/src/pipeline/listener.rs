@@ -11,7 +11,8 @@ use super::timers::Timers;
 use crate::capability::{Capabilities, Refusal};
 use crate::guest::{Cause, Effect, Failure, Listener, Rows, Tick};
 use crate::limit::{self, Limits};
-use crate::stack::criteria::Compiled;
+use crate::stack::criteria::compile::Compiled;
+use crate::stack::criteria::matching::Subject;
 
 /// What became of a listener.
 #[derive(Clone, Debug, Default)]
@@ -120,9 +121,7 @@ impl ListenerWorker {
                 }
             }
         }
-        let cells = &row[BATCH_HEADER..];
-        let schema = header.schema as usize;
-        if !self.criteria.matches(schema, header.severity, header.absent, cells, text) {
+        if !self.criteria.matches(&Subject::of_row(row, text)) {
             return;
         }
         // Text stays where it is: the batch takes the frame's text whole when its first row comes.

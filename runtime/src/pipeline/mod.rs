@@ -29,7 +29,7 @@ pub use module::ModuleReport;
 
 use interest::Filter;
 use listener::ListenerWorker;
-use module::{ModuleBatch, ModuleWorker, ToModule};
+use module::{ModuleBatch, ModuleWorker};
 use route::{Outlet, Router};
 use timers::Timers;
 
@@ -38,7 +38,7 @@ use crate::declaration::{EventSchema, Interest, Timer};
 use crate::guest::{Failure, Listener, Module, Rows};
 use crate::limit::Limits;
 use crate::source::Input;
-use crate::stack::criteria::Compiled;
+use crate::stack::criteria::compile::Compiled;
 
 /// A module instance to run.
 pub struct ModulePlan {

@@ -3,9 +3,9 @@
 //! Whatever goes wrong in the call becomes a [`Failure`] that names the limit, the trap or the guest's own words. A
 //! store that failed once is dead; the caller drops it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use wasmtime::{Engine, Store, Trap};
+use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::describe;
 use super::meter::Meter;
@@ -22,6 +22,9 @@ pub(super) struct Caller {
     name: String,
     limits: Limits,
     usage: Usage,
+    minute: Instant,
+    lines_this_minute: u64,
+    told_dropping: bool,
 }
 
 impl Caller {
@@ -32,7 +35,15 @@ impl Caller {
         store.set_hostcall_fuel(limits.turn_bytes);
         store.set_max_component_handles(limit::GUEST_HANDLES_MAX);
         store.epoch_deadline_trap();
-        Self { store, name: name.to_owned(), limits: limits.clone(), usage: Usage::default() }
+        Self {
+            store,
+            name: name.to_owned(),
+            limits: limits.clone(),
+            usage: Usage::default(),
+            minute: clock::instant(),
+            lines_this_minute: 0,
+            told_dropping: false,
+        }
     }
 
     /// Calls into the guest with the budget for so many records (or events) and bytes.
@@ -84,18 +95,27 @@ impl Caller {
             _ if self.store.data().refused => {
                 Failure::Memory { call, limit_bytes: self.store.data().memory_bytes_max() }
             }
-            _ => Failure::Trap {
-                call,
-                reason: clean(format!("{error:?}").trim(), limit::TRAP_BYTES_MAX),
-            },
+            _ => Failure::Trap { call, reason: story(error) },
         }
     }
 
-    /// Hands what the guest logged to the engine's log.
+    /// Hands what the guest logged to the engine's log, up to so many lines in a minute.
     fn tell_log(&mut self) {
         let meter = self.store.data_mut();
+        if meter.lines.is_empty() {
+            return;
+        }
         let guest = self.name.as_str();
+        let now = clock::instant();
+        if now.duration_since(self.minute) >= Duration::from_mins(1) {
+            (self.minute, self.lines_this_minute) = (now, 0);
+        }
         for (severity, line) in meter.lines.drain(..) {
+            self.lines_this_minute += 1;
+            if self.lines_this_minute > self.limits.log_lines_per_minute {
+                meter.lines_dropped += 1;
+                continue;
+            }
             match severity {
                 types::Severity::Emergency
                 | types::Severity::Alert
@@ -109,10 +129,26 @@ impl Caller {
             }
         }
         if meter.lines_dropped > 0 {
-            tracing::warn!(guest, "{} more lines in one call were dropped", meter.lines_dropped);
             meter.lines_dropped = 0;
+            if !self.told_dropping {
+                self.told_dropping = true;
+                tracing::warn!(guest, "so many lines that the rest are dropped (`log_lines_per_minute`)");
+            }
         }
     }
+}
+
+/// What happened, and the guest's own functions that led there, the innermost first.
+fn story(error: &wasmtime::Error) -> String {
+    let mut story = error.root_cause().to_string();
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
+    let mut before = " in ";
+    for frame in frames.unwrap_or_default() {
+        story.push_str(before);
+        story.push_str(frame.func_name().unwrap_or("a function without a name"));
+        before = " < ";
+    }
+    clean(story.trim(), limit::TRAP_BYTES_MAX)
 }
 
 /// What a guest said of its own failure.

@@ -12,7 +12,6 @@ use correlator_record::framing::Framing;
 use correlator_record::parser::{Parsed, Parser, Settings};
 use jiff::Timestamp;
 use jiff::civil::date;
-use jiff::tz::TimeZone;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use thiserror::Error;
@@ -20,27 +19,13 @@ use thiserror::Error;
 use super::Counts;
 use crate::clock;
 use crate::limit;
+use crate::stack::source::{Source, SourcePath};
 
-/// The path that means standard input.
+/// What people see instead of a path.
 const STANDARD_INPUT: &str = "-";
 /// How compressed files begin: gzip, zstd, xz, bzip2.
 const COMPRESSED: [&[u8]; 4] =
     [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"\xfd7zXZ\0", b"BZh"];
-
-/// How the files of one source are to be read.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// The source's name in the stack.
-    pub name: String,
-    /// Paths, patterns such as `/var/log/auth.log*`, or `-` for standard input.
-    pub paths: Vec<String>,
-    /// How records are told apart; found out from the first block, if absent.
-    pub framing: Option<Framing>,
-    /// The zone of times without one.
-    pub zone: TimeZone,
-    /// The year of dates without one; found out from the file's date, if absent.
-    pub year: Option<i16>,
-}
 
 /// Why a source can't be read.
 #[derive(Debug, Error)]
@@ -115,65 +100,71 @@ pub struct Input {
     pub counts: Counts,
 }
 
-/// Opens all files of a source, in the order of their names.
+/// Opens all files of a source, in the order in which they were typed, those of a pattern in the order of their names.
 ///
 /// # Errors
 /// A file can't be read, or none is there.
-pub fn open(opening: &Opening) -> Result<Vec<Input>, OpenError> {
+pub fn open(source: &Source) -> Result<Vec<Input>, OpenError> {
     let mut paths = Vec::new();
-    for pattern in &opening.paths {
-        expand(&opening.name, pattern, &mut paths)?;
+    for path in &source.paths {
+        match path {
+            SourcePath::Input => paths.push(None),
+            SourcePath::File(path) => paths.push(Some(path.clone())),
+            SourcePath::Glob(pattern) if Path::new(pattern).exists() => {
+                paths.push(Some(PathBuf::from(pattern)));
+            }
+            SourcePath::Glob(pattern) => expand(&source.name, pattern, &mut paths)?,
+        }
     }
     if paths.len() > limit::FILES_MAX {
-        return Err(OpenError::TooMany { source_name: opening.name.clone(), count: paths.len() });
+        return Err(OpenError::TooMany { source_name: source.name.clone(), count: paths.len() });
     }
-    paths.iter().map(|path| open_one(opening, path)).collect()
+    paths.iter().map(|path| open_one(source, path.as_deref())).collect()
 }
 
-/// The files that a path or a pattern names.
-fn expand(name: &str, pattern: &str, paths: &mut Vec<PathBuf>) -> Result<(), OpenError> {
-    let is_pattern = pattern.contains(['*', '?', '[']);
-    if pattern == STANDARD_INPUT || !is_pattern || Path::new(pattern).exists() {
-        paths.push(PathBuf::from(pattern));
-        return Ok(());
-    }
+/// The files that a pattern names. Folders match patterns too, and a file that two patterns name is read once.
+fn expand(
+    name: &str,
+    pattern: &str,
+    paths: &mut Vec<Option<PathBuf>>,
+) -> Result<(), OpenError> {
     let found = glob::glob(pattern).map_err(|error| OpenError::Pattern {
         source_name: name.to_owned(),
         pattern: pattern.to_owned(),
         problem: error.to_string(),
     })?;
-    let before = paths.len();
+    let mut matched = false;
     for path in found {
         let path = path.map_err(|error| OpenError::Io {
             source_name: name.to_owned(),
             path: error.path().display().to_string(),
             error: error.into(),
         })?;
-        // Folders match patterns too, and a file that two patterns name is read once.
-        if path.is_file() && !paths.contains(&path) {
-            paths.push(path);
+        if !path.is_dir() {
+            matched = true;
+            let path = Some(path);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
         }
     }
-    if paths.len() == before {
-        return Err(OpenError::NoMatch {
-            source_name: name.to_owned(),
-            pattern: pattern.to_owned(),
-        });
+    if matched {
+        Ok(())
+    } else {
+        Err(OpenError::NoMatch { source_name: name.to_owned(), pattern: pattern.to_owned() })
     }
-    Ok(())
 }
 
-fn open_one(opening: &Opening, path: &Path) -> Result<Input, OpenError> {
-    let shown = path.display().to_string();
+fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
+    let shown = path.map_or(STANDARD_INPUT.to_owned(), |path| path.display().to_string());
     let failed = |error| OpenError::Io {
-        source_name: opening.name.clone(),
+        source_name: source.name.clone(),
         path: shown.clone(),
         error,
     };
-    let mut reader = if shown == STANDARD_INPUT {
-        File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?)
-    } else {
-        File::open(path).map_err(failed)?
+    let mut reader = match path {
+        Some(path) => File::open(path).map_err(failed)?,
+        None => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?),
     };
     let facts = reader.metadata().map_err(failed)?;
     if facts.is_dir() {
@@ -187,24 +178,24 @@ fn open_one(opening: &Opening, path: &Path) -> Result<Input, OpenError> {
         reader.by_ref().take(limit::MAGIC_BYTES).read_to_end(&mut tail).map_err(failed)?;
         if COMPRESSED.iter().any(|magic| tail.starts_with(magic)) {
             return Err(OpenError::Compressed {
-                source_name: opening.name.clone(),
+                source_name: source.name.clone(),
                 path: shown,
             });
         }
     }
-    let reference = reference(opening, modified);
+    let reference = reference(source, modified);
     let settings = Settings {
-        zone: opening.zone.clone(),
+        zone: source.zone.clone(),
         reference,
         record_bytes_max: limit::RECORD_BYTES_MAX,
     };
     Ok(Input {
-        id: id(&opening.name, &shown),
+        id: id(&source.name, &shown),
         path: shown,
         live: bytes_total.is_none(),
         bytes_total,
         reader,
-        framing: opening.framing.clone(),
+        framing: source.framing.clone(),
         parser: Parser::new(settings),
         counts: Counts { bytes: tail.len() as u64, ..Counts::default() },
         tail,
@@ -214,9 +205,9 @@ fn open_one(opening: &Opening, path: &Path) -> Result<Input, OpenError> {
 }
 
 /// The moment that dates without a year are not far after: the last change of a file, the end of a pinned year, or now.
-fn reference(opening: &Opening, modified: Option<(i64, i64)>) -> i64 {
-    let pinned = opening.year.and_then(|year| {
-        let end = date(year, 12, 31).at(0, 0, 0, 0).to_zoned(opening.zone.clone()).ok()?;
+fn reference(source: &Source, modified: Option<(i64, i64)>) -> i64 {
+    let pinned = source.year.and_then(|year| {
+        let end = date(year, 12, 31).at(0, 0, 0, 0).to_zoned(source.zone.clone()).ok()?;
         i64::try_from(end.timestamp().as_nanosecond()).ok()
     });
     let of_file = modified.and_then(|(seconds, nanoseconds)| {
@@ -335,15 +326,21 @@ mod tests {
     use correlator_frame::record::Frame;
     use jiff::tz::TimeZone;
 
-    use super::{Opening, open};
+    use super::open;
+    use crate::stack::source::{Source, SourcePath};
 
-    fn opening(path: &str) -> Opening {
-        Opening {
+    fn source(path: &str) -> Source {
+        Source {
             name: "test".into(),
-            paths: vec![path.into()],
+            paths: vec![match path.contains(['*', '[']) {
+                true => SourcePath::Glob(path.into()),
+                false => SourcePath::File(path.into()),
+            }],
             framing: None,
+            framing_text: "auto".into(),
             zone: TimeZone::UTC,
             year: Some(2023),
+            typed: Vec::new(),
         }
     }
 
@@ -356,7 +353,7 @@ mod tests {
             .collect();
         fs::write(folder.join("a.log"), &lines).expect("a log");
         let pattern = folder.join("*.log").display().to_string();
-        let mut input = open(&opening(&pattern)).expect("an input").remove(0);
+        let mut input = open(&source(&pattern)).expect("an input").remove(0);
         let (mut frame, mut seen) = (Frame::default(), 0);
         while input.read(&mut frame, &AtomicBool::new(false)).expect("readable") {
             for (place, record) in frame.batch().records().enumerate() {
@@ -375,7 +372,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let check = |path: &str, expected: &str| {
-            let error = open(&opening(path)).err().map(|error| error.to_string());
+            let error = open(&source(path)).err().map(|error| error.to_string());
             assert!(error.as_deref().is_some_and(|e| e.contains(expected)), "{error:?}");
         };
         check("/nowhere/at/all.log", "/nowhere/at/all.log: No such file");

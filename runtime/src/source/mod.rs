@@ -5,7 +5,7 @@
 
 mod file;
 
-pub use file::{Input, OpenError, Opening, open};
+pub use file::{Input, OpenError, open};
 
 use std::ops::AddAssign;
 

@@ -1,0 +1,161 @@
+//! Measures Correlator beside itself: figures and ratios of one session on one machine.
+//!
+//! `cargo xtask bench` builds the release and starts this. It runs the `correlator` binary as a person would, and looks
+//! at it from outside: CPU time, wall time, memory. It must never know how the engine works inside.
+//!
+//! # Layout
+//! - [`sshd_log`]: the log that is measured on
+//! - [`measure`], [`series`]: what one run costs; several in turn, and the middle
+//! - [`engine`]: the binary under test, its command lines and its folders
+//! - a file for each measurement: [`throughput`], [`tax`], [`crowd`], [`start`], [`memory`], [`peers`]
+//! - [`report`]: the figures for people
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its job is to tell people figures")]
+#![allow(clippy::cast_precision_loss, reason = "figures have three digits")]
+
+mod sshd_log;
+
+mod measure;
+
+mod series;
+
+mod engine;
+
+mod throughput;
+
+mod tax;
+
+mod crowd;
+
+mod start;
+
+mod memory;
+
+mod peers;
+
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use engine::Engine;
+use report::Report;
+use sshd_log::Form;
+
+/// The seed of the log: the same for everybody, so that figures can be compared.
+const SEED: u64 = 20_260_110;
+
+/// Measures Correlator: figures and ratios of one session on one machine.
+#[derive(Parser)]
+struct Arguments {
+    /// Lines of the log that is measured on
+    #[arg(long, default_value_t = 2_000_000)]
+    lines: u64,
+    /// Rounds that count; the things compared take turns in each
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Measure only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Measure the peers that are installed as well, on a tenth of the lines
+    #[arg(long)]
+    peers: bool,
+    /// Append the figures to this file, as a section of Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// The binary to measure [default: the one beside this]
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the log that is measured on to standard output
+    Log {
+        /// How its lines begin
+        #[arg(long, value_enum, default_value_t = Form::Traditional)]
+        form: Form,
+    },
+    /// Run sshd's logic without a sandbox; what `tax` compares with
+    #[command(hide = true)]
+    Native {
+        /// The log
+        file: PathBuf,
+        /// Where the tables go
+        output: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Lines per CPU-second, from file to CSV
+    Throughput,
+    /// The same module in the sandbox and linked natively
+    Tax,
+    /// 1 against 100 loaded modules
+    Crowd,
+    /// Start with cached compiled modules
+    Start,
+    /// Memory of idle modules
+    Memory,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.command {
+        Some(Command::Log { form }) => log(*form, arguments.lines),
+        Some(Command::Native { file, output }) => tax::run_native(file, output),
+        None => measure_all(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log(form: Form, lines: u64) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    sshd_log::write(&mut out, form, lines, SEED)?;
+    Ok(std::io::Write::flush(&mut out)?)
+}
+
+fn measure_all(arguments: &Arguments) -> Result<()> {
+    let engine = Engine::new(arguments.binary.as_deref())?;
+    let log = engine.log(Form::Traditional, arguments.lines, SEED)?;
+    let mut report = Report::new(arguments.lines, arguments.rounds);
+    let rounds = arguments.rounds.max(1);
+    let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
+    if wanted(Part::Throughput) {
+        let modern = engine.log(Form::Rfc5424, arguments.lines, SEED)?;
+        throughput::measure(&engine, [&log, &modern], rounds, &mut report)?;
+    }
+    if wanted(Part::Tax) {
+        tax::measure(&engine, &log, rounds, &mut report)?;
+    }
+    if wanted(Part::Crowd) {
+        crowd::measure(&engine, &log, rounds, &mut report)?;
+    }
+    if wanted(Part::Start) {
+        start::measure(&engine, rounds, &mut report)?;
+    }
+    if wanted(Part::Memory) {
+        memory::measure(&engine, &mut report)?;
+    }
+    if arguments.peers {
+        let small = engine.log(Form::Traditional, arguments.lines / 10, SEED)?;
+        peers::measure(&engine, &small, rounds, &mut report)?;
+    }
+    print!("\n{}", report.table());
+    if let Some(file) = &arguments.markdown {
+        report.append(file)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! A connection on which somebody tries to log in.
+//!
+//! One failure may be told of up to three times: by a PAM module, by sshd on PAM's behalf, and by sshd as `Failed`.
+//! So what PAM modules say is only noted; sshd's own words count, and where they never come, the notes do.
+
+use correlator_sdk::prelude::*;
+
+use crate::message::Method;
+use crate::peer::{Peer, Who};
+
+/// What is known of an attempt.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The account and after it the address: one allocation for both, which a known connection never repeats.
+    names: Vec<u8>,
+    user_length: u32,
+    port: u16,
+    /// Whether sshd itself has told the address: PAM and lists of users tell a name where the server looks it up.
+    told: bool,
+    /// Whether the account does not exist or may not log in: such an attempt has failed, come what may.
+    pub refused: bool,
+    /// Failures that count.
+    pub failures: u32,
+    /// Failures that a PAM module reported and that do not count yet.
+    noted: u32,
+    /// Notes that were counted because nothing confirmed them in time.
+    overdue: u32,
+    /// Which PAM module reported them: several report the same failure.
+    module: u32,
+    /// Whether sshd counted a refusal by PAM that it may report again as `Failed`.
+    repeated: bool,
+}
+
+impl Attempt {
+    /// The account; empty if unknown.
+    #[inline]
+    pub fn user(&self) -> &BStr {
+        BStr::new(&self.names[..self.user_length as usize])
+    }
+
+    /// The address; empty if unknown.
+    #[inline]
+    pub fn addr(&self) -> &BStr {
+        BStr::new(&self.names[self.user_length as usize..])
+    }
+
+    /// The port; 0 if unknown.
+    #[inline]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether nothing was counted, though a PAM module reported failures.
+    pub fn is_noted_only(&self) -> bool {
+        self.noted > 0 && self.failures == 0
+    }
+
+    /// Whether this can't be the connection of `who`, whom sshd itself tells: its process id was used again.
+    #[inline]
+    pub fn is_other(&self, who: &Who<'_>) -> bool {
+        let addr_differs = self.addr() != who.peer.addr;
+        let port_differs = self.port != 0 && who.peer.port != 0 && self.port != who.peer.port;
+        self.told && !who.peer.addr.is_empty() && (addr_differs || port_differs)
+    }
+
+    /// Whether PAM's `who` can't be the account of this attempt.
+    pub fn is_other_user(&self, who: &Who<'_>) -> bool {
+        !self.user().is_empty() && !who.user.is_empty() && self.user() != who.user
+    }
+
+    /// Takes over what a message tells. `told` is whether sshd tells the address as it is.
+    #[inline]
+    pub fn learn(&mut self, who: &Who<'_>, told: bool) {
+        self.refused |= who.invalid;
+        if who.peer.port != 0 {
+            self.port = who.peer.port;
+        }
+        if self.user() != who.user || self.addr() != who.peer.addr {
+            self.rename(who, told);
+        }
+        self.told |= told && !who.peer.addr.is_empty();
+    }
+
+    fn rename(&mut self, who: &Who<'_>, told: bool) {
+        let user = if who.user.is_empty() { self.user() } else { BStr::new(who.user) };
+        let known = !self.addr().is_empty() && (self.told || !told);
+        let addr = if who.peer.addr.is_empty() || known { self.addr() } else { BStr::new(who.peer.addr) };
+        let mut names = Vec::with_capacity(user.len() + addr.len());
+        names.extend_from_slice(user);
+        names.extend_from_slice(addr);
+        self.user_length = correlator_length(user);
+        self.names = names;
+    }
+
+    /// Notes what a PAM module reports.
+    pub fn note(&mut self, module: &[u8], count: u32) {
+        let module = module.iter().fold(7, |sum: u32, &byte| sum.wrapping_mul(31) + u32::from(byte));
+        if self.noted == 0 || self.module == module {
+            self.noted = self.noted.saturating_add(count);
+            self.module = module;
+        }
+    }
+
+    /// Notes what PAM sums up, unless sshd has told of the failures one by one.
+    pub fn note_more(&mut self, count: u32) {
+        if self.failures == self.overdue && self.noted + self.overdue > 0 {
+            self.noted = self.noted.saturating_add(count);
+        }
+    }
+
+    /// Counts what sshd reports, and gives how many of it were not counted before.
+    #[inline]
+    pub fn fail(&mut self, method: Method, count: u32) -> u32 {
+        self.noted = 0;
+        let mut count = count;
+        if method == Method::Dialogue && core::mem::take(&mut self.repeated) {
+            count = count.saturating_sub(1);
+        }
+        let known = self.overdue.min(count);
+        self.overdue -= known;
+        self.failures = self.failures.saturating_add(count - known);
+        count - known
+    }
+
+    /// Counts what sshd reports on PAM's behalf, and gives how many of it were not counted before.
+    pub fn fail_by_pam(&mut self, count: u32) -> u32 {
+        let count = self.fail(Method::Guess, count);
+        self.repeated = true;
+        count
+    }
+
+    /// Counts the notes if sshd has told of no failure itself, and gives how many there were.
+    pub fn take_notes(&mut self) -> u32 {
+        let count = core::mem::take(&mut self.noted);
+        if self.failures > self.overdue {
+            return 0;
+        }
+        self.failures = self.failures.saturating_add(count);
+        self.overdue = self.overdue.saturating_add(count);
+        count
+    }
+
+    /// The peer, as far as it is known.
+    pub fn peer(&self) -> Peer<'_> {
+        Peer { addr: self.addr(), port: self.port }
+    }
+}
+
+/// A length that is bounded by that of a record.
+fn correlator_length(text: &[u8]) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,228 @@
+//! What is told when a run has ended: everything that came, everything that went, everything that was lost.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::output::Output;
+use super::words::{bytes, count, number, setting, short, span};
+use crate::declaration::Setting;
+use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report};
+use crate::source::Counts;
+
+/// What a run cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    /// Until the first record was read.
+    pub(super) started: Duration,
+    pub(super) wall: Duration,
+    pub(super) cpu: Duration,
+}
+
+/// Tells of a run, to a person or to a machine.
+pub(super) fn tell(report: &Report, spent: Spent, output: &mut Output) {
+    if output.json {
+        output.value(&machine(report, spent));
+    } else {
+        output.note(&people(report, spent));
+    }
+}
+
+fn total(report: &Report) -> Counts {
+    let mut total = Counts::default();
+    for source in &report.sources {
+        total += source.counts;
+    }
+    total
+}
+
+fn people(report: &Report, spent: Spent) -> String {
+    let mut text = String::new();
+    let counts = total(report);
+    if report.interrupted {
+        text.push_str("interrupted; what was read until then is processed\n");
+    }
+    read(&mut text, report, counts);
+    for module in &report.modules {
+        module_lines(&mut text, module);
+    }
+    for listener in &report.listeners {
+        listener_lines(&mut text, listener);
+    }
+    let per_second = counts.records as f64 / spent.cpu.as_secs_f64().max(1e-9);
+    let _ = writeln!(
+        text,
+        "{} {} ({} to start), {} of CPU time, {} a CPU-second",
+        Output::heading("took"),
+        span(spent.wall),
+        span(spent.started),
+        span(spent.cpu),
+        count(per_second as u64, "record"),
+    );
+    text
+}
+
+fn read(text: &mut String, report: &Report, counts: Counts) {
+    let _ = writeln!(
+        text,
+        "{} {} in {} from {}",
+        Output::heading("read"),
+        count(counts.records, "record"),
+        bytes(counts.bytes),
+        match report.sources.as_slice() {
+            [one] => one.path.clone(),
+            many => count(many.len() as u64, "file"),
+        }
+    );
+    let remarks = [
+        (counts.unparsed, "not understood (kept whole, without a time of their own)"),
+        (counts.invalid_utf8, "with invalid UTF-8"),
+        (counts.cut, "cut because they are too long"),
+        (counts.blank, "blank, passed over"),
+    ];
+    for (number_of, what) in remarks.into_iter().filter(|(number_of, _)| *number_of > 0) {
+        let _ = writeln!(text, "     {} {what}", number(number_of));
+    }
+    for source in &report.sources {
+        if let Some(error) = &source.error {
+            let _ = writeln!(text, "     {} broke off: {error}", source.path);
+        }
+    }
+}
+
+fn module_lines(text: &mut String, module: &ModuleReport) {
+    let events: u64 = module.events.iter().map(|(_, count)| count).sum();
+    guest_line(text, "module", &module.guest, "record");
+    let _ = write!(text, "     {}", count(events, "event"));
+    let mut separator = ": ";
+    for (name, events) in module.events.iter().filter(|(_, count)| *count > 0) {
+        let _ = write!(text, "{separator}{name} {}", number(*events));
+        separator = ", ";
+    }
+    text.push('\n');
+    guest_remarks(text, &module.guest, "record");
+}
+
+fn listener_lines(text: &mut String, listener: &ListenerReport) {
+    guest_line(text, "listener", &listener.guest, "event");
+    for (name, rows) in &listener.done {
+        let _ = writeln!(text, "     {} to {name}", count(*rows, "row"));
+    }
+    for (reason, rows) in &listener.refused {
+        let _ = writeln!(text, "     {} {reason}", count(*rows, "row"));
+    }
+    guest_remarks(text, &listener.guest, "event");
+}
+
+fn guest_line(text: &mut String, role: &str, guest: &GuestReport, noun: &str) {
+    let usage = guest.usage;
+    let _ = writeln!(
+        text,
+        "{} {}: {} in {}, {}, {} fuel, {}",
+        Output::heading(role),
+        guest.name,
+        count(guest.handed, noun),
+        count(usage.calls, "call"),
+        span(usage.time),
+        short(usage.fuel),
+        bytes(usage.memory_bytes as u64),
+    );
+}
+
+fn guest_remarks(text: &mut String, guest: &GuestReport, noun: &str) {
+    if !guest.statistics.is_empty() {
+        let statistics: Vec<_> = guest
+            .statistics
+            .iter()
+            .map(|statistic| format!("{} {}", statistic.name, setting(&statistic.value)))
+            .collect();
+        let _ = writeln!(text, "     {}", statistics.join(", "));
+    }
+    if let Some(failure) = &guest.last_failure {
+        let _ = writeln!(
+            text,
+            "     failed {}, {} lost{}; the last: {failure}",
+            count(guest.failures, "time"),
+            count(guest.lost, noun),
+            if guest.suspended { ", suspended" } else { "" },
+        );
+    }
+}
+
+fn machine(report: &Report, spent: Spent) -> Value {
+    let sources = report.sources.iter().map(|source| {
+        json!({ "path": source.path, "counts": counts(source.counts), "error": source.error })
+    });
+    let modules = report.modules.iter().map(|module| {
+        let mut value = guest(&module.guest);
+        value.insert("events".into(), module.events.iter().cloned().collect());
+        Value::Object(value)
+    });
+    let listeners = report.listeners.iter().map(|listener| {
+        let mut value = guest(&listener.guest);
+        value.insert("done".into(), listener.done.clone().into_iter().collect());
+        value.insert("refused".into(), listener.refused.clone().into_iter().collect());
+        Value::Object(value)
+    });
+    json!({
+        "interrupted": report.interrupted,
+        "read": counts(total(report)),
+        "sources": sources.collect::<Vec<_>>(),
+        "modules": modules.collect::<Vec<_>>(),
+        "listeners": listeners.collect::<Vec<_>>(),
+        "seconds": {
+            "start": spent.started.as_secs_f64(),
+            "wall": spent.wall.as_secs_f64(),
+            "cpu": spent.cpu.as_secs_f64(),
+        },
+    })
+}
+
+fn counts(counts: Counts) -> Value {
+    json!({
+        "bytes": counts.bytes,
+        "records": counts.records,
+        "record_bytes": counts.record_bytes,
+        "unparsed": counts.unparsed,
+        "invalid_utf8": counts.invalid_utf8,
+        "cut": counts.cut,
+        "skipped_bytes": counts.skipped_bytes,
+        "blank": counts.blank,
+    })
+}
+
+fn guest(guest: &GuestReport) -> Map<String, Value> {
+    let statistics: Map<_, _> = guest
+        .statistics
+        .iter()
+        .map(|statistic| (statistic.name.clone(), machine_setting(&statistic.value)))
+        .collect();
+    let value = json!({
+        "name": guest.name,
+        "handed": guest.handed,
+        "lost": guest.lost,
+        "calls": guest.usage.calls,
+        "seconds": guest.usage.time.as_secs_f64(),
+        "fuel": guest.usage.fuel,
+        "memory_bytes": guest.usage.memory_bytes,
+        "failures": guest.failures,
+        "last_failure": guest.last_failure.as_ref().map(ToString::to_string),
+        "suspended": guest.suspended,
+        "statistics": statistics,
+    });
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// A setting as JSON: numbers stay numbers, times and spans are texts as everywhere.
+pub(super) fn machine_setting(value: &Setting) -> Value {
+    match value {
+        Setting::Integer(number) => (*number).into(),
+        Setting::Float(number) => (*number).into(),
+        Setting::Boolean(yes) => (*yes).into(),
+        Setting::Text(_) | Setting::Time(_) | Setting::Duration(_) => setting(value).into(),
+    }
+}

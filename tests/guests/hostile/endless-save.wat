@@ -1,0 +1,6 @@
+;; Loops for ever in `save`.
+;; Must: count as a failure of this guest; nothing is kept; its earlier turns stand.
+
+;;; save
+(loop $again (br $again))
+unreachable

@@ -1,0 +1,8 @@
+;; Returns an error full of terminal escapes, newlines and bidi overrides.
+;; Must: have its message shown escaped, in one line.
+
+;;; items
+(data (i32.const 128) "before\1b[2J\1b]0;title\07\0d\0aforged: line\00\c2\9b31m\e2\80\aebidi\7fafter")
+
+;;; process
+(call $error (i32.const 128) (i32.const 53))

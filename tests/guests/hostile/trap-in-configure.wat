@@ -1,0 +1,5 @@
+;; Traps in `configure`.
+;; Must: be refused at load, with the trap named.
+
+;;; configure
+unreachable

@@ -1,0 +1,5 @@
+;; Traps in `save`.
+;; Must: be told about as a failure of this guest; its turns stand.
+
+;;; save
+unreachable

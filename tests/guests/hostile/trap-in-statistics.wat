@@ -1,0 +1,5 @@
+;; Traps in `statistics`.
+;; Must: be told about as a failure of this guest; its turns stand.
+
+;;; statistics
+unreachable
