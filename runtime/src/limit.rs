@@ -46,6 +46,8 @@ pub const TRAP_BYTES_MAX: usize = 4_096;
 pub const LOG_LINE_BYTES_MAX: usize = 2_048;
 /// Lines that a guest may log in one call.
 pub const LOG_LINES_PER_CALL_MAX: usize = 64;
+/// Lines that a guest may try to log in one call before the call fails: each costs the host work that no fuel pays.
+pub const LOG_ATTEMPTS_PER_CALL_MAX: u64 = 4_096;
 /// Options of a guest.
 pub const OPTIONS_MAX: usize = 256;
 /// Texts that an option may be limited to.
@@ -97,7 +99,7 @@ pub const MAGIC_BYTES: u64 = 8;
 /// The stack of a worker's thread: a guest's, and room for the host's own calls.
 pub const WORKER_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
 /// Fuel that a guest burns before its state is saved, at least.
-pub const FUEL_BETWEEN_SAVINGS: u64 = 200_000_000;
+pub const FUEL_BETWEEN_SAVINGS: u64 = 2_000_000;
 /// How much more fuel a guest's work must burn than saving its state did before it is saved again.
 pub const WORK_PER_SAVING: u64 = 20;
 
@@ -286,7 +288,7 @@ limits! {
     /// Lines that the guest may write to the engine's log in a minute.
     log_lines_per_minute "log_lines_per_minute": u64, Count, 600, 0 => 1_000_000;
     /// How often the guest may fail within `failure_window` before it is suspended.
-    failures "failures": u64, Count, 10, 1 => 1_000_000;
+    failures "failures": u64, Count, 5, 1 => 1_000_000;
     /// How long a failure counts.
     failure_window "failure_window": Duration, Time, 600 * SECOND, SECOND => 30 * DAY;
     /// Size of the component's file.

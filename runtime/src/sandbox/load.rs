@@ -81,7 +81,7 @@ impl Sandbox {
         let shape = inspect(component, limits.component_bytes)?;
         let compiled = self.code(component, limits)?;
         let contract = |error: &wasmtime::Error| {
-            LoadError::Contract(clean(format!("{error:?}").trim(), limit::MESSAGE_BYTES_MAX))
+            LoadError::Contract(clean(&format!("{error:#}"), limit::MESSAGE_BYTES_MAX))
         };
         let pre = self.linker.instantiate_pre(&compiled).map_err(|error| contract(&error))?;
         let description = match shape.world {

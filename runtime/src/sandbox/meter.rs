@@ -7,6 +7,7 @@ use wasmtime::{ResourceLimiter, Result};
 
 use crate::limit;
 use crate::limit::Limits;
+use crate::text::clean;
 use crate::wit::module::correlator::engine::log;
 use crate::wit::module::correlator::engine::types::Severity;
 
@@ -83,12 +84,16 @@ impl ResourceLimiter for Meter {
 }
 
 impl log::Host for Meter {
-    fn log(&mut self, severity: Severity, message: String) {
-        if self.lines.len() >= limit::LOG_LINES_PER_CALL_MAX {
-            self.lines_dropped += 1;
-        } else {
-            self.lines.push((severity, crate::text::clean(&message, limit::LOG_LINE_BYTES_MAX)));
+    fn log(&mut self, severity: Severity, message: String) -> Result<()> {
+        if self.lines.len() < limit::LOG_LINES_PER_CALL_MAX {
+            self.lines.push((severity, clean(&message, limit::LOG_LINE_BYTES_MAX)));
+            return Ok(());
         }
+        self.lines_dropped += 1;
+        if self.lines_dropped > limit::LOG_ATTEMPTS_PER_CALL_MAX {
+            return Err(wasmtime::Error::msg("it logs without end"));
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,8 @@ use super::problem::{Place, Problem, Problems, Wrong};
 use super::raw::{RawInstance, RawStack};
 use super::source::{self, Source, SourcePath};
 use super::{
-    Component, Guests, ListenerInstance, ModuleInstance, Part, Stack, Typed, limits, settings, suggest,
+    Component, Guests, ListenerInstance, ModuleInstance, Part, Stack, Typed, limits, settings,
+    suggest,
 };
 use crate::declaration::{BoundSchema, Description, Role, Setting, Want};
 use crate::limit::{self, Limits};
@@ -125,7 +126,10 @@ impl<'a> Checker<'a> {
         }
         if self.raw.listeners.is_empty() {
             let wrong = Wrong::new("there is no listener, so nothing is done with the events");
-            let help = word("add one under `listeners`, such as `log: { grants: { log: true } }`", "add `--listener log`");
+            let help = word(
+                "add one under `listeners`, such as `log: { grants: { log: true } }`",
+                "add `--listener log`",
+            );
             self.problems.warning(place, wrong.help(help));
         }
     }
@@ -269,7 +273,8 @@ impl<'a> Checker<'a> {
             self.wants(raw, wants, &mut granted);
             for credential in credentials {
                 let name = &raw.name.text;
-                let wrong = Wrong::new(format!("listener `{name}` needs the credential `{credential}`"));
+                let wrong =
+                    Wrong::new(format!("listener `{name}` needs the credential `{credential}`"));
                 let help = "this version has no source of credentials, so the listener can't run";
                 self.problems.error(&raw.name.place, wrong.help(help));
             }
@@ -301,7 +306,9 @@ impl<'a> Checker<'a> {
             let wrong = match Grant::example(capability) {
                 Some(example) => Wrong::new(format!("{wants}, which is not granted"))
                     .help(format!("add `{example}` to its `grants`")),
-                None => Wrong::new(format!("{wants}, a capability that this version does not have")),
+                None => {
+                    Wrong::new(format!("{wants}, a capability that this version does not have"))
+                }
             };
             self.problems.error(&raw.name.place, wrong);
         }

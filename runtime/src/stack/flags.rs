@@ -79,7 +79,9 @@ impl Maker {
     }
 
     fn instances(&mut self, flags: &Flags) {
-        for (part, components) in [(Part::Module, &flags.modules), (Part::Listener, &flags.listeners)] {
+        for (part, components) in
+            [(Part::Module, &flags.modules), (Part::Listener, &flags.listeners)]
+        {
             for component in components {
                 let place = self.place(part.name(), component);
                 let name = self.free_name(&stem(component));
@@ -195,7 +197,8 @@ impl Maker {
     fn instance(&mut self, name: &str, place: &Place) -> Option<&mut RawInstance> {
         let names = self.names();
         if !names.iter().any(|known| known == name) {
-            let wrong = Wrong::new(format!("no module or listener is called `{}`", clean(name, 64)));
+            let wrong =
+                Wrong::new(format!("no module or listener is called `{}`", clean(name, 64)));
             self.raw.problems.error(place, wrong.maybe(suggest::known(name, &names)));
             return None;
         }
@@ -212,7 +215,8 @@ impl Maker {
         let table = Arc::new(Node { place: place.clone(), value: table });
         let log = Arc::new(scalar("true", place.clone()));
         for listener in &mut self.raw.listeners {
-            listener.grants = vec![(key("log", &place), log.clone()), (key("table", &place), table.clone())];
+            listener.grants =
+                vec![(key("log", &place), log.clone()), (key("table", &place), table.clone())];
         }
     }
 }

@@ -40,7 +40,9 @@ fn read(limit: &Limit, node: &Node) -> Result<u64, Wrong> {
     let number = match limit.unit {
         Unit::Count => node.scalar("a number").and_then(value::integer).map(u64::try_from),
         Unit::Bytes => node.scalar("a size such as `64MiB`").and_then(value::size).map(Ok),
-        Unit::Time => node.scalar("a duration such as `2s`").and_then(value::duration).map(u64::try_from),
+        Unit::Time => {
+            node.scalar("a duration such as `2s`").and_then(value::duration).map(u64::try_from)
+        }
     };
     let number = number.map_err(named)?;
     match number {

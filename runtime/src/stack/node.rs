@@ -80,12 +80,17 @@ impl Node {
 
     /// Where this character of a scalar's text stands, and whether that is exact.
     pub(super) fn place_within(&self, character: u32, width: u32) -> (Place, bool) {
-        match (&self.value, &self.place) {
-            (Value::Scalar { verbatim: Some(start), .. }, Place::File { .. }) => {
-                (self.place.shifted(start + character, width), true)
-            }
-            _ => (self.place.clone(), false),
-        }
+        let (Value::Scalar { text, verbatim: Some(start) }, Place::File { file, line, column, .. }) =
+            (&self.value, &self.place)
+        else {
+            return (self.place.clone(), false);
+        };
+        let before: String = text.chars().take(character as usize).collect();
+        let lines = before.matches('\n').count() as u32;
+        let after = before.rsplit('\n').next().map_or(0, |last| last.chars().count() as u32);
+        let start = if lines == 0 { *start } else { 0 };
+        let (line, column) = (line + lines, column + start + after);
+        (Place::File { file: file.clone(), line, column, width }, true)
     }
 }
 
@@ -103,7 +108,8 @@ pub(super) fn only(
 ) {
     for (key, _) in entries {
         if !names.contains(&key.text.as_str()) {
-            let wrong = Wrong::new(format!("{what} has no `{}`", clean(&key.text, FOUND_BYTES_MAX)));
+            let wrong =
+                Wrong::new(format!("{what} has no `{}`", clean(&key.text, FOUND_BYTES_MAX)));
             problems.error(&key.place, wrong.maybe(suggest::known(&key.text, names)));
         }
     }

@@ -39,17 +39,6 @@ impl Place {
             Self::Flag { count, .. } => (*count, 0),
         }
     }
-
-    /// The place so many characters further on the same line.
-    #[must_use]
-    pub(super) fn shifted(&self, by: u32, width: u32) -> Self {
-        match self {
-            Self::File { file, line, column, .. } => {
-                Self::File { file: file.clone(), line: *line, column: column + by, width }
-            }
-            Self::Flag { .. } => self.clone(),
-        }
-    }
 }
 
 impl fmt::Display for Place {
@@ -157,7 +146,9 @@ impl Problem {
             Weight::Warning => "warning",
         };
         let mut out = format!("{weight}: {}\n", self.message);
-        if let (Place::File { line, width, .. }, Some((text, column))) = (&self.place, &self.excerpt) {
+        if let (Place::File { line, width, .. }, Some((text, column))) =
+            (&self.place, &self.excerpt)
+        {
             let number = line.to_string();
             let margin = " ".repeat(number.len());
             let room = text.chars().count().saturating_sub(*column).max(1);
@@ -193,7 +184,9 @@ fn excerpt(line: &str, column: usize) -> Option<(String, usize)> {
     }
     let skipped = column.saturating_sub(limit::EXCERPT_CHARACTERS_MAX / 2);
     let harmless = |character: char| {
-        if character == '\t' || !clean(character.encode_utf8(&mut [0; 4]), 16).starts_with(character) {
+        if character == '\t'
+            || !clean(character.encode_utf8(&mut [0; 4]), 16).starts_with(character)
+        {
             ' '
         } else {
             character

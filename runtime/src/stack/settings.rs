@@ -83,7 +83,9 @@ const fn article(kind: Kind) -> &'static str {
 fn read(option: &OptionSchema, node: &Node, zone: &TimeZone) -> Result<Setting, Wrong> {
     if matches!(node.value, Value::Null) {
         let wrong = Wrong::new(format!("expected {}, found nothing", article(option.kind)));
-        return Err(wrong.help("remove the line for the default, or write `\"\"` for an empty text"));
+        return Err(
+            wrong.help("remove the line for the default, or write `\"\"` for an empty text")
+        );
     }
     let text = node.scalar(article(option.kind))?;
     match option.kind {

@@ -36,7 +36,15 @@ pub struct ShownOption {
 pub fn show(stack: &Stack, guests: &Guests) -> Vec<ShownOption> {
     let zone = stack.zone.iana_name().map_or_else(|| zone_text(&stack.zone), str::to_owned);
     let mut shown = Shown { part: "stack", instance: String::new(), rows: Vec::new() };
-    shown.row("settings", "time_zone", "time zone", zone, Some("system".into()), stack.zone_set, "The zone of daily timers, and of records and sources that name none.");
+    shown.row(
+        "settings",
+        "time_zone",
+        "time zone",
+        zone,
+        Some("system".into()),
+        stack.zone_set,
+        "The zone of daily timers, and of records and sources that name none.",
+    );
     for source in &stack.sources {
         shown.source(source);
     }
@@ -111,17 +119,57 @@ impl Shown {
         let zone = source.zone.iana_name().map_or_else(|| zone_text(&source.zone), str::to_owned);
         let year = source.year.map_or_else(|| "inferred".to_owned(), |year| year.to_string());
         let framing = source.framing_text.escape_default().to_string();
-        self.row("settings", "file", "paths", paths, None, true, "The files to read; `-` is standard input.");
-        self.row("settings", "framing", "framing", framing, Some("auto".into()), set("framing"), "How records are told apart: `auto`, `lines`, `octets` or a trailer.");
-        self.row("settings", "time_zone", "time zone", zone, Some("the stack's".into()), set("time_zone"), "The zone of records that name none.");
-        self.row("settings", "year", "integer", year, Some("inferred".into()), set("year"), "The year of dates that name none.");
+        self.row(
+            "settings",
+            "file",
+            "paths",
+            paths,
+            None,
+            true,
+            "The files to read; `-` is standard input.",
+        );
+        self.row(
+            "settings",
+            "framing",
+            "framing",
+            framing,
+            Some("auto".into()),
+            set("framing"),
+            "How records are told apart: `auto`, `lines`, `octets` or a trailer.",
+        );
+        self.row(
+            "settings",
+            "time_zone",
+            "time zone",
+            zone,
+            Some("the stack's".into()),
+            set("time_zone"),
+            "The zone of records that name none.",
+        );
+        self.row(
+            "settings",
+            "year",
+            "integer",
+            year,
+            Some("inferred".into()),
+            set("year"),
+            "The year of dates that name none.",
+        );
     }
 
     fn component(&mut self, component: &Component, name: &str) {
         let part = self.part;
         let set = *component != Component::Bundled(name.to_owned());
         let meaning = "What this is an instance of: a bundled guest's name or a component's path.";
-        self.row("settings", part, "component", component.to_string(), Some(name.to_owned()), set, meaning);
+        self.row(
+            "settings",
+            part,
+            "component",
+            component.to_string(),
+            Some(name.to_owned()),
+            set,
+            meaning,
+        );
     }
 
     fn options(&mut self, schema: &[OptionSchema], settings: &[(String, Setting)], typed: &Typed) {
@@ -151,7 +199,8 @@ impl Shown {
 
 /// An option's kind with what bounds it.
 fn kind(option: &OptionSchema) -> String {
-    let text = |number: i64| match option.default.as_ref().map(Setting::kind).unwrap_or(option.kind) {
+    let text = |number: i64| match option.default.as_ref().map(Setting::kind).unwrap_or(option.kind)
+    {
         correlator_frame::value::Kind::Duration => super::value::duration_text(number),
         _ => number.to_string(),
     };

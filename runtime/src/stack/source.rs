@@ -64,15 +64,19 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Option<Source> {
     let what = format!("source `{}`", clean(&name.text, limit::NAME_BYTES_MAX));
-    let entries = node.map(&format!("the settings of {what}")).map_err(|wrong| match node.scalar("") {
-        Ok(text) => wrong.help(format!("write `{FILE}: {}`", clean(text, 64))),
-        Err(_) => wrong,
-    });
+    let entries =
+        node.map(&format!("the settings of {what}")).map_err(|wrong| match node.scalar("") {
+            Ok(text) => wrong.help(format!("write `{FILE}: {}`", clean(text, 64))),
+            Err(_) => wrong,
+        });
     let entries = problems.take(&node.place, entries)?;
     only(entries, &what, &[FILE, FRAMING, ZONE, YEAR], problems);
     let Some(file) = get(entries, FILE) else {
         let wrong = Wrong::new(format!("{what} has no `{FILE}`"));
-        problems.error(&name.place, wrong.help("add `file: PATH`, or `file: \"-\"` for standard input"));
+        problems.error(
+            &name.place,
+            wrong.help("add `file: PATH`, or `file: \"-\"` for standard input"),
+        );
         return None;
     };
     let mut typed = vec![FILE];
@@ -90,7 +94,9 @@ pub(super) fn read(
         let year = node.scalar("a year").and_then(value::integer).and_then(|year| {
             let fits = i16::try_from(year).ok().filter(|_| YEARS.contains(&year));
             let (first, last) = (YEARS.start(), YEARS.end());
-            fits.ok_or_else(|| Wrong::new(format!("expected a year from {first} to {last}, found `{year}`")))
+            fits.ok_or_else(|| {
+                Wrong::new(format!("expected a year from {first} to {last}, found `{year}`"))
+            })
         });
         problems.take(&node.place, year)
     });
@@ -160,7 +166,8 @@ fn framing(text: &str) -> Result<Option<Framing>, Wrong> {
         Some(bytes) if (1..=limit::TRAILER_BYTES_MAX).contains(&bytes.len()) => {
             Ok(Some(if bytes == b"\n" { Framing::Lines } else { Framing::Trailer(bytes) }))
         }
-        _ => Err(wrong.maybe(suggest::nearest(text, &names).map(|near| format!("did you mean `{near}`?")))),
+        _ => Err(wrong
+            .maybe(suggest::nearest(text, &names).map(|near| format!("did you mean `{near}`?")))),
     }
 }
 
@@ -203,7 +210,9 @@ pub(super) fn zone(text: &str) -> Result<TimeZone, Wrong> {
     tz::db().get(text).map_err(|_| {
         let names: Vec<String> = tz::db().available().map(|name| name.to_string()).collect();
         let near = suggest::nearest(text, &names).map(|near| format!("did you mean `{near}`?"));
-        let help = near.unwrap_or_else(|| "write a name such as `Europe/Berlin`, `UTC` or an offset such as `+02:00`".to_owned());
+        let help = near.unwrap_or_else(|| {
+            "write a name such as `Europe/Berlin`, `UTC` or an offset such as `+02:00`".to_owned()
+        });
         Wrong::new(format!("unknown time zone `{}`", clean(text, 64))).help(help)
     })
 }

@@ -51,7 +51,8 @@ fn digits(text: &str) -> Option<i128> {
 /// A number such as `5`, `-3` or `20_000`.
 pub(super) fn integer(text: &str) -> Result<i64, Wrong> {
     let (sign, number) = text.strip_prefix('-').map_or((1, text), |number| (-1, number));
-    let number = digits(number).ok_or_else(|| expected("an integer such as `5` or `20_000`", text))?;
+    let number =
+        digits(number).ok_or_else(|| expected("an integer such as `5` or `20_000`", text))?;
     i64::try_from(sign * number).map_err(|_| expected("an integer of at most 64 bits", text))
 }
 
@@ -111,9 +112,8 @@ pub(super) fn duration(text: &str) -> Result<i64, Wrong> {
         let (number, tail) = rest.split_at(end);
         let tail = tail.trim_start();
         let end = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
-        let unit = time_unit(&tail[..end]).ok_or_else(|| {
-            wrong().help("the units are ns, us, ms, s, m, h, d and w")
-        })?;
+        let unit = time_unit(&tail[..end])
+            .ok_or_else(|| wrong().help("the units are ns, us, ms, s, m, h, d and w"))?;
         total += decimal(number, unit).ok_or_else(wrong)?;
         rest = tail[end..].trim_start();
     }
@@ -178,10 +178,10 @@ pub fn duration_text(nanoseconds: i64) -> String {
 #[must_use]
 pub fn size_text(bytes: u64) -> String {
     let fits = |(_, factor): &&(&str, u64)| bytes >= *factor && bytes.is_multiple_of(*factor);
-    SIZES.iter().find(fits).map_or_else(
-        || bytes.to_string(),
-        |(name, factor)| format!("{}{name}", bytes / factor),
-    )
+    SIZES
+        .iter()
+        .find(fits)
+        .map_or_else(|| bytes.to_string(), |(name, factor)| format!("{}{name}", bytes / factor))
 }
 
 /// A value as it is written in a stack.

@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_yaml::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, Tag};
+use serde_yaml::granit_parser::{
+    Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, Tag,
+};
 
 use super::node::{Key, Node, Value};
 use super::problem::{Place, Problem, Problems, Wrong};
@@ -57,7 +59,8 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, P>
             match event {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::DocumentStart(..) if found.is_some() => {
-                    let wrong = Wrong::new("a stack is one YAML document, a second one begins here");
+                    let wrong =
+                        Wrong::new("a stack is one YAML document, a second one begins here");
                     let wrong = wrong.help("put it in a file of its own, or remove the `---`");
                     return Err(Problem::error(&self.place(span.start, 3), wrong));
                 }
@@ -113,11 +116,22 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, P>
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             return Value::Null;
         }
-        let quote = u32::from(style != ScalarStyle::Plain);
-        let source = span.slice(self.text).unwrap_or_default();
-        let inner = source.get(quote as usize..).unwrap_or_default();
-        let verbatim = inner.starts_with(text) && !text.contains('\n');
+        let quote = u32::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
+        let verbatim = self.verbatim(text, span, quote as usize);
         Value::Scalar { text: text.to_owned(), verbatim: verbatim.then_some(quote) }
+    }
+
+    /// Whether a text stands in the file as it is, its lines below one another: not escaped and not folded.
+    fn verbatim(&self, text: &str, span: Span, quote: usize) -> bool {
+        let start = span.byte_range().map_or(self.text.len(), |range| range.start + quote);
+        let mut source = self.text.get(start..).unwrap_or_default().split('\n');
+        let indent = span.start.col();
+        text.trim_end_matches('\n').split('\n').enumerate().all(|(count, line)| {
+            let whole = source.next().unwrap_or_default();
+            let skipped = if count == 0 { 0 } else { indent };
+            let from = whole.char_indices().nth(skipped).map_or(whole.len(), |(place, _)| place);
+            whole[from..].starts_with(line)
+        })
     }
 
     fn list(&mut self, depth: usize) -> Result<Value, Problem> {
@@ -160,7 +174,8 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, P>
 
     /// The name before a value; nothing, and a problem, if it is no name.
     fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Option<Key>, Problem> {
-        let empty = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty());
+        let empty =
+            matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty());
         let text = match &event {
             Event::Scalar(text, ..) if !empty => Some(text.clone().into_owned()),
             _ => None,
@@ -171,7 +186,8 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, P>
             _ => None,
         });
         if text.is_none() {
-            let wrong = Wrong::new(format!("expected a name before the colon, found {}", node.found()));
+            let wrong =
+                Wrong::new(format!("expected a name before the colon, found {}", node.found()));
             self.problems.error(&node.place, wrong);
         }
         Ok(text.map(|text| Key { text, place: node.place.clone() }))

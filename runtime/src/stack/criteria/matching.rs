@@ -56,7 +56,11 @@ pub(super) enum Step {
     Time(Numbers),
     /// The column is not absent.
     Exists(usize),
-    Cell { column: usize, kind: Kind, test: CellTest },
+    Cell {
+        column: usize,
+        kind: Kind,
+        test: CellTest,
+    },
 }
 
 /// A test of a cell that is there.
@@ -91,7 +95,10 @@ pub(super) enum Floats {
 #[derive(Clone, Debug)]
 pub(super) enum TextTest {
     /// One of these, in order, or an address in one of those.
-    In { texts: Vec<Box<[u8]>>, networks: Vec<IpNet> },
+    In {
+        texts: Vec<Box<[u8]>>,
+        networks: Vec<IpNet>,
+    },
     Contains(Box<Finder<'static>>),
     Starts(Box<[u8]>),
     Ends(Box<[u8]>),

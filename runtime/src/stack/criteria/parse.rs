@@ -8,7 +8,17 @@ use crate::stack::suggest;
 
 /// Words that are no names of fields.
 const KEYWORDS: [&str; 11] = [
-    "and", "or", "not", "in", "exists", "contains", "starts_with", "ends_with", "matches", "true", "false",
+    "and",
+    "or",
+    "not",
+    "in",
+    "exists",
+    "contains",
+    "starts_with",
+    "ends_with",
+    "matches",
+    "true",
+    "false",
 ];
 /// What may stand between a field and a value.
 const TESTS: [&str; 7] = ["in", "not", "exists", "contains", "starts_with", "ends_with", "matches"];
@@ -56,7 +66,8 @@ impl Parser {
         let wrong = Wrong::new(format!("expected {what}, found {}", self.peek().found()));
         let help = match self.peek() {
             Token::Word(word) if !word.quoted => {
-                let known: Vec<_> = KEYWORDS.into_iter().filter(|known| *known != word.text).collect();
+                let known: Vec<_> =
+                    KEYWORDS.into_iter().filter(|known| *known != word.text).collect();
                 suggest::nearest(&word.text, &known).map(|near| format!("did you mean `{near}`?"))
             }
             _ => None,
@@ -66,7 +77,8 @@ impl Parser {
 
     /// Takes this keyword if it is next.
     fn keyword(&mut self, keyword: &str) -> bool {
-        let found = matches!(self.peek(), Token::Word(word) if !word.quoted && word.text == keyword);
+        let found =
+            matches!(self.peek(), Token::Word(word) if !word.quoted && word.text == keyword);
         if found {
             self.advance();
         }
@@ -175,10 +187,14 @@ impl Parser {
             },
             _ => {}
         }
-        let what = format!("a comparison such as `==` or `in` after `{}`", field.text.escape_debug());
+        let what =
+            format!("a comparison such as `==` or `in` after `{}`", field.text.escape_debug());
         let Token::Word(word) = self.peek() else { return Err(self.expected(&what)) };
         let wrong = Wrong::new(format!("expected {what}, found {}", self.peek().found()));
-        let near = suggest::nearest(&word.text, &["and", "or", "in", "exists", "contains", "starts_with", "ends_with", "matches"]);
+        let near = suggest::nearest(
+            &word.text,
+            &["and", "or", "in", "exists", "contains", "starts_with", "ends_with", "matches"],
+        );
         Err(self.wrong(wrong.maybe(near.map(|near| format!("did you mean `{near}`?")))))
     }
 

@@ -41,7 +41,8 @@ pub(super) fn error(
 fn unknown_field(field: &Word, schemas: &[BoundSchema]) -> CriteriaError {
     let name = clean(&field.text, limit::NAME_BYTES_MAX);
     if matches!(name.as_str(), "id" | "summary") {
-        let wrong = Wrong::new(format!("`{name}` can't be tested, it is made of the rest of the event"));
+        let wrong =
+            Wrong::new(format!("`{name}` can't be tested, it is made of the rest of the event"));
         return field.error(wrong.help("test the event's columns"));
     }
     let columns = schemas.iter().flat_map(|schema| &schema.schema.columns);
@@ -70,7 +71,8 @@ fn unknown_name(test: &Test, schemas: &[BoundSchema]) -> Option<CriteriaError> {
     names.sort_unstable();
     names.dedup();
     let word = words.iter().find(|word| !names.contains(&word.text.as_str()))?;
-    let what = if test.field.text == "event" { "no module has an event" } else { "there is no module" };
+    let what =
+        if test.field.text == "event" { "no module has an event" } else { "there is no module" };
     let wrong = Wrong::new(format!("{what} `{}`", clean(&word.text, limit::NAME_BYTES_MAX)));
     Some(word.error(wrong.maybe(suggest::known(&word.text, &names))))
 }
@@ -101,7 +103,11 @@ pub(super) fn step(
             };
             if test.compare == Compare::Exists {
                 let step = Step::Exists(column);
-                return Ok(Some(if columns[column].optional { step } else { Step::Constant(true) }));
+                return Ok(Some(if columns[column].optional {
+                    step
+                } else {
+                    Step::Constant(true)
+                }));
             }
             let kind = columns[column].kind;
             Ok(Some(Step::Cell { column, kind, test: cell(test, kind, zone)? }))
@@ -165,9 +171,13 @@ fn unfit(test: &Test, what: &str, example: &str) -> CriteriaError {
     let name = &test.field.text;
     let wrong = match &test.compare {
         Compare::True => format!("`{name}` is {what} and must be compared with something"),
-        Compare::Order(order, _) => format!("`{name}` is {what}, which `{}` can't compare", order.name()),
+        Compare::Order(order, _) => {
+            format!("`{name}` is {what}, which `{}` can't compare", order.name())
+        }
         Compare::In { .. } => format!("`{name}` is {what}, which `in` can't compare"),
-        Compare::Text(part, _) => format!("`{name}` is {what}, which `{}` can't compare", part.name()),
+        Compare::Text(part, _) => {
+            format!("`{name}` is {what}, which `{}` can't compare", part.name())
+        }
         Compare::Exists => format!("`{name}` is {what}"),
     };
     test.field.error(Wrong::new(wrong).help(format!("write something like {example}")))
@@ -197,7 +207,8 @@ fn cell(test: &Test, kind: Kind, zone: &TimeZone) -> Result<CellTest, CriteriaEr
 
 fn unquoted<'a>(word: &'a Word, what: &str) -> Result<&'a str, Wrong> {
     if word.quoted {
-        let wrong = Wrong::new(format!("expected {what}, found the text \"{}\"", clean(&word.text, 48)));
+        let wrong =
+            Wrong::new(format!("expected {what}, found the text \"{}\"", clean(&word.text, 48)));
         return Err(wrong.help("remove the quotes"));
     }
     Ok(&word.text)
@@ -331,13 +342,18 @@ fn one_of(words: &[Word], list: bool) -> Result<TextTest, CriteriaError> {
             continue;
         }
         let network = word.text.parse::<IpNet>().ok();
-        let network = network.or_else(|| word.text.parse().ok().map(|address: std::net::IpAddr| {
-            IpNet::from(address.to_canonical())
-        }));
+        let network = network.or_else(|| {
+            word.text
+                .parse()
+                .ok()
+                .map(|address: std::net::IpAddr| IpNet::from(address.to_canonical()))
+        });
         networks.push(network.ok_or_else(|| {
             let told = clean(&word.text, limit::NAME_BYTES_MAX);
             let wrong = Wrong::new(format!("`{told}` is neither a network nor an address"));
-            word.error(wrong.help(format!("write a network such as `10.0.0.0/8`, or a list of texts: `[\"{told}\"]`")))
+            word.error(wrong.help(format!(
+                "write a network such as `10.0.0.0/8`, or a list of texts: `[\"{told}\"]`"
+            )))
         })?);
     }
     texts.sort_unstable();

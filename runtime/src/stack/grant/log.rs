@@ -22,6 +22,12 @@ impl LogGrant {
     #[expect(clippy::unused_self, reason = "every grant has this shape")]
     pub(super) fn explain(&self) -> Vec<Explained> {
         let meaning = "The listener may write lines to the log.";
-        vec![Explained { name: NAME, kind: "boolean", value: "true".into(), default: None, meaning }]
+        vec![Explained {
+            name: NAME,
+            kind: "boolean",
+            value: "true".into(),
+            default: None,
+            meaning,
+        }]
     }
 }

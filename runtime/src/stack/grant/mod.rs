@@ -114,7 +114,10 @@ fn parts<'a>(name: &str, node: &'a Node) -> Result<Option<&'a [(Key, Arc<Node>)]
         Value::Scalar { text, .. } if value::boolean(text) == Ok(true) => Ok(Some(&[])),
         Value::Scalar { text, .. } if value::boolean(text) == Ok(false) => Ok(None),
         _ => {
-            let wrong = Wrong::new(format!("grant `{name}`: expected a mapping or `true`, found {}", node.found()));
+            let wrong = Wrong::new(format!(
+                "grant `{name}`: expected a mapping or `true`, found {}",
+                node.found()
+            ));
             Err(wrong.maybe(Grant::example(name).map(|example| format!("write `{example}`"))))
         }
     }

@@ -52,11 +52,17 @@ impl TableGrant {
         });
         let mut grant = Self::new(problems.take(&directory.place, path)?);
         if let Some(node) = get(body.entries, ROTATE_BYTES) {
-            let size = node.scalar("a size such as `10MB`").and_then(value::size).and_then(|size| {
-                let least = limit::TABLE_ROTATE_BYTES_MIN;
-                let wrong = || Wrong::new(format!("`{ROTATE_BYTES}` must be at least {}", value::size_text(least)));
-                if size < least { Err(wrong()) } else { Ok(size) }
-            });
+            let size =
+                node.scalar("a size such as `10MB`").and_then(value::size).and_then(|size| {
+                    let least = limit::TABLE_ROTATE_BYTES_MIN;
+                    let wrong = || {
+                        Wrong::new(format!(
+                            "`{ROTATE_BYTES}` must be at least {}",
+                            value::size_text(least)
+                        ))
+                    };
+                    if size < least { Err(wrong()) } else { Ok(size) }
+                });
             grant.rotate_bytes = problems.take(&node.place, size);
         }
         if let Some(node) = get(body.entries, KEEP) {
