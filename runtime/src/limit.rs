@@ -382,9 +382,11 @@ mod tests {
 
     #[test]
     fn budgets_saturate() {
-        let mut limits = Limits::default();
-        limits.fuel_per_record = u64::MAX;
-        limits.compile_memory_bytes_per_mib = u64::MAX;
+        let limits = Limits {
+            fuel_per_record: u64::MAX,
+            compile_memory_bytes_per_mib: u64::MAX,
+            ..Limits::default()
+        };
         assert_eq!(limits.fuel(2, 2), u64::MAX);
         assert_eq!(limits.compile_memory_bytes(usize::MAX), u64::MAX);
     }

@@ -114,9 +114,9 @@ mod tests {
             ticks.into_iter().map(|tick| tick.time / SECOND).collect::<Vec<_>>()
         };
         assert_eq!(times(timers.due(60 * SECOND)), [60]);
-        assert_eq!(times(timers.due(60 * SECOND)), []);
+        assert!(times(timers.due(60 * SECOND)).is_empty());
         assert_eq!(times(timers.due(1_000 * SECOND)), [960]);
-        assert_eq!(times(timers.due(900 * SECOND)), []);
+        assert!(times(timers.due(900 * SECOND)).is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Whatever goes wrong in the call becomes a [`Failure`] that names the limit, the trap or the guest's own words. A
 //! store that failed once is dead; the caller drops it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
@@ -59,7 +60,7 @@ impl Caller {
         self.store.set_epoch_deadline(epochs(self.limits.turn_time));
         let budgeted = self.store.set_fuel(fuel);
         let start = clock::instant();
-        let result = budgeted.and_then(|()| run(&mut self.store));
+        let result = budgeted.and_then(|()| contained(|| run(&mut self.store)));
         self.usage.time += start.elapsed();
         self.usage.calls += 1;
         self.usage.fuel += fuel - self.store.get_fuel().unwrap_or(0);
@@ -136,6 +137,13 @@ impl Caller {
             }
         }
     }
+}
+
+/// Makes a failure of a panic: values of a stranger must not end the host even if wasmtime has a bug that they find.
+/// The store is dropped after any failure, so nobody sees what the panic left half done.
+fn contained<T>(run: impl FnOnce() -> wasmtime::Result<T>) -> wasmtime::Result<T> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err(wasmtime::Error::msg("the host panicked in this call")))
 }
 
 /// What happened, and the guest's own functions that led there, the innermost first.

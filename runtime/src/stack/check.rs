@@ -1,21 +1,16 @@
 //! From what was typed and what the guests say to a stack that holds together, or to every problem at once.
 
+mod listener;
+
 use std::collections::HashSet;
 
 use jiff::tz::TimeZone;
 
-use super::criteria::compile::Compiled;
-use super::criteria::{Criteria, CriteriaError};
-use super::grant::{self, Grant};
-use super::node::{Node, Value};
-use super::problem::{Place, Problem, Problems, Wrong};
+use super::problem::{Problem, Problems, Wrong};
 use super::raw::{RawInstance, RawStack};
 use super::source::{self, Source, SourcePath};
-use super::{
-    Component, Guests, ListenerInstance, ModuleInstance, Part, Stack, Typed, limits, settings,
-    suggest,
-};
-use crate::declaration::{BoundSchema, Description, Role, Setting, Want};
+use super::{Component, Guests, ModuleInstance, Part, Stack, Typed, limits, settings, suggest};
+use crate::declaration::{BoundSchema, Description, Role, Setting};
 use crate::limit::{self, Limits};
 use crate::text::clean;
 
@@ -259,135 +254,6 @@ impl<'a> Checker<'a> {
         let bundled = self.bundled(raw.part).iter().any(|name| name == stem);
         bundled.then(|| format!("the bundled {} is called `{stem}`", raw.part))
     }
-
-    fn listener(&mut self, raw: &RawInstance, schemas: &[BoundSchema]) -> Option<ListenerInstance> {
-        let common = self.common(raw);
-        let own = match common.as_ref().map(|common| &common.description.role) {
-            Some(Role::Listener { criteria, .. }) => criteria.as_str(),
-            _ => "",
-        };
-        let (criteria, compiled) = self.criteria(raw, own, schemas)?;
-        let mut granted = grant::read(&raw.grants, &self.raw.folder, &mut self.problems);
-        let common = common?;
-        if let Role::Listener { wants, credentials, .. } = &common.description.role {
-            self.wants(raw, wants, &mut granted);
-            for credential in credentials {
-                let name = &raw.name.text;
-                let wrong =
-                    Wrong::new(format!("listener `{name}` needs the credential `{credential}`"));
-                let help = "this version has no source of credentials, so the listener can't run";
-                self.problems.error(&raw.name.place, wrong.help(help));
-            }
-        }
-        let Common { component, settings, limits, typed, .. } = common;
-        Some(ListenerInstance {
-            name: raw.name.text.clone(),
-            component,
-            criteria,
-            compiled,
-            settings,
-            grants: granted.into_iter().map(|(_, grant)| grant).collect(),
-            limits,
-            typed,
-        })
-    }
-
-    /// What the listener wants is granted, and what is granted is wanted.
-    fn wants(&mut self, raw: &RawInstance, wants: &[Want], granted: &mut Vec<(Place, Grant)>) {
-        let name = &raw.name.text;
-        for want in wants {
-            let capability = want.capability.as_str();
-            // A grant that was typed but is wrong has been told.
-            if raw.grants.iter().any(|(key, node)| key.text == capability && !refused(node)) {
-                continue;
-            }
-            let reason = &want.reason;
-            let wants = format!("listener `{name}` wants `{capability}` ({reason})");
-            let wrong = match Grant::example(capability) {
-                Some(example) => Wrong::new(format!("{wants}, which is not granted"))
-                    .help(format!("add `{example}` to its `grants`")),
-                None => {
-                    Wrong::new(format!("{wants}, a capability that this version does not have"))
-                }
-            };
-            self.problems.error(&raw.name.place, wrong);
-        }
-        let wanted = |grant: &Grant| wants.iter().any(|want| want.capability == grant.name());
-        if !self.raw.flags {
-            for (place, grant) in granted.iter().filter(|(_, grant)| !wanted(grant)) {
-                let wrong = format!("listener `{name}` never asks for `{}`", grant.name());
-                self.problems.warning(place, Wrong::new(wrong).help("remove the grant"));
-            }
-        }
-        granted.retain(|(_, grant)| wanted(grant));
-    }
-
-    /// The criteria that were typed, or the listener's own.
-    fn criteria(
-        &mut self,
-        raw: &RawInstance,
-        own: &str,
-        schemas: &[BoundSchema],
-    ) -> Option<(String, Compiled)> {
-        let text = match &raw.criteria {
-            Some(node) => {
-                let text = node.scalar("an expression such as `severity >= warning`");
-                self.problems.take(&node.place, text)?
-            }
-            None => own,
-        };
-        let criteria = match Criteria::parse(text) {
-            Ok(criteria) => criteria,
-            Err(error) => {
-                self.criteria_problem(raw, text, error);
-                return None;
-            }
-        };
-        // Without the events of every module nobody knows what the criteria may name.
-        if !self.modules_known || schemas.is_empty() {
-            return Some((text.to_owned(), Compiled::everything(schemas.len())));
-        }
-        match criteria.compile(schemas, &self.zone) {
-            Ok(compiled) => {
-                if compiled.never() {
-                    let place = raw.criteria.as_ref().map_or(&raw.name.place, |node| &node.place);
-                    let name = &raw.name.text;
-                    let wrong = format!("no event can meet the criteria of listener `{name}`");
-                    self.problems.warning(place, Wrong::new(wrong));
-                }
-                Some((text.to_owned(), compiled))
-            }
-            Err(errors) => {
-                for error in errors {
-                    self.criteria_problem(raw, text, error);
-                }
-                None
-            }
-        }
-    }
-
-    /// Tells what is wrong with criteria, as near to the word as can be.
-    fn criteria_problem(&mut self, raw: &RawInstance, text: &str, error: CriteriaError) {
-        let CriteriaError { start, width, mut wrong } = error;
-        let Some(node) = &raw.criteria else {
-            let name = &raw.name.text;
-            let told = clean(text, limit::MEANING_BYTES_MAX);
-            wrong.message =
-                format!("listener `{name}` has criteria of its own, `{told}`: {}", wrong.message);
-            wrong.help = Some("give it `criteria` that fit this stack".to_owned());
-            return self.problems.error(&raw.name.place, wrong);
-        };
-        let (place, exact) = node.place_within(start, width);
-        if !exact {
-            wrong.message = format!("character {} of the criteria: {}", start + 1, wrong.message);
-        }
-        self.problems.error(&place, wrong);
-    }
-}
-
-/// Whether a grant was typed as `false`.
-fn refused(node: &Node) -> bool {
-    matches!(&node.value, Value::Scalar { text, .. } if super::value::boolean(text) == Ok(false))
 }
 
 /// Whether a name can stand in file names, flags and criteria.

@@ -2,7 +2,7 @@
 //!
 //! A problem names the thing, the place and the way out. It must never know how it is shown beyond plain text.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use crate::limit;
@@ -153,13 +153,13 @@ impl Problem {
             let margin = " ".repeat(number.len());
             let room = text.chars().count().saturating_sub(*column).max(1);
             let carets = "^".repeat((*width as usize).clamp(1, room));
-            out.push_str(&format!("{margin}--> {}\n{margin} |\n{number} | {text}\n", self.place));
-            out.push_str(&format!("{margin} | {}{carets}\n", " ".repeat(*column)));
+            let _ = write!(out, "{margin}--> {}\n{margin} |\n{number} | {text}\n", self.place);
+            let _ = writeln!(out, "{margin} | {}{carets}", " ".repeat(*column));
         } else {
-            out.push_str(&format!(" --> {}\n", self.place));
+            let _ = writeln!(out, " --> {}", self.place);
         }
         if let Some(help) = &self.help {
-            out.push_str(&format!("help: {help}\n"));
+            let _ = writeln!(out, "help: {help}");
         }
         out
     }

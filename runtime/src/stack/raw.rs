@@ -209,7 +209,7 @@ impl StackError {
 
 fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> StackError {
     let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-    let line = valid.iter().filter(|&&byte| byte == b'\n').count() as u32 + 1;
+    let line = memchr::memchr_iter(b'\n', valid).count() as u32 + 1;
     let start = valid.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
     let column = String::from_utf8_lossy(&valid[start..]).chars().count() as u32 + 1;
     let place = Place::File { file: name.into(), line, column, width: 1 };

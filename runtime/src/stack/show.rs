@@ -199,8 +199,7 @@ impl Shown {
 
 /// An option's kind with what bounds it.
 fn kind(option: &OptionSchema) -> String {
-    let text = |number: i64| match option.default.as_ref().map(Setting::kind).unwrap_or(option.kind)
-    {
+    let text = |number: i64| match option.kind {
         correlator_frame::value::Kind::Duration => super::value::duration_text(number),
         _ => number.to_string(),
     };

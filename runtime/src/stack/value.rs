@@ -2,6 +2,8 @@
 //!
 //! One form each, whoever asks: options, limits, grants, flags, criteria. This room must never know who does.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -167,7 +169,7 @@ pub fn duration_text(nanoseconds: i64) -> String {
     for (name, factor) in TIMES {
         let count = rest / factor.unsigned_abs();
         if count > 0 {
-            text.push_str(&format!("{count}{name}"));
+            let _ = write!(text, "{count}{name}");
             rest %= factor.unsigned_abs();
         }
     }

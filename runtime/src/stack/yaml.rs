@@ -116,7 +116,8 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, P>
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             return Value::Null;
         }
-        let quote = u32::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
+        let quote =
+            u32::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
         let verbatim = self.verbatim(text, span, quote as usize);
         Value::Scalar { text: text.to_owned(), verbatim: verbatim.then_some(quote) }
     }

@@ -151,7 +151,6 @@ impl Numbers {
 
 impl Floats {
     #[inline]
-    #[expect(clippy::float_cmp, reason = "equality of what was typed with what an event holds")]
     fn hold(&self, number: f64) -> bool {
         match self {
             Self::Less(bound) => number < *bound,

@@ -25,12 +25,14 @@
 //!
 //! # Layout
 //! - `token`, `parse`: from text to an expression
+//! - `test`, `cell`: one test: its field, and what may be compared with it
 //! - [`compile`]: from an expression to steps for each schema, with what is certain worked out beforehand
 //! - [`matching`]: the steps against an event, without allocating
 
 pub mod compile;
 pub mod matching;
 
+mod cell;
 mod parse;
 mod test;
 mod token;

@@ -14,6 +14,7 @@ pub(super) const EXAMPLE: &str = "log: true";
 pub struct LogGrant {}
 
 impl LogGrant {
+    #[expect(clippy::unnecessary_wraps, reason = "every grant has this shape")]
     pub(super) fn read(body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
         node::only(body.entries, "the grant `log`", &[], problems);
         Some(Self {})

@@ -78,10 +78,13 @@ pub(super) struct Body<'a> {
     /// Where the grant stands.
     pub(super) place: &'a Place,
     /// Its parts.
-    pub(super) entries: &'a [(Key, Arc<Node>)],
+    pub(super) entries: Parts<'a>,
     /// What relative paths are relative to.
     pub(super) folder: &'a Path,
 }
+
+/// What was typed in a grant, by name.
+type Parts<'a> = &'a [(Key, Arc<Node>)];
 
 /// The grants that were typed, each with its place.
 pub(super) fn read(
@@ -108,7 +111,7 @@ pub(super) fn read(
 }
 
 /// The parts of a grant; none for `true`, no grant for `false`.
-fn parts<'a>(name: &str, node: &'a Node) -> Result<Option<&'a [(Key, Arc<Node>)]>, Wrong> {
+fn parts<'a>(name: &str, node: &'a Node) -> Result<Option<Parts<'a>>, Wrong> {
     match &node.value {
         Value::Map(entries) => Ok(Some(entries)),
         Value::Scalar { text, .. } if value::boolean(text) == Ok(true) => Ok(Some(&[])),

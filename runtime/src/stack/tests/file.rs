@@ -266,7 +266,15 @@ fn sources() {
 
 #[test]
 fn problems_are_told_up_to_a_limit() {
-    let options: String = (0..150).map(|number| format!("      x{number}: 1\n")).collect();
+    let options: Vec<_> = (0..150)
+        .map(|number| {
+            format!(
+                "      x{number}: 1
+"
+            )
+        })
+        .collect();
+    let options = options.concat();
     let text =
         format!("sources: {{ a: {{ file: x }} }}\nmodules:\n  quiet:\n    options:\n{options}");
     let problems = super::stack(&text).expect_err("none of the options exists");

@@ -170,131 +170,145 @@ fn what_is_certain_is_worked_out_beforehand() {
     assert_eq!([0, 1, 2, 3].map(|schema| login.never_for(schema)), [false, true, true, true]);
 }
 
+/// Checks what is said about criteria and the character that it is about.
+fn check_wrong(criteria: &str, start: u32, expected: &str) {
+    let samples = samples();
+    let errors = Criteria::parse(criteria)
+        .map_err(|error| vec![error])
+        .and_then(|parsed| parsed.compile(&samples.schemas, &TimeZone::UTC));
+    let errors = errors.expect_err(criteria);
+    assert_eq!(
+        (errors[0].wrong.to_string().as_str(), errors[0].start),
+        (expected, start),
+        "{criteria}"
+    );
+}
+
 #[test]
-fn criteria_that_are_wrong() {
-    let check = |criteria: &str, start: u32, expected: &str| {
-        let samples = samples();
-        let errors = Criteria::parse(criteria)
-            .map_err(|error| vec![error])
-            .and_then(|parsed| parsed.compile(&samples.schemas, &TimeZone::UTC));
-        let errors = errors.expect_err(criteria);
-        assert_eq!(
-            (errors[0].wrong.to_string().as_str(), errors[0].start),
-            (expected, start),
-            "{criteria}"
-        );
-    };
-    check("event = \"login\"", 6, "`=` is not known in criteria; write `==`");
-    check("root && root", 5, "`&&` is not known in criteria; write `and`");
-    check("root || root", 5, "`||` is not known in criteria; write `or`");
-    check("!root", 0, "`!` is not known in criteria; write `not`");
-    check(
+fn criteria_that_name_what_is_not_there() {
+    check_wrong("event = \"login\"", 6, "`=` is not known in criteria; write `==`");
+    check_wrong("root && root", 5, "`&&` is not known in criteria; write `and`");
+    check_wrong("root || root", 5, "`||` is not known in criteria; write `or`");
+    check_wrong("!root", 0, "`!` is not known in criteria; write `not`");
+    check_wrong(
         "root AND root",
         5,
         "expected a comparison such as `==` or `in` after `root`, found `AND`; did you mean `and`?",
     );
-    check(
+    check_wrong(
         "user \"x\"",
         5,
         "expected a comparison such as `==` or `in` after `user`, found the text \"x\"",
     );
-    check("event == login", 9, "a text must be in quotes, found `login`; write \"login\"");
-    check(
+    check_wrong("event == login", 9, "a text must be in quotes, found `login`; write \"login\"");
+    check_wrong(
         "addr == 10.0.0.0/8",
         8,
         "a text must be in quotes, found `10.0.0.0/8`; write `in 10.0.0.0/8` for a network, or \"10.0.0.0/8\"",
     );
-    check(
+    check_wrong(
         "event == \"login_faild\"",
         9,
         "no module has an event `login_faild`; did you mean `login_failed`?",
     );
-    check(
+    check_wrong(
         "event in [\"login\", \"zzz\"]",
         19,
         "no module has an event `zzz`; there are `login`, `login_failed`, `statistics`",
     );
-    check("module == \"ssh\"", 10, "there is no module `ssh`; did you mean `sshd`?");
-    check("usr == \"x\"", 0, "no event has a field `usr`; did you mean `user`?");
-    check(
+    check_wrong("module == \"ssh\"", 10, "there is no module `ssh`; did you mean `sshd`?");
+    check_wrong("usr == \"x\"", 0, "no event has a field `usr`; did you mean `user`?");
+    check_wrong(
         "summary contains \"x\"",
         0,
         "`summary` can't be tested, it is made of the rest of the event; test the event's columns",
     );
-    check(
+}
+
+#[test]
+fn criteria_that_compare_what_can_not_be() {
+    check_wrong(
         "severity >= loud",
         12,
         "`loud` is no severity; there are `emergency`, `alert`, `critical`, `error`, `warning`, `notice`, `informational`, `debug`",
     );
-    check("severity >= warnin", 12, "`warnin` is no severity; did you mean `warning`?");
-    check(
+    check_wrong("severity >= warnin", 12, "`warnin` is no severity; did you mean `warning`?");
+    check_wrong(
         "severity",
         0,
         "`severity` is a severity and must be compared with something; write something like `severity >= warning`",
     );
-    check("failures > many", 11, "expected an integer such as `5` or `20_000`, found `many`");
-    check("failures > \"3\"", 11, "expected an integer, found the text \"3\"; remove the quotes");
-    check(
+    check_wrong("failures > many", 11, "expected an integer such as `5` or `20_000`, found `many`");
+    check_wrong(
+        "failures > \"3\"",
+        11,
+        "expected an integer, found the text \"3\"; remove the quotes",
+    );
+    check_wrong(
         "failures contains \"3\"",
         0,
         "`failures` is an integer, which `contains` can't compare; write something like `failures >= 5`",
     );
-    check(
+    check_wrong(
         "failures in 3",
         0,
         "`in` needs a list after `failures`; write it in brackets: `in [1, 2]`",
     );
-    check(
+    check_wrong(
         "duration > 300",
         11,
         "expected a duration such as `5m`, `48h` or `250ms`, found `300`; add a unit, such as `300s`",
     );
-    check("start > soon", 8, "expected a time such as `2023-02-20T20:12:47Z`, found `soon`");
-    check(
+    check_wrong("start > soon", 8, "expected a time such as `2023-02-20T20:12:47Z`, found `soon`");
+    check_wrong(
         "user < \"x\"",
         0,
         "`user` is a text, which `<` can't compare; write something like `user == \"...\"`",
     );
-    check(
+    check_wrong(
         "user",
         0,
         "`user` is a text and must be compared with something; write something like `user == \"...\"`",
     );
-    check(
+    check_wrong(
         "root > true",
         0,
         "`root` is true or false, which `>` can't compare; write something like `root` or `not root`",
     );
-    check(
+    check_wrong(
         "addr in home",
         8,
         "`home` is neither a network nor an address; write a network such as `10.0.0.0/8`, or a list of texts: `[\"home\"]`",
     );
-    check(
+    check_wrong(
         "addr in 10.0.0.0/33",
         8,
         "`10.0.0.0/33` is neither a network nor an address; write a network such as `10.0.0.0/8`, or a list of texts: `[\"10.0.0.0/33\"]`",
     );
-    check("(root", 0, "this `(` is not closed; add a `)`");
-    check("root)", 4, "this `)` closes nothing");
-    check("root and", 8, "expected the name of a field, found the end");
-    check("user in []", 9, "this list is empty, so nothing can be in it");
-    check("user in [\"a\" \"b\"]", 13, "expected `,` or `]`, found the text \"b\"");
-    check("user not \"a\"", 9, "expected `in` after `not`, found the text \"a\"");
-    check("user == \"a", 8, "this text does not end; add a closing \"");
-    check(
+}
+
+#[test]
+fn criteria_that_are_no_expression() {
+    check_wrong("(root", 0, "this `(` is not closed; add a `)`");
+    check_wrong("root)", 4, "this `)` closes nothing");
+    check_wrong("root and", 8, "expected the name of a field, found the end");
+    check_wrong("user in []", 9, "this list is empty, so nothing can be in it");
+    check_wrong("user in [\"a\" \"b\"]", 13, "expected `,` or `]`, found the text \"b\"");
+    check_wrong("user not \"a\"", 9, "expected `in` after `not`, found the text \"a\"");
+    check_wrong("user == \"a", 8, "this text does not end; add a closing \"");
+    check_wrong(
         "user == \"\\x\"",
         9,
         "this escape is not known; the escapes are `\\n`, `\\r`, `\\t`, `\\\"`, `\\'` and `\\\\`",
     );
-    check("user == $x", 8, "`$` means nothing here");
-    check("\"user\" == 5", 0, "expected the name of a field, found the text \"user\"");
-    check(
+    check_wrong("user == $x", 8, "`$` means nothing here");
+    check_wrong("\"user\" == 5", 0, "expected the name of a field, found the text \"user\"");
+    check_wrong(
         "root root",
         5,
-        "expected a comparison such as `==` or `in` after `root`, found `root`; did you mean `or`?",
+        "expected a comparison such as `==` or `in` after `root`, found `root`",
     );
-    check("exists user root", 12, "expected `and`, `or` or the end, found `root`");
+    check_wrong("exists user root", 12, "expected `and`, `or` or the end, found `root`");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn numbers() {
 fn times() {
     let berlin = TimeZone::get("Europe/Berlin").expect("the zone is known");
     let check = |text: &str, expected: Option<i64>| {
-        assert_eq!(time(text, &berlin).ok(), expected, "{text}")
+        assert_eq!(time(text, &berlin).ok(), expected, "{text}");
     };
     check("2023-02-20T20:12:47Z", Some(1_676_923_967_000_000_000));
     check("2023-02-20T21:12:47+01:00", Some(1_676_923_967_000_000_000));

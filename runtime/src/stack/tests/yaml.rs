@@ -1,5 +1,6 @@
 //! YAML's own ways to go wrong.
 
+use std::fmt::Write;
 use std::fs;
 
 use super::{check, check_with, stack};
@@ -41,7 +42,7 @@ fn syntax() {
     );
     check(
         "sources: [a\nmodules: }\n",
-        "stack.yaml:2:10: this is not YAML: '}' found where ']' was expected",
+        "stack.yaml:2:8: this is not YAML: illegal placement of ':' indicator",
     );
     check(
         "sources: { a: { file: x } }\n---\nmodules: { quiet: }\n",
@@ -96,7 +97,8 @@ fn aliases_can_not_explode() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
         let below = format!("*a{}", level - 1);
-        text.push_str(&format!("a{level}: &a{level} [{}]\n", [below.as_str(); 10].join(", ")));
+        let ten = [below.as_str(); 10].join(", ");
+        let _ = writeln!(text, "a{level}: &a{level} [{ten}]");
     }
     let problems = stack(&text).expect_err("it is a bomb");
     assert_eq!(
@@ -108,7 +110,8 @@ fn aliases_can_not_explode() {
     // A chain of merges doubles as well.
     let mut text = "b0: &b0 { k: v }\n".to_owned();
     for level in 1..2_000 {
-        text.push_str(&format!("b{level}: &b{level} {{ k{level}: v, <<: *b{} }}\n", level - 1));
+        let below = level - 1;
+        let _ = writeln!(text, "b{level}: &b{level} {{ k{level}: v, <<: *b{below} }}");
     }
     assert!(stack(&text).expect_err("it is a bomb")[0].contains("at most 100000 values"));
 }
@@ -118,7 +121,7 @@ fn depth_and_size_are_bounded() {
     let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
     assert_eq!(
         stack(&deep).expect_err("it is too deep"),
-        ["stack.yaml:1:35: values nest deeper than 32"]
+        ["stack.yaml:1:36: values nest deeper than 32"]
     );
     let long = "#".repeat(limit::STACK_BYTES_MAX + 1);
     assert_eq!(
@@ -158,6 +161,38 @@ fn files() {
         told(RawStack::read(&path))
             .starts_with("stack.yaml: the stack can't be read: No such file")
     );
+}
+
+#[test]
+fn any_text_is_a_stack_or_has_problems() {
+    let good = "time_zone: UTC\nsources:\n  a: { file: [x, \"y*\"], framing: '\\r' }\nmodules:\n  sshd: &m\n    \
+                options: { login_failure_limit: 3 }\n  b: { <<: *m, module: ./sshd.wasm }\nlisteners:\n  log:\n    \
+                criteria: |\n      user == \"é\" or\n      port > 5\n    grants: { log: {} }\nlimits: { memory: 1GiB }\n";
+    assert!(stack(good).is_ok());
+    let pieces = [
+        "\t", "\n", ":", "- ", "{", "]", "\"", "'", "&a ", "*m", "<<: ", "é", "\u{feff}", "---\n",
+        "| ", "#", "!x ",
+    ];
+    let mut state = 11_usize;
+    let mut next = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for _ in 0..4_000 {
+        let mut text: Vec<char> = good.chars().collect();
+        for _ in 0..=next(3) {
+            let place = next(text.len());
+            let end = (place + next(4)).min(text.len());
+            text.splice(place..end, pieces[next(pieces.len())].chars());
+        }
+        let text: String = text.into_iter().collect();
+        let Ok(raw) = RawStack::parse(&text, "stack.yaml") else { continue };
+        if let Err(problems) = crate::stack::Stack::check(&raw, &super::load(&raw)) {
+            assert!(!problems.is_empty(), "{text}");
+            assert!(problems.iter().all(|problem| problem.render().contains(" --> ")), "{text}");
+        }
+    }
 }
 
 #[test]
