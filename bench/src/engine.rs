@@ -61,6 +61,16 @@ impl Engine {
         Ok(Log { path, name: form.name(), lines, bytes })
     }
 
+    /// The binary.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Where compiled modules are kept from run to run.
+    pub fn cache(&self) -> PathBuf {
+        self.place("cache")
+    }
+
     /// A file or folder of this name where measurements happen.
     pub fn place(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -79,7 +89,7 @@ impl Engine {
     /// `correlator run` on a log (`-` is standard input), events to CSV files in an empty folder.
     pub fn run(&self, modules: &[&str], log: &Path) -> Result<Command> {
         let mut command = Command::new(&self.binary);
-        command.arg("run").arg("--cache").arg(self.place("cache"));
+        command.arg("run").arg("--cache").arg(self.cache());
         for module in modules {
             command.args(["--module", module]);
         }

@@ -7,6 +7,7 @@
 //! - [`sshd_log`]: the log that is measured on
 //! - [`measure`], [`series`]: what one run costs; several in turn, and the middle
 //! - [`engine`]: the binary under test, its command lines and its folders
+//! - [`native`]: a module without a sandbox, to compare with
 //! - a file for each measurement: [`throughput`], [`tax`], [`crowd`], [`start`], [`memory`], [`peers`]
 //! - [`report`]: the figures for people
 
@@ -22,6 +23,8 @@ mod series;
 mod engine;
 
 mod throughput;
+
+mod native;
 
 mod tax;
 
@@ -88,6 +91,10 @@ enum Command {
         file: PathBuf,
         /// Where the tables go
         output: PathBuf,
+        /// The binary, which compiles what is not in the cache
+        binary: PathBuf,
+        /// The cache
+        cache: PathBuf,
     },
 }
 
@@ -109,7 +116,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
         Some(Command::Log { form }) => log(*form, arguments.lines),
-        Some(Command::Native { file, output }) => tax::run_native(file, output),
+        Some(Command::Native { file, output, binary, cache }) => {
+            tax::run_native(file, output, binary, cache)
+        }
         None => measure_all(&arguments),
     };
     match outcome {

@@ -2,15 +2,32 @@
 //!
 //! The native run is this program itself, so that both are processes of their own and are measured alike.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use correlator::capability::{Capabilities, Rotation, TableFiles};
+use correlator::declaration::Role;
+use correlator::pipeline::{self, ListenerPlan, ModulePlan, Plan, Progress};
+use correlator::sandbox::{Cache, Guest, Sandbox};
+use correlator::source;
+use correlator::stack::flags::Flags;
+use correlator::stack::grant::Grant;
+use correlator::stack::raw::RawStack;
+use correlator::stack::{Component, Guests, Stack};
+use correlator_module_sshd::Sshd;
 
 use crate::engine::{Engine, Log};
 use crate::measure;
+use crate::native::Native;
 use crate::report::Report;
 use crate::series::alternate;
+
+/// What is compared, by its bundled name, and where its events go.
+const MODULE: &str = "sshd";
+const LISTENER: &str = "csv";
 
 /// Measures it.
 pub fn measure(engine: &Engine, log: &Log, rounds: usize, report: &mut Report) -> Result<()> {
@@ -21,6 +38,7 @@ pub fn measure(engine: &Engine, log: &Log, rounds: usize, report: &mut Report) -
         if which == 1 {
             command = Command::new(&this);
             command.arg("native").arg(&log.path).arg(engine.empty_folder("tables")?);
+            command.arg(engine.binary()).arg(engine.cache());
         }
         Ok(measure::run(&mut command)?.cpu.as_secs_f64())
     })?;
@@ -29,7 +47,89 @@ pub fn measure(engine: &Engine, log: &Log, rounds: usize, report: &mut Report) -
     Ok(())
 }
 
-/// Runs `sshd` natively and `csv` as ever: what a person gets who trusts the module.
-pub fn run_native(_file: &Path, _output: &Path) -> Result<()> {
-    bail!("the engine can't link a module natively yet")
+/// Runs `sshd` natively and `csv` in its sandbox as ever: what a person gets who trusts the module. What the module
+/// declares comes from its component, so that everything but its calls is the same.
+pub fn run_native(file: &Path, output: &Path, binary: &Path, cache: &Path) -> Result<()> {
+    let raw = RawStack::from_flags(&Flags {
+        modules: vec![MODULE.into()],
+        listeners: vec![LISTENER.into()],
+        files: vec![file.to_string_lossy().into_owned()],
+        output: Some(output.to_owned()),
+        ..Flags::default()
+    });
+    let sandbox = Sandbox::new(binary.to_owned(), Some(Cache::open(cache)?))?;
+    let mut loaded = HashMap::new();
+    for wanted in raw.components() {
+        let Component::Bundled(name) = &wanted.component else { continue };
+        let bytes = bundled(name)?;
+        loaded.insert(wanted.component.clone(), sandbox.load(name, &bytes, &wanted.limits)?);
+    }
+    let descriptions =
+        loaded.iter().map(|(component, guest)| (component.clone(), Ok(guest.description.clone())));
+    let guests = Guests {
+        modules: vec![MODULE.into()],
+        listeners: vec![LISTENER.into()],
+        loaded: descriptions.collect(),
+        ..Guests::default()
+    };
+    let stack = Stack::check(&raw, &guests).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(|problem| problem.render()).collect();
+        anyhow!(problems.join("\n"))
+    })?;
+    let report =
+        pipeline::run(plan(stack, loaded)?, &Progress::default(), &AtomicBool::new(false))?;
+    let failures: u64 = report.modules.iter().map(|module| module.guest.failures).sum();
+    ensure!(failures == 0, "the native module failed: {:?}", report.modules);
+    Ok(())
+}
+
+/// The component that a person would load by this name.
+fn bundled(name: &str) -> Result<Vec<u8>> {
+    let target = std::env::current_exe()?;
+    let target = target.ancestors().nth(2).context("this program lies in no target folder")?;
+    let path = target.join("guests").join(format!("{name}.wasm"));
+    std::fs::read(&path).with_context(|| path.display().to_string())
+}
+
+/// One native module, one sandboxed listener, and what they read and write.
+fn plan(stack: Stack, mut loaded: HashMap<Component, Guest>) -> Result<Plan> {
+    let mut inputs = Vec::new();
+    for source in &stack.sources {
+        inputs.extend(source::open(source)?);
+    }
+    let module = stack.modules.into_iter().next().context("the stack has a module")?;
+    let listener = stack.listeners.into_iter().next().context("the stack has a listener")?;
+    let logic = loaded.remove(&module.component).context("the module was loaded")?.description;
+    let guest = loaded.remove(&listener.component).context("the listener was loaded")?;
+    let Role::Module { interest, events } = logic.role else { bail!("{MODULE} is no module") };
+    let module = ModulePlan {
+        name: module.name,
+        start: Box::new(move || Ok(Box::new(Native::<Sshd>::new(&module.settings)?))),
+        interest,
+        events,
+        timers: logic.timers,
+        limits: module.limits,
+    };
+    let (name, settings, schemas) = (listener.name.clone(), listener.settings, stack.schemas);
+    let limits = listener.limits.clone();
+    let listener = ListenerPlan {
+        name: listener.name,
+        criteria: listener.compiled,
+        timers: guest.description.timers.clone(),
+        start: Box::new(move || guest.listener(&name, &settings, &schemas, &limits)),
+        capabilities: tables(&listener.grants),
+        limits: listener.limits,
+    };
+    Ok(Plan { inputs, modules: vec![module], listeners: vec![listener], zone: stack.zone })
+}
+
+fn tables(grants: &[Grant]) -> Capabilities {
+    let mut capabilities = Capabilities::default();
+    for grant in grants {
+        if let Grant::Table(table) = grant {
+            let rotation = Rotation { bytes: table.rotate_bytes, keep: table.keep };
+            capabilities.table = Some(TableFiles::new(table.directory.clone(), rotation));
+        }
+    }
+    capabilities
 }

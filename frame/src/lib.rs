@@ -10,6 +10,7 @@
 //! - [`words`]: numbers in and out of 32-bit words
 //! - [`value`]: kinds of values, their two-word cells
 //! - [`text`]: values as people read them
+//! - [`span`]: durations as people write them
 //! - [`severity`]: syslog's severities and facilities by name
 //! - [`record`]: batches of records
 //! - [`event`]: rows of events, as modules return them and as listeners get them
@@ -20,6 +21,8 @@ pub mod words;
 pub mod value;
 
 pub mod text;
+
+pub mod span;
 
 pub mod severity;
 

@@ -20,10 +20,15 @@ const ROUNDS: usize = 60;
 type Write = fn(u32) -> String;
 
 fn main() {
-    let shapes: [(&str, Framing, Write); 8] = [
+    let shapes: [(&str, Framing, Write); 11] = [
         ("rfc3164 sshd", Framing::Lines, |n| rfc3164(n, "")),
         ("rfc3164 sshd with priority", Framing::Lines, |n| rfc3164(n, "<86>")),
         ("rfc3164 sshd, utf-8", Framing::Lines, |n| rfc3164(n, "<86>").replace("root", "jürgen")),
+        ("rfc3164 with a year", Framing::Lines, |n| rfc3164(n, "").replace("10 06", "10 2022 06")),
+        ("rfc3164, one space", Framing::Lines, |n| rfc3164(n, "").replace("10 06", "1 06")),
+        ("router", Framing::Lines, |n| {
+            rfc3164(n, "<189>29: *").replace("server-07 sshd", "UTC: %SYS-5-CONFIG_I")
+        }),
         ("iso file format", Framing::Lines, iso),
         ("rfc5424 sshd", Framing::Lines, |n| rfc5424(n, "-")),
         ("rfc5424 sshd, octet counts", Framing::Octets, |n| {

@@ -8,7 +8,7 @@ pub(crate) const YEAR_MIN: i64 = 1700;
 pub(crate) const YEAR_MAX: i64 = 2200;
 
 /// A date and a time of day, as a clock on a wall shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Civil {
     pub year: i64,
     /// 1 to 12.

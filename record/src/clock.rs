@@ -13,6 +13,7 @@ use crate::civil::{Civil, YEAR_MAX, YEAR_MIN, year_of};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 const DAY_S: i64 = 86_400;
+pub(crate) const HOUR_S: i64 = 3600;
 /// Years to go back at the most for a date without one: there are eight from one 29 February to the next where a
 /// century has none, and one more since the reference may stand before it.
 const YEARS_BACK_MAX: i64 = 9;
@@ -54,6 +55,14 @@ impl<const N: usize> Default for Hour<N> {
     }
 }
 
+impl<const N: usize> Hour<N> {
+    /// The shift at this time, if the hour knows it. A leap second may belong to the next hour, whose shift is another.
+    #[inline]
+    pub fn shift_at(&self, wall: i64) -> Option<Shift> {
+        self.shift.filter(|_| (0..HOUR_S).contains(&(wall - self.start)))
+    }
+}
+
 /// The stack's zone and the reference.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
@@ -85,7 +94,7 @@ impl Clock {
     /// The shift of all of the hour that starts here, if it has but one.
     pub fn shift_of_hour(&self, start: i64) -> Option<Shift> {
         let shift = self.shift(start);
-        (shift == self.shift(start + 3599)).then_some(shift)
+        (shift == self.shift(start + HOUR_S - 1)).then_some(shift)
     }
 
     /// The wall's time of a date without a year, in the latest year that is not more than a day after the reference.
@@ -97,18 +106,12 @@ impl Clock {
         })
     }
 
-    /// Works the hour of a date without a year out, if all of it is in the same year and has the same shift.
-    pub fn hour_without_year<const N: usize>(&self, civil: Civil, key: [u8; N]) -> Hour<N> {
-        let first = Civil { minute: 0, second: 0, ..civil };
-        let start = self.wall_without_year(first);
-        let last = self.wall_without_year(Civil { minute: 59, second: 59, ..civil });
-        match (start, last) {
-            (Some(start), Some(last)) if last == start + 3599 => match self.shift_of_hour(start) {
-                Some(shift) => Hour { key, start, shift: Some(shift) },
-                None => Hour::default(),
-            },
-            _ => Hour::default(),
-        }
+    /// The start and the shift of an hour without a year, if all of it is in the same year and has the same shift.
+    pub fn hour_without_year(&self, hour: Civil) -> Option<(i64, Shift)> {
+        let start = self.wall_without_year(hour)?;
+        let last = self.wall_without_year(Civil { minute: 59, second: 59, ..hour })?;
+        let shift = self.shift_of_hour(start)?;
+        (last == start + HOUR_S - 1).then_some((start, shift))
     }
 
     /// The flags of a moment whose year was worked out.

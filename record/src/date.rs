@@ -2,8 +2,8 @@
 //!
 //! It must never know what stands around a date.
 
-use crate::civil::Civil;
-use crate::clock::{Clock, Hour, Moment};
+use crate::civil::{Civil, YEAR_MAX, year_of};
+use crate::clock::{Clock, HOUR_S, Hour, Moment};
 use crate::zone::{self, two_digits};
 
 const MONTHS: [&[u8; 3]; 12] = [
@@ -16,7 +16,6 @@ const ISO: usize = 19;
 const TRADITIONAL: usize = 15;
 /// Digits of seconds since 1970, from 2001 to 2286.
 const EPOCH: usize = 10;
-const HOUR_S: i64 = 3600;
 /// What a number of so many digits of a fraction is multiplied with to get nanoseconds.
 const SCALES: [u32; 10] =
     [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
@@ -29,11 +28,14 @@ pub(crate) struct Dates {
     iso: Hour<13>,
     /// The hour of the last `Feb 20 15`.
     traditional: Hour<9>,
+    /// The same hour as it was read, without a year.
+    traditional_civil: Civil,
 }
 
 impl Dates {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, iso: Hour::default(), traditional: Hour::default() }
+        let traditional_civil = Civil::default();
+        Self { clock, iso: Hour::default(), traditional: Hour::default(), traditional_civil }
     }
 
     /// RFC 5424's timestamp, all of these bytes.
@@ -82,9 +84,7 @@ impl Dates {
         if self.iso.shift.is_none() {
             self.iso.shift = self.clock.shift_of_hour(self.iso.start);
         }
-        // A leap second belongs to the next hour, whose shift may be another.
-        let shift = self.iso.shift.filter(|_| wall < self.iso.start + HOUR_S);
-        self.clock.assumed(wall, nanoseconds, shift)
+        self.clock.assumed(wall, nanoseconds, self.iso.shift_at(wall))
     }
 
     /// The wall's time of `2023-02-20T15:12:47`, in any of its spellings.
@@ -141,20 +141,30 @@ impl Dates {
         };
         let moment = match zone {
             Some((zone_seconds, _)) => Clock::in_zone(wall, nanoseconds, zone_seconds),
-            None => self.clock.assumed(wall, nanoseconds, None),
+            None => self.clock.assumed(wall, nanoseconds, self.traditional.shift_at(wall)),
         };
         Some((if year.is_none() { Clock::year_assumed(moment) } else { moment }, at))
     }
-    /// The wall's time of a date without a year, so many seconds into its hour; the hour is kept if it is written in the usual place.
-    fn without_year(&mut self, civil: Civil, seconds: u16, bytes: &[u8]) -> Option<i64> {
+    /// The wall's time of a date without a year, so many seconds into its hour. The hour is kept, whichever way it was
+    /// written; the bytes too if they are in the usual places.
+    fn without_year(&mut self, hour: Civil, seconds: u16, bytes: &[u8]) -> Option<i64> {
+        let usual = bytes.first_chunk::<9>().filter(|_| bytes.get(9) == Some(&b':'));
+        if self.traditional.shift.is_some()
+            && self.traditional_civil == hour
+            && i64::from(seconds) < HOUR_S
+        {
+            self.traditional.key = usual.copied().unwrap_or(self.traditional.key);
+            return Some(self.traditional.start + i64::from(seconds));
+        }
         let minute = (seconds / 60).min(59);
         let second = seconds - minute * 60;
-        let time = Civil { minute: minute as u8, second: second as u8, ..civil };
+        let time = Civil { minute: minute as u8, second: second as u8, ..hour };
         let wall = self.clock.wall_without_year(time)?;
-        if let Some(key) = bytes.first_chunk()
-            && bytes.get(9) == Some(&b':')
-        {
-            self.traditional = self.clock.hour_without_year(civil, *key);
+        self.traditional = Hour::default();
+        if let Some((start, shift)) = self.clock.hour_without_year(hour) {
+            let key = usual.copied().unwrap_or_default();
+            self.traditional = Hour { key, start, shift: Some(shift) };
+            self.traditional_civil = hour;
         }
         Some(wall)
     }
@@ -167,6 +177,9 @@ fn epoch(bytes: &[u8]) -> Option<(Moment, usize)> {
         return None;
     }
     let seconds = digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    if year_of(seconds) > YEAR_MAX {
+        return None;
+    }
     let (nanoseconds, end) = fraction(bytes, EPOCH);
     let moment = Clock::in_zone(seconds, nanoseconds, 0);
     (end > EPOCH && bytes.get(end) == Some(&b' ')).then_some((moment, end))

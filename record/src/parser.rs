@@ -144,7 +144,7 @@ impl Parser {
         at_end: bool,
         records_max: usize,
     ) -> Parsed {
-        self.run(frame, start, |parser, block, sink| {
+        self.run(frame, start, records_max, |parser, block, sink| {
             let mut at = parser.skip_rest(block, framing, at_end, sink);
             if parser.skip != Skip::Nothing {
                 return at;
@@ -172,7 +172,7 @@ impl Parser {
     /// Cuts the unfinished record that the block begins with, because the block can't grow: it becomes a record as far
     /// as it has come, and the rest of it is skipped by the calls that follow.
     pub fn cut(&mut self, frame: &mut Frame, start: usize, framing: &Framing) -> Parsed {
-        self.run(frame, start, |parser, block, sink| {
+        self.run(frame, start, 1, |parser, block, sink| {
             if block.is_empty() || parser.skip != Skip::Nothing {
                 return 0;
             }
@@ -192,6 +192,7 @@ impl Parser {
         &mut self,
         frame: &mut Frame,
         start: usize,
+        records_max: usize,
         work: impl FnOnce(&mut Self, &[u8], &mut Sink) -> usize,
     ) -> Parsed {
         let mut text = std::mem::take(&mut frame.text);
@@ -199,7 +200,7 @@ impl Parser {
         let mut decoded = std::mem::take(&mut self.decoded);
         decoded.clear();
         let block = &text[start..];
-        frame.index.reserve(block.len() / RECORD_BYTES_USUAL * STRIDE);
+        frame.index.reserve(records_max.min(block.len() / RECORD_BYTES_USUAL) * STRIDE);
         let parsed = Parsed { start, end: text.len(), ..Parsed::default() };
         let fields = Fields { frame, decoded: &mut decoded, decoded_offset: text.len() };
         let mut sink = Sink { fields, parsed, base: start, validity: Validity::default() };
@@ -252,7 +253,7 @@ impl Parser {
     ) -> usize {
         self.record(block, start, block.len(), true, sink);
         if let Some(missing) = missing {
-            self.skip = Skip::Bytes(missing);
+            (self.skip, self.lost) = (Skip::Bytes(missing), false);
             return block.len();
         }
         self.skip = Skip::Rest;
@@ -272,13 +273,14 @@ impl Parser {
         unfinished: bool,
         sink: &mut Sink,
     ) {
-        if is_blank(&block[start..end]) && !unfinished {
-            sink.parsed.blank += 1;
-            return;
-        }
         let mut row = Row::default();
         let kept = self.kept(block, start, end);
-        if kept < end || unfinished {
+        if kept == end && !unfinished {
+            if is_blank(&block[start..end]) {
+                sink.parsed.blank += 1;
+                return;
+            }
+        } else {
             row.flags |= TRUNCATED;
             sink.parsed.cut += 1;
             sink.parsed.bytes_skipped += end - kept;

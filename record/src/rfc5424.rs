@@ -44,7 +44,8 @@ pub(crate) fn read(
     }
     let start = (end + 1).min(bytes.len());
     let head = head(bytes, start);
-    if !is_structured(bytes, head.end) {
+    if head.end == bytes.len() || !is_structured(bytes, head.end) {
+        // Some senders put RFC 3164's tag and message behind this head.
         let origin = origin::after_date(bytes, skip_spaces(bytes, start), true);
         if origin.has_program() {
             rfc3164::write(bytes, base, origin, row);

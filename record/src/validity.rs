@@ -13,10 +13,13 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    /// Whether these bytes of the block are valid. To be asked in order.
+    /// Whether these bytes of the block are valid. To be asked in order. A count may end a record within a character,
+    /// so that neither of its halves is valid though the block is.
     #[inline]
     pub fn check(&mut self, block: &[u8], start: usize, end: usize) -> bool {
-        end <= self.until || self.look(block, start, end)
+        (end <= self.until || self.look(block, start, end))
+            && !is_continuation(block, start)
+            && (end == self.until || !is_continuation(block, end))
     }
 
     /// Looks at the window that starts with these bytes. A character that the window cuts is looked at again.
@@ -31,4 +34,10 @@ impl Validity {
         self.until = start + valid;
         end <= self.until
     }
+}
+
+/// Whether a character goes on here.
+#[inline]
+fn is_continuation(block: &[u8], at: usize) -> bool {
+    block.get(at).is_some_and(|byte| byte & 0xc0 == 0x80)
 }

@@ -62,6 +62,14 @@
   (func $count
     (global.set $calls (i32.add (global.get $calls) (i32.const 1))))
 
+  ;; Work that is worth a saved state: some millions of units of fuel.
+  (func $burn
+    (local $left i32)
+    (local.set $left (i32.const 1000000))
+    (loop $again
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $again (local.get $left))))
+
   ;; A module's turn with the rows so far.
   (func $turn (param $text i32) (param $length i32) (result i32)
     (i32.store offset=16 (i32.const 0) (i32.const 0))

@@ -11,7 +11,8 @@
 //! - [`lies`]: descriptions that lie
 //! - [`answers`]: turns that lie
 //! - [`strangers`]: what is no guest, or one of something else
-//! - [`bombs`]: what costs time or memory before it runs
+//! - [`bombs`]: what is dear to compile
+//! - [`crowds`]: what declares too many of everything
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub mod strangers;
 
 pub mod bombs;
 
+pub mod crowds;
+
 use draft::World;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/hostile");
@@ -40,10 +43,26 @@ const EXTENSION: &str = "wat";
 const BY_LISTENER: &str = "listener-";
 /// The attacks that listeners try too.
 const BY_LISTENERS: &[&str] = &[
-    "endless-loop", "endless-configure", "endless-describe", "endless-save", "endless-statistics",
-    "endless-realloc", "memory-bomb", "deep-recursion", "trap", "trap-in-configure",
-    "trap-in-statistics", "fails-always", "error-control", "error-invalid-utf8", "log-flood",
-    "log-control", "save-huge", "statistics-control", "result-case", "result-out-of-bounds",
+    "endless-loop",
+    "endless-configure",
+    "endless-describe",
+    "endless-save",
+    "endless-statistics",
+    "endless-realloc",
+    "memory-bomb",
+    "deep-recursion",
+    "trap",
+    "trap-in-configure",
+    "trap-in-statistics",
+    "fails-always",
+    "error-control",
+    "error-invalid-utf8",
+    "log-flood",
+    "log-control",
+    "save-huge",
+    "statistics-control",
+    "result-case",
+    "result-out-of-bounds",
 ];
 
 /// The bytes of a guest.
@@ -99,6 +118,7 @@ fn in_tables() -> impl Iterator<Item = &'static str> {
         .chain(answers::target_names())
         .chain(all_strangers().map(|it| it.name()))
         .chain(bombs::ALL.iter().map(|it| it.name()))
+        .chain(crowds::ALL.iter().map(|it| it.name()))
 }
 
 fn build(name: &str) -> Result<Vec<u8>> {
@@ -135,6 +155,9 @@ fn from_tables(name: &str) -> Result<Vec<u8>> {
     }
     if let Some(bomb) = bombs::ALL.iter().find(|it| it.name() == name) {
         return bomb.component();
+    }
+    if let Some(crowd) = crowds::ALL.iter().find(|it| it.name() == name) {
+        return crowd.component();
     }
     bail!("there is no such guest")
 }

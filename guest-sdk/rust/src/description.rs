@@ -9,19 +9,32 @@ use crate::value::OwnedValue;
 /// What a module says of itself.
 #[derive(Clone, Debug)]
 pub struct Description {
-    pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
-    pub(crate) meaning: &'static str,
-    pub(crate) interest: Vec<Interest>,
-    pub(crate) events: Vec<&'static EventSchema>,
-    pub(crate) timers: Vec<Timer>,
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What it is for, in one line.
+    pub meaning: &'static str,
+    /// A record is handed over if any clause matches; no clause means every record.
+    pub interest: Vec<Interest>,
+    /// The events that it may emit.
+    pub events: Vec<&'static EventSchema>,
+    /// Its timers.
+    pub timers: Vec<Timer>,
 }
 
 impl Description {
     /// A module of this name and version, and what it is for in one line.
     #[must_use]
     pub fn new(name: &'static str, version: &'static str, meaning: &'static str) -> Self {
-        Self { name, version, meaning, interest: Vec::new(), events: Vec::new(), timers: Vec::new() }
+        Self {
+            name,
+            version,
+            meaning,
+            interest: Vec::new(),
+            events: Vec::new(),
+            timers: Vec::new(),
+        }
     }
 
     /// Adds a clause: a record is handed over if any clause matches. Without a clause every record is.
@@ -70,11 +83,16 @@ pub struct Literal {
 /// A clause of a module's interest: a record matches if every part that is not empty matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    pub(crate) programs: Vec<String>,
-    pub(crate) facilities: Vec<u8>,
-    pub(crate) severity: Option<Severity>,
-    pub(crate) literals: Vec<Literal>,
-    pub(crate) fields: Vec<String>,
+    /// Any of these programs, whatever the case of their letters.
+    pub programs: Vec<String>,
+    /// Any of these facilities.
+    pub facilities: Vec<u8>,
+    /// At least so severe.
+    pub severity: Option<Severity>,
+    /// Any of these is in the message.
+    pub literals: Vec<Literal>,
+    /// Each of these fields is there.
+    pub fields: Vec<String>,
 }
 
 impl Interest {

@@ -3,6 +3,7 @@
 //! Rows for one target of one capability are one effect, however many events they are for. Cells are copied as words
 //! and their text as a block: a listener that passes events on costs next to nothing.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use correlator_frame::effect::{HEADER, Header, NO_EVENT};
@@ -51,7 +52,7 @@ impl EffectColumn {
 pub struct Target(Rc<TargetParts>);
 
 /// What a target is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct TargetParts {
     /// The capability's name.
     pub capability: String,
@@ -59,6 +60,8 @@ pub struct TargetParts {
     pub name: String,
     /// The columns of every row.
     pub columns: Vec<EffectColumn>,
+    /// How much text and index the turn before had for it: growing step by step copies everything again and again.
+    usual: Cell<(usize, usize)>,
 }
 
 impl Target {
@@ -78,7 +81,8 @@ impl Target {
                 "{name:?} would have {count} columns, but a row has {COLUMNS_MAX} at most"
             )));
         }
-        Ok(Self(Rc::new(TargetParts { capability: capability.to_owned(), name, columns })))
+        let (capability, usual) = (capability.to_owned(), Cell::default());
+        Ok(Self(Rc::new(TargetParts { capability, name, columns, usual })))
     }
 
     /// What it is.
@@ -121,6 +125,9 @@ impl EffectTurn {
 
     pub(crate) fn take(&mut self) -> Vec<Effect> {
         self.last = 0;
+        for effect in &self.effects {
+            effect.target.0.usual.set((effect.text.len(), effect.index.len()));
+        }
         core::mem::take(&mut self.effects)
     }
 
@@ -144,8 +151,12 @@ impl EffectTurn {
             return self.last;
         }
         self.last = self.effects.iter().position(same).unwrap_or_else(|| {
-            let effect = Effect { target: target.clone(), text: Vec::new(), index: Vec::new() };
-            self.effects.push(effect);
+            let (text, index) = target.0.usual.get();
+            self.effects.push(Effect {
+                target: target.clone(),
+                text: Vec::with_capacity(text),
+                index: Vec::with_capacity(index),
+            });
             self.effects.len() - 1
         });
         self.last
@@ -193,23 +204,16 @@ impl Row<'_> {
     #[inline]
     pub fn copy(&mut self, event: &Event<'_>) -> &mut Self {
         let (cells, absent, text) = event.raw();
-        let columns = &event.schema().columns;
+        let schema = event.schema();
+        for (place, column) in schema.columns.iter().enumerate() {
+            self.note_kind_at(self.cells + place, column.kind);
+        }
         let first = self.effect.index.len();
         self.effect.index.extend_from_slice(cells);
-        for (place, column) in columns.iter().enumerate() {
-            if absent >> place & 1 == 1 {
-                continue;
-            }
-            self.note_kind_at(self.cells + place, column.kind);
-            if column.kind == Kind::Text {
-                let cell = &mut self.effect.index[first + 2 * place..][..2];
-                let bytes = words::slice(text, cell[0], cell[1]);
-                cell.copy_from_slice(&[words::word(self.effect.text.len()), words::word(bytes.len())]);
-                self.effect.text.extend_from_slice(bytes);
-            }
-        }
+        let copied = &mut self.effect.index[first..];
+        move_text(copied, absent, schema.text_columns(), text, &mut self.effect.text);
         self.absent |= absent.checked_shl(words::word(self.cells)).unwrap_or(0);
-        self.cells += columns.len();
+        self.cells += schema.columns.len();
         self
     }
 
@@ -272,6 +276,34 @@ impl Row<'_> {
                 found: self.cells,
             },
         }
+    }
+}
+
+/// Copies the text that cells point to, and points them to the copy. An event's texts usually stand together; then one
+/// copy does for all of them, since many small ones are what is dear in a sandbox.
+#[inline]
+fn move_text(cells: &mut [u32], absent: u64, columns: &[usize], from: &[u8], to: &mut Vec<u8>) {
+    let present = || columns.iter().filter(|place| absent >> **place & 1 == 0);
+    let (mut low, mut high, mut sum) = (usize::MAX, 0, 0);
+    for place in present() {
+        let (offset, length) = (cells[2 * place] as usize, cells[2 * place + 1] as usize);
+        low = low.min(offset);
+        high = high.max(offset + length);
+        sum += length;
+    }
+    if let Some(block) = from.get(low..high).filter(|block| block.len() <= 2 * sum) {
+        let (old, new) = (words::word(low), words::word(to.len()));
+        to.extend_from_slice(block);
+        for place in present() {
+            cells[2 * place] = cells[2 * place] - old + new;
+        }
+        return;
+    }
+    for place in present() {
+        let cell = &mut cells[2 * place..2 * place + 2];
+        let bytes = words::slice(from, cell[0], cell[1]);
+        cell.copy_from_slice(&[words::word(to.len()), words::word(bytes.len())]);
+        to.extend_from_slice(bytes);
     }
 }
 

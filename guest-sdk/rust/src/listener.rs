@@ -77,13 +77,20 @@ pub trait Listener: Default + Serialize + DeserializeOwned + 'static {
 /// What a listener says of itself.
 #[derive(Clone, Debug)]
 pub struct ListenerDescription {
-    pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
-    pub(crate) meaning: &'static str,
-    pub(crate) criteria: &'static str,
-    pub(crate) wants: Vec<Want>,
-    pub(crate) credentials: Vec<&'static str>,
-    pub(crate) timers: Vec<Timer>,
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What it is for, in one line.
+    pub meaning: &'static str,
+    /// The criteria in force where the stack gives none; empty for every event.
+    pub criteria: &'static str,
+    /// The capabilities that it will ask for.
+    pub wants: Vec<Want>,
+    /// The credentials that the host adds on the way out, by name.
+    pub credentials: Vec<&'static str>,
+    /// Its timers.
+    pub timers: Vec<Timer>,
 }
 
 impl ListenerDescription {
@@ -166,6 +173,8 @@ pub struct BoundSchema {
     /// Its columns, in the order of the cells.
     pub columns: Vec<BoundColumn>,
     summary: Template,
+    /// The places of the columns that hold text: their cells point elsewhere and need care when they are copied.
+    text_columns: Vec<usize>,
 }
 
 impl BoundSchema {
@@ -181,13 +190,20 @@ impl BoundSchema {
     ) -> Self {
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         let summary = Template::parse(summary, &names);
-        Self { instance, name, severity, meaning, columns, summary }
+        let is_text = |place: &usize| columns[*place].kind == Kind::Text;
+        let text_columns = (0..columns.len()).filter(is_text).collect();
+        Self { instance, name, severity, meaning, columns, summary, text_columns }
     }
 
     /// The line for people, in parts.
     #[must_use]
     pub fn summary(&self) -> &Template {
         &self.summary
+    }
+
+    #[inline]
+    pub(crate) fn text_columns(&self) -> &[usize] {
+        &self.text_columns
     }
 
     /// The place of a column.

@@ -1,7 +1,7 @@
 //! A record as a module sees it: a view over the batch, nothing is copied.
 
 use bstr::BStr;
-use correlator_frame::record::{self as frame, Batch};
+use correlator_frame::record as frame;
 use correlator_frame::severity::Severity;
 
 use crate::time::Time;
@@ -10,19 +10,14 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     inner: frame::Record<'a>,
-    batch: Batch<'a>,
     literals: &'a [u32],
 }
 
 impl<'a> Record<'a> {
     /// `literals` are the lengths of the literals of the interest, in order.
     #[inline]
-    pub(crate) fn new(
-        inner: frame::Record<'a>,
-        batch: Batch<'a>,
-        literals: &'a [u32],
-    ) -> Self {
-        Self { inner, batch, literals }
+    pub(crate) fn new(inner: frame::Record<'a>, literals: &'a [u32]) -> Self {
+        Self { inner, literals }
     }
 
     /// When it happened.
@@ -200,12 +195,6 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn is_rfc5424(self) -> bool {
         self.is(frame::RFC5424)
-    }
-
-    /// The batch that it is part of, for those who read the flat layout themselves.
-    #[must_use]
-    pub fn batch(self) -> Batch<'a> {
-        self.batch
     }
 
     #[inline]

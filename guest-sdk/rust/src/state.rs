@@ -26,5 +26,9 @@ pub(crate) fn load<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let unreadable = |reason: String| Error::State { action: "restored", reason };
     let (value, rest) =
         postcard::take_from_bytes(bytes).map_err(|error| unreadable(error.to_string()))?;
-    if rest.is_empty() { Ok(value) } else { Err(unreadable(format!("{} bytes are left over", rest.len()))) }
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(unreadable(format!("{} bytes are left over", rest.len())))
+    }
 }

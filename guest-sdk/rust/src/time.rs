@@ -205,6 +205,16 @@ impl Div<i64> for Duration {
     }
 }
 
+/// Appends a moment as its clock on the wall shows it, so many seconds from UTC: `2023-02-20 14:12:47`.
+pub fn write_local(time: Time, zone_seconds: i32, out: &mut Vec<u8>) {
+    const DATE_BYTES: usize = 10;
+    const BYTES: usize = 19;
+    let start = out.len();
+    (time + Duration::from_seconds(i64::from(zone_seconds))).write(out);
+    out.truncate(start + BYTES);
+    out[start + DATE_BYTES] = b' ';
+}
+
 /// Bytes become text here once, off the hot path: rows take moments and spans as numbers.
 fn display(f: &mut fmt::Formatter<'_>, write: impl FnOnce(&mut Vec<u8>)) -> fmt::Result {
     let mut out = Vec::with_capacity(32);

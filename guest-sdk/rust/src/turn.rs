@@ -98,7 +98,12 @@ impl Turn {
     }
 
     #[inline]
-    fn emit_row<E: EventType>(&mut self, event: &E, time: Time, severity: u32) -> Result<(), Error> {
+    fn emit_row<E: EventType>(
+        &mut self,
+        event: &E,
+        time: Time,
+        severity: u32,
+    ) -> Result<(), Error> {
         let schema = E::schema();
         let place = self.schema_place(schema)?;
         let columns = schema.columns.len();

@@ -3,9 +3,15 @@
 use std::net::IpAddr;
 
 use bstr::{BStr, BString};
+use correlator_frame::text;
 use correlator_frame::value::{Kind, Value};
 
 use crate::time::{Duration, Time};
+
+/// Appends a value as people read it; text as it is.
+pub fn write(value: Value<'_>, out: &mut Vec<u8>) {
+    text::value(value, out);
+}
 
 /// A type that a field of an event may have.
 ///

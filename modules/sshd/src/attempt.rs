@@ -81,20 +81,29 @@ impl Attempt {
         self.told |= told && !who.peer.addr.is_empty();
     }
 
+    /// Takes over what the line of its end tells, where nothing is known yet.
+    pub fn learn_rest(&mut self, who: &Who<'_>) {
+        let user = if self.user().is_empty() { who.user } else { b"" };
+        let peer = if self.told && self.port != 0 { Peer::default() } else { who.peer };
+        self.learn(&Who { user, invalid: who.invalid, peer }, true);
+    }
+
     fn rename(&mut self, who: &Who<'_>, told: bool) {
         let user = if who.user.is_empty() { self.user() } else { BStr::new(who.user) };
         let known = !self.addr().is_empty() && (self.told || !told);
-        let addr = if who.peer.addr.is_empty() || known { self.addr() } else { BStr::new(who.peer.addr) };
+        let addr =
+            if who.peer.addr.is_empty() || known { self.addr() } else { BStr::new(who.peer.addr) };
         let mut names = Vec::with_capacity(user.len() + addr.len());
         names.extend_from_slice(user);
         names.extend_from_slice(addr);
-        self.user_length = correlator_length(user);
+        self.user_length = u32::try_from(user.len()).unwrap_or(u32::MAX);
         self.names = names;
     }
 
     /// Notes what a PAM module reports.
     pub fn note(&mut self, module: &[u8], count: u32) {
-        let module = module.iter().fold(7, |sum: u32, &byte| sum.wrapping_mul(31) + u32::from(byte));
+        let module =
+            module.iter().fold(7, |sum: u32, &byte| sum.wrapping_mul(31) + u32::from(byte));
         if self.noted == 0 || self.module == module {
             self.noted = self.noted.saturating_add(count);
             self.module = module;
@@ -139,14 +148,4 @@ impl Attempt {
         self.overdue = self.overdue.saturating_add(count);
         count
     }
-
-    /// The peer, as far as it is known.
-    pub fn peer(&self) -> Peer<'_> {
-        Peer { addr: self.addr(), port: self.port }
-    }
-}
-
-/// A length that is bounded by that of a record.
-fn correlator_length(text: &[u8]) -> u32 {
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
 }

@@ -4,6 +4,8 @@
 //! rule, so that a key costs next to nothing. A collision would need two of some ten thousand live connections to
 //! agree in 64 bits.
 
+use std::collections::BTreeMap;
+
 use correlator_sdk::prelude::*;
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -13,29 +15,43 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A process of a host.
 pub type Key = u64;
 
-/// The host of the record before, so that its name is hashed once.
-#[derive(Clone, Debug)]
-pub struct Hosts {
-    name: Vec<u8>,
-    number: u64,
-}
+/// How many names of hosts are kept. When there are more, all are learned anew.
+const HOSTS_MAX: usize = 4096;
 
-impl Default for Hosts {
-    fn default() -> Self {
-        Self { name: Vec::new(), number: OFFSET }
-    }
+/// The hosts that records come from, by number.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Hosts {
+    names: BTreeMap<u64, BString>,
+    /// The host of the record before, so that its name is hashed once for all that follow.
+    #[serde(skip)]
+    last: Option<(BString, u64)>,
 }
 
 impl Hosts {
     /// The number of a host.
     #[inline]
     pub fn number(&mut self, name: &BStr) -> u64 {
-        if self.name != name.as_bytes() {
-            self.number = mix(OFFSET, name);
-            self.name.clear();
-            self.name.extend_from_slice(name);
+        match &self.last {
+            Some((last, number)) if last == name => *number,
+            _ => self.learn(name),
         }
-        self.number
+    }
+
+    /// The name of a host; empty if it is not known any more.
+    pub fn name(&self, number: u64) -> &BStr {
+        self.names.get(&number).map(|name| name.as_bstr()).unwrap_or_default()
+    }
+
+    fn learn(&mut self, name: &BStr) -> u64 {
+        let number = mix(OFFSET, name);
+        if !self.names.contains_key(&number) {
+            if self.names.len() >= HOSTS_MAX {
+                self.names.clear();
+            }
+            self.names.insert(number, name.to_owned());
+        }
+        self.last = Some((name.to_owned(), number));
+        number
     }
 }
 

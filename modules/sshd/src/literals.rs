@@ -55,6 +55,10 @@ pub enum Kind {
     Identified,
 }
 
+/// Names under which sshd writes. Since OpenSSH 9.8 each session is a program of its own; some old systems name the
+/// PAM module in place of the process's rest.
+pub const PROGRAMS: [&str; 4] = ["sshd", "sshd-session", "sshd-auth", "sshd(pam_unix)"];
+
 /// Beginnings of messages. None is the beginning of another.
 pub const STARTS: [(&str, Kind); 47] = [
     ("Failed ", Kind::Failed),

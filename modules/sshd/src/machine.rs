@@ -4,6 +4,11 @@
 //! and ends with the connection; a session begins with `Accepted` (see [`crate::session`] for its end). What opens
 //! something new under a process id in use ends what was there: the process id was used again, its end is lost.
 //!
+//! # Layout
+//! - here: what is remembered, who hears which message, timers
+//! - [`trying`]: attempts
+//! - [`ending`]: sessions, and the ends of both
+//!
 //! # What counts as a failure
 //! - `Failed` with anything but a public key or nothing. Clients offer all their keys one by one, and ask with
 //!   nothing which methods there are: neither is a guess.
@@ -17,18 +22,22 @@
 
 use std::collections::VecDeque;
 
+use correlator_sdk::keep::Transactions;
 use correlator_sdk::prelude::*;
 
 use crate::attempt::Attempt;
-use crate::events::{AttemptsExceeded, LoginFailed};
+use crate::events::AttemptsExceeded;
 use crate::failures::Failures;
-use crate::key::{Hosts, Key, address};
-use crate::message::{Accepted, End, Message, Method, Stage};
+use crate::key::{self, Hosts, Key};
+use crate::message::Message;
 use crate::options::Options;
-use crate::peer::{Peer, Who};
-use crate::session::{Ended, Session, Sessions, port_told};
-use crate::table::Table;
+use crate::peer::Peer;
+use crate::session::Sessions;
 use crate::tally::Tally;
+
+mod trying;
+
+mod ending;
 
 /// How many attempts are kept at once: each costs some 150 bytes. The oldest goes first.
 pub const ATTEMPTS_MAX: usize = 16_384;
@@ -45,6 +54,9 @@ const NOTES_SEARCHED: usize = 16;
 /// How long sshd may take from a PAM module's report to its own: modules delay, and directories time out.
 pub const NOTES_WAIT: Duration = Duration::from_seconds(30);
 
+/// How long a second word on an end may take.
+pub const ENDS_WAIT: Duration = Duration::from_seconds(60);
+
 /// How long PAM may take to close a session whose connection has ended.
 pub const CLOSING_WAIT: Duration = Duration::from_seconds(60);
 
@@ -52,23 +64,24 @@ pub const CLOSING_WAIT: Duration = Duration::from_seconds(60);
 const REPEAT_WAIT: Duration = Duration::from_seconds(120);
 
 /// Everything that is remembered.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Machine {
-    attempts: Table<Attempt>,
+    attempts: Transactions<Key, Attempt>,
     sessions: Sessions,
     failures: Failures,
-    notes: VecDeque<(Key, Time)>,
+    /// Processes for which a PAM module reported a failure, with their hosts and when.
+    notes: VecDeque<(Key, u64, Time)>,
+    /// Processes whose connections ended lately.
     ends: VecDeque<(Key, Time)>,
     /// The host and process of the last message, if it was a failure: it may be repeated.
     last_failure: Option<(u64, Key, Time)>,
     tally: Tally,
     total: Tally,
-    #[serde(skip)]
     hosts: Hosts,
 }
 
-/// A message with where it comes from.
-#[derive(Clone, Copy)]
+/// Where a message comes from.
+#[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// The host's name.
     pub host: &'a BStr,
@@ -82,12 +95,154 @@ pub struct Origin<'a> {
     pub count: u32,
 }
 
-/// The machine at work on one record or tick.
-pub struct Work<'m, 't> {
+impl Origin<'_> {
+    /// What the message is about: its process or, without an id, the peer.
+    #[inline]
+    fn key(&self, peer: Peer<'_>) -> Option<Key> {
+        let peer = || (!peer.addr.is_empty()).then(|| key::address(self.number, peer.addr));
+        self.process.or_else(peer)
+    }
+}
+
+/// The machine at work on one record or one tick.
+pub struct Work<'w> {
     /// What is remembered.
-    pub machine: &'m mut Machine,
+    pub machine: &'w mut Machine,
     /// What the stack set.
-    pub options: &'m Options,
+    pub options: &'w Options,
     /// Where events go.
-    pub turn: &'t mut Turn,
+    pub turn: &'w mut Turn,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            attempts: Transactions::with_capacity(ATTEMPTS_MAX),
+            sessions: Sessions::default(),
+            failures: Failures::default(),
+            notes: VecDeque::new(),
+            ends: VecDeque::new(),
+            last_failure: None,
+            tally: Tally::default(),
+            total: Tally::default(),
+            hosts: Hosts::default(),
+        }
+    }
+}
+
+impl Machine {
+    /// Where a record comes from.
+    #[inline]
+    pub fn origin<'a>(&mut self, record: Record<'a>) -> Origin<'a> {
+        let host = record.host();
+        let number = self.hosts.number(host);
+        let process = key::process(number, record.process_id());
+        Origin { host, number, process, time: record.time(), count: 1 }
+    }
+
+    /// What happened since the beginning.
+    pub fn statistics(&self) -> Vec<Statistic> {
+        let mut total = self.total;
+        total.add(&self.tally);
+        let mut statistics = total.statistics();
+        statistics.push(Statistic::new("open", self.sessions.len()));
+        let evicted = [self.attempts.evicted(), self.sessions.evicted(), self.failures.evicted()];
+        statistics.push(Statistic::new("evicted", evicted.into_iter().sum::<u64>()));
+        statistics
+    }
+
+    /// The attempt of a process.
+    #[inline]
+    fn attempt(&self, key: Key) -> Option<&Attempt> {
+        self.attempts.get(&key).map(|transaction| &transaction.state)
+    }
+
+    /// The attempt of a process.
+    #[inline]
+    fn attempt_mut(&mut self, key: Key) -> Option<&mut Attempt> {
+        self.attempts.get_mut(&key).map(|transaction| &mut transaction.state)
+    }
+}
+
+impl Work<'_> {
+    /// Hears a message.
+    #[inline]
+    pub fn hear(&mut self, origin: &Origin<'_>, message: &Message<'_>) -> Result<(), Error> {
+        if let Message::Failed { method, who } = message {
+            return self.failed(origin, *method, who);
+        }
+        self.machine.last_failure = None;
+        match message {
+            Message::Failed { .. } => Ok(()),
+            Message::PamFailed { module, who } => self.pam_failed(origin, module, who),
+            Message::Invalid(who) => self.invalid(origin, who),
+            Message::Ended(end) => self.ended(origin, end),
+            Message::Accepted(accepted) => self.accepted(origin, accepted),
+            Message::Opened => self.opened(origin),
+            Message::Closed => self.closed(origin),
+            Message::Refused(who) => self.refused(origin, who),
+            Message::Denied { user } => self.denied(origin, user),
+            Message::PamMore { count } => self.pam_more(origin, *count),
+            Message::PamError(who) => self.pam_error(origin, who),
+            Message::Exhausted(who) => self.exhausted(origin, who),
+            Message::Connected(peer) => self.connected(origin, *peer),
+            Message::Probe => self.probe(origin),
+        }
+    }
+
+    /// Hears that the last message of a host was repeated.
+    pub fn hear_again(&mut self, origin: &Origin<'_>) -> Result<(), Error> {
+        match self.machine.last_failure {
+            Some((number, key, time))
+                if number == origin.number && origin.time - time <= REPEAT_WAIT =>
+            {
+                self.failed_again(origin, key)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends what nothing more will be heard of.
+    pub fn tidy(&mut self, now: Time, at_end: bool) -> Result<(), Error> {
+        let until = |wait| if at_end { Time::MAX } else { now - wait };
+        self.settle_notes(until(NOTES_WAIT))?;
+        self.settle_sessions(until(CLOSING_WAIT))?;
+        let machine = &mut *self.machine;
+        while machine.attempts.pop_expired(now).is_some() {
+            machine.tally.expired += 1;
+        }
+        machine.tally.expired += machine.sessions.expire(now);
+        machine.failures.expire(now);
+        Ok(())
+    }
+
+    /// Tells what happened since the last time.
+    pub fn tell_statistics(&mut self) -> Result<(), Error> {
+        let tally = core::mem::take(&mut self.machine.tally);
+        self.machine.total.add(&tally);
+        self.turn.emit(&tally.event())
+    }
+
+    /// Counts failures of an address.
+    #[inline]
+    fn count(
+        &mut self,
+        (host, time): (&BStr, Time),
+        user: &BStr,
+        addr: &BStr,
+        count: u32,
+    ) -> Result<(), Error> {
+        if count == 0 || addr.is_empty() {
+            return Ok(());
+        }
+        self.machine.tally.failures += u64::from(count);
+        let window = self.options.login_failure_window;
+        let failures = self.machine.failures.add(addr, time, count, window);
+        if failures < self.options.login_failure_limit {
+            return Ok(());
+        }
+        self.machine.tally.lockouts += 1;
+        let user = (!user.is_empty()).then_some(user);
+        self.turn.emit(&AttemptsExceeded { addr, failures, window, user, host })
+    }
 }

@@ -14,7 +14,9 @@ pub enum Message<'a> {
     Failed { method: Method, who: Who<'a> },
     /// Somebody proved who they are.
     Accepted(Accepted<'a>),
-    /// There is no such account, or it may not log in.
+    /// There is no such account. sshd tells this once for a connection.
+    Invalid(Who<'a>),
+    /// The account may not log in.
     Refused(Who<'a>),
     /// As [`Message::Refused`], and the connection ends.
     Denied { user: &'a [u8] },
@@ -33,7 +35,7 @@ pub enum Message<'a> {
     /// The connection ends.
     Ended(End<'a>),
     /// A new connection.
-    Connected,
+    Connected(Peer<'a>),
     /// A connection that never came as far as a user's name.
     Probe,
 }
@@ -111,7 +113,7 @@ pub fn read(kind: Kind, rest: &[u8], separator: Option<usize>) -> Option<Message
             let (method, who, detail) = attempt(rest, separator)?;
             Message::Accepted(Accepted { who, method, detail })
         }
-        Kind::Invalid => Message::Refused(Who { invalid: true, ..Who::from(rest)? }),
+        Kind::Invalid => Message::Invalid(Who { invalid: true, ..Who::from(rest)? }),
         Kind::NotAllowed => Message::Refused(not_allowed(rest)?),
         Kind::RootRefused => {
             Message::Refused(Who { user: b"root", invalid: true, peer: Peer::whole(rest)? })
@@ -130,7 +132,7 @@ pub fn read(kind: Kind, rest: &[u8], separator: Option<usize>) -> Option<Message
         Kind::EndedBecause => Message::Ended(whose(until_reason(rest)?.0, preauth)?),
         Kind::Broken => Message::Ended(End { preauth, ..End::default() }),
         Kind::Timeout => Message::Ended(timeout(rest)?),
-        Kind::Connected => Message::Connected,
+        Kind::Connected => Message::Connected(Peer::whole(until(rest, b" on ").unwrap_or(rest))?),
         Kind::Probe => Message::Probe,
         Kind::Repeated | Kind::Identified => return None,
     })
@@ -231,7 +233,8 @@ fn pam_error(rest: &[u8]) -> Option<Who<'_>> {
     let retries = &b"Have exhausted maximum number of retries for service"[..];
     let rest = rest.strip_prefix(retries).unwrap_or(rest);
     let rest = &rest[find(rest, b" for ")? + 5..];
-    let via = rest.rsplitn(2, |&byte| byte == b' ').nth(1).and_then(|head| head.strip_suffix(b" via"));
+    let via =
+        rest.rsplitn(2, |&byte| byte == b' ').nth(1).and_then(|head| head.strip_suffix(b" via"));
     Who::from(via.unwrap_or(rest))
 }
 

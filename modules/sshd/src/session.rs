@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use correlator_sdk::keep::Transactions;
 use correlator_sdk::prelude::*;
 
 use crate::events::{Login, SessionStarted};
 use crate::key::{Key, address};
 use crate::message::Accepted;
 use crate::peer::Peer;
-use crate::table::Table;
 
 /// How many sessions are kept: each costs some 300 bytes. The oldest goes first.
 pub const SESSIONS_MAX: usize = 16_384;
@@ -39,7 +39,13 @@ pub struct Session {
 
 impl Session {
     /// A session that begins.
-    pub fn new(host: &BStr, number: u64, time: Time, failures: u32, accepted: &Accepted<'_>) -> Self {
+    pub fn new(
+        host: &BStr,
+        number: u64,
+        time: Time,
+        failures: u32,
+        accepted: &Accepted<'_>,
+    ) -> Self {
         let Peer { addr, port } = accepted.who.peer;
         Self {
             user: accepted.who.user.into(),
@@ -118,13 +124,21 @@ pub enum Ended {
 }
 
 /// All sessions.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Sessions {
-    open: Table<Session>,
+    open: Transactions<Key, Session>,
     /// Which process watches the connection of a peer, by host and address and by port.
     peers: BTreeMap<(u64, u16), Key>,
     /// Sessions whose connection has ended, and when: PAM's word is awaited.
     awaited: Vec<Key>,
+    evicted: u64,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let open = Transactions::with_capacity(SESSIONS_MAX);
+        Self { open, peers: BTreeMap::new(), awaited: Vec::new(), evicted: 0 }
+    }
 }
 
 impl Sessions {
@@ -133,25 +147,34 @@ impl Sessions {
         self.open.len()
     }
 
-    /// Takes one up. What had its process or its peer before is returned: its end is lost.
-    pub fn open(&mut self, key: Key, time: Time, session: Session) -> (u32, u32) {
-        let mut cut = u32::from(self.close(key).is_some());
-        if session.peer.1 != 0
-            && let Some(&other) = self.peers.get(&session.peer)
+    /// How many were given up because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Takes one up for a while. If there are too many, the oldest goes.
+    pub fn open(&mut self, key: Key, time: Time, age_max: Duration, session: Session) {
+        if self.open.len() >= SESSIONS_MAX
+            && let Some((key, oldest)) = self.open.pop_expired(Time::MAX)
         {
-            cut += u32::from(self.close(other).is_some());
+            self.forget(key, &oldest.state);
+            self.evicted += 1;
         }
         self.peers.insert(session.peer, key);
-        let evicted = self.open.insert(key, time, session, SESSIONS_MAX);
-        if let Some((evicted_key, evicted)) = &evicted {
-            self.forget(*evicted_key, evicted);
-        }
-        (cut, u32::from(evicted.is_some()))
+        self.open.open(&key, time, age_max, || session);
+    }
+
+    /// Takes away what had the process or the peer of a session that begins, and gives how many there were: their
+    /// ends are lost.
+    pub fn make_way(&mut self, key: Key, session: &Session) -> u64 {
+        let other = self.peers.get(&session.peer).copied().filter(|_| session.port != 0);
+        let keys = [Some(key), other.filter(|&other| other != key)];
+        keys.into_iter().flatten().filter_map(|key| self.close(key)).count() as u64
     }
 
     /// PAM opened the session: this is its start. Further words of other modules change nothing.
     pub fn opened(&mut self, key: Key, time: Time) -> bool {
-        let Some(session) = self.open.get_mut(key) else { return false };
+        let Some(session) = self.get_mut(key) else { return false };
         if !session.by_pam {
             session.by_pam = true;
             session.start = time;
@@ -161,16 +184,16 @@ impl Sessions {
 
     /// Takes one away.
     pub fn close(&mut self, key: Key) -> Option<Session> {
-        let session = self.open.remove(key)?;
+        let session = self.open.close(&key)?.state;
         self.forget(key, &session);
         Some(session)
     }
 
     /// A connection ended: that of this process, or else that of this peer of the host.
     pub fn end(&mut self, key: Option<Key>, host: u64, peer: Peer<'_>, time: Time) -> Ended {
-        let found = key.filter(|&key| self.open.get(key).is_some());
+        let found = key.filter(|&key| self.get(key).is_some());
         let Some(key) = found.or_else(|| self.find(host, peer)) else { return Ended::Unknown };
-        let Some(session) = self.open.get_mut(key) else { return Ended::Unknown };
+        let Some(session) = self.get_mut(key) else { return Ended::Unknown };
         if session.by_pam {
             if session.ended.is_none() {
                 session.ended = Some(time);
@@ -194,16 +217,18 @@ impl Sessions {
         let (_, &key) = keys.next()?;
         let alone = keys.next().is_none();
         // What PAM opened, PAM closes: no need to guess.
-        let guess = alone && self.open.get(key).is_some_and(|session| !session.by_pam);
+        let guess = alone && self.get(key).is_some_and(|session| !session.by_pam);
         guess.then_some(key)
     }
 
     /// Takes those away for which PAM's word has not come since `before`, with the end of their connections.
-    pub fn overdue(&mut self, before: Time) -> Vec<(Session, Time)> {
+    pub fn overdue(&mut self, before: Time) -> Vec<(Key, Session, Time)> {
         let mut over = Vec::new();
         for key in core::mem::take(&mut self.awaited) {
-            match self.open.get(key).and_then(|session| session.ended) {
-                Some(time) if time <= before => over.extend(self.close(key).map(|session| (session, time))),
+            match self.get(key).and_then(|session| session.ended) {
+                Some(time) if time <= before => {
+                    over.extend(self.close(key).map(|session| (key, session, time)));
+                }
                 Some(_) => self.awaited.push(key),
                 None => {}
             }
@@ -211,14 +236,22 @@ impl Sessions {
         over
     }
 
-    /// Takes those away that began before `before`, and gives how many there were.
-    pub fn expire(&mut self, before: Time) -> u64 {
+    /// Takes those away that are too old by now, and gives how many there were.
+    pub fn expire(&mut self, now: Time) -> u64 {
         let mut expired = 0;
-        while let Some((key, session)) = self.open.take_older(before) {
-            self.forget(key, &session);
+        while let Some((key, session)) = self.open.pop_expired(now) {
+            self.forget(key, &session.state);
             expired += 1;
         }
         expired
+    }
+
+    fn get(&self, key: Key) -> Option<&Session> {
+        self.open.get(&key).map(|transaction| &transaction.state)
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut Session> {
+        self.open.get_mut(&key).map(|transaction| &mut transaction.state)
     }
 
     fn forget(&mut self, key: Key, session: &Session) {

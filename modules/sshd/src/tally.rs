@@ -13,7 +13,7 @@ pub struct Tally {
     pub denied: u64,
     /// Failures by which an address exceeded the limit.
     pub lockouts: u64,
-    /// Connections given up because they were too old or too many.
+    /// Connections given up because they were older than the greatest age.
     pub expired: u64,
     /// Sessions of which the log holds only a part.
     pub partial: u64,

@@ -8,7 +8,9 @@ use correlator_record::parser::{Parser, Settings};
 use crate::shown::{settings, show};
 
 /// Lines of every format, to be cut and mixed.
-const SEEDS: [&str; 18] = [
+const SEEDS: [&str; 19] = [
+    // Nothing, but more of it than a record may have.
+    "\r \t                                                                                 \r",
     "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \u{feff}'su root' failed",
     "<165>1 2003-10-11T22:14:15.003-07:00 h p 1 i [e@32473 iut=\"3\" s=\"a \\\"b\\\" \\] \\\\\"][f] m",
     "<13>1 - - - - - -",

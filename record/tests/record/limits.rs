@@ -158,3 +158,31 @@ fn a_long_block_is_looked_at_in_windows() {
     let parsed = Parser::new(settings("UTC")).parse(&mut frame, 0, &Framing::Lines, true, 10_000);
     assert_eq!((parsed.records, parsed.invalid_utf8), (4001, 1));
 }
+
+#[test]
+fn a_good_count_ends_being_lost_even_if_its_record_is_cut() {
+    let long = format!("x\n60 <1>{}5 plain4 <1>a", "y".repeat(57));
+    let mut parser = Parser::new(short(10));
+    let (mut tail, mut found) = (Vec::new(), Vec::new());
+    for part in [&long.as_bytes()[..50], &long.as_bytes()[50..]] {
+        tail.extend_from_slice(part);
+        let mut frame = frame(&tail);
+        tail.clear();
+        let at_end = !found.is_empty();
+        parser.parse(&mut frame, 0, &Framing::Octets, at_end, 9).take_tail(&mut frame, &mut tail);
+        found.extend(raw(&frame));
+    }
+    assert_eq!(found, ["x", "<1>yyyyyyy+", "plain", "<1>a"]);
+}
+
+#[test]
+fn a_count_that_splits_a_character_leaves_two_invalid_records() {
+    let input = "6 <1>aä6 <1>bcd".as_bytes();
+    let cut = records(
+        settings("UTC"),
+        &Framing::Octets,
+        &[b"5 ", &input[2..7], b"2 ", &input[7..]].concat(),
+    );
+    let flags: Vec<bool> = cut.iter().map(|record| record.contains('I')).collect();
+    assert_eq!(flags, [true, true, false], "{cut:?}");
+}

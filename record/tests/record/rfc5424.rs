@@ -133,6 +133,7 @@ fn heads_that_are_not_quite_right() {
         "<86>1 2023-01-01T00:00:00Z h sshd[7]: Accepted password for x",
         "2023-01-01T00:00:00Z 0 10.6 5|h|sshd|7|||Accepted password for x",
     );
+    check("<86>1 2023-01-01T00:00:00Z h sshd: m", "2023-01-01T00:00:00Z 0 10.6 5|h|sshd||||m");
     let long = "n".repeat(500);
     check(
         &format!("<13>1 2023-01-01T00:00:00Z {long} {long} {long} {long} - m"),

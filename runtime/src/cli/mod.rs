@@ -3,6 +3,7 @@
 //! Only this room prints. What a run produces goes to standard output, everything about the run to standard error.
 
 mod check;
+mod componentize;
 mod inspect;
 mod load;
 mod log;
@@ -82,6 +83,8 @@ enum Command {
     Stack(StackCommand),
     /// Tell what a component is, wants, declares and imports.
     Inspect(inspect::Arguments),
+    /// Make a component of the core module that a compiler made: the last step of building a guest.
+    Componentize(componentize::Arguments),
     /// List the bundled modules and listeners.
     Modules,
     #[command(hide = true, name = sandbox::CHILD_COMMAND)]
@@ -193,6 +196,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(stack) => check::check(&stack, &common, &mut output),
         Command::Stack(StackCommand::Show(stack)) => show::show(&stack, &common, &mut output),
         Command::Inspect(inspect) => inspect::inspect(&inspect, &common, &mut output),
+        Command::Componentize(arguments) => {
+            componentize::componentize(&arguments, &common, &mut output)
+        }
         Command::Modules => modules::modules(&common, &mut output),
         Command::CompileComponent { seconds, memory_bytes } => compile(seconds, memory_bytes),
     };

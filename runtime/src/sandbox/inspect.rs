@@ -49,7 +49,7 @@ pub enum Refusal {
     NotWasm,
     /// It is a core module.
     #[error(
-        "this is a core module, not a component; make one of it with `wasm-tools component new FILE -o COMPONENT`"
+        "this is a core module, not a component; make one of it with `correlator componentize FILE`"
     )]
     CoreModule,
     /// It is too large.
@@ -82,7 +82,7 @@ pub enum Refusal {
 /// What helps the author of a component that imports too much.
 fn advice(import: &str) -> &'static str {
     if import.starts_with("wasi:") {
-        "Build it without WASI: Rust for the target `wasm32-unknown-unknown` (then `wasm-tools component new`), Python with `componentize-py ... componentize --stub-wasi`, C and Go with a stub adapter, JavaScript with `--disable stdio random clocks http`"
+        "Build it without WASI: Rust for the target `wasm32-unknown-unknown` (then `correlator componentize`), Python with `componentize-py ... componentize --stub-wasi`, C and Go with a stub adapter, JavaScript with `--disable stdio random clocks http`"
     } else if import.starts_with("correlator:engine/") {
         "It was built for another version of the contract, or for more than the contract has: build it against this version's wit/"
     } else {

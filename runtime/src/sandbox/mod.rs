@@ -7,6 +7,7 @@
 mod cache;
 mod call;
 mod compile;
+mod componentize;
 mod describe;
 mod engine;
 mod inspect;
@@ -16,5 +17,6 @@ mod meter;
 
 pub use cache::{Cache, CacheError};
 pub use compile::{CHILD_COMMAND, CompileError, child};
+pub use componentize::{ComponentizeError, componentize};
 pub use inspect::{Refusal, Shape, World, inspect};
 pub use load::{Guest, LoadError, Sandbox};

@@ -4,3 +4,7 @@
 ;;; save
 (loop $again (br $again))
 unreachable
+
+;;; process
+(call $burn)
+(i32.const {{answer}})

@@ -6,6 +6,7 @@
 
 ;;; process
 (call $count)
+(call $burn)
 (if (i32.and (i32.eqz (global.get $restored)) (i32.eq (global.get $calls) (i32.const 2)))
   (then unreachable))
 (call $event (i32.const 0) (i32.const 0) (i32.const 4))

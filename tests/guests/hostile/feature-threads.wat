@@ -1,5 +1,5 @@
 ;; Uses shared memory (threads), which the engine does not offer.
 ;; Must: be refused at load, with a reason that an author understands.
 
-;;; memory
-(memory (export "memory") 2 16 shared)
+;;; items
+(memory $shared 1 2 shared)

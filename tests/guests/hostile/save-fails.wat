@@ -6,3 +6,7 @@
 
 ;;; save
 (call $error (i32.const 128) (i32.const 18))
+
+;;; process
+(call $burn)
+(i32.const {{answer}})

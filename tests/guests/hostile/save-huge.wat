@@ -3,3 +3,7 @@
 
 ;;; save
 (call $state (i32.const 1) (i32.const 0) (i32.const 1000000000))
+
+;;; process
+(call $burn)
+(i32.const {{answer}})

@@ -3,3 +3,7 @@
 
 ;;; save
 (call $state (i32.const -1) (i32.const 64) (i32.const 4))
+
+;;; process
+(call $burn)
+(i32.const {{answer}})

@@ -3,3 +3,7 @@
 
 ;;; save
 unreachable
+
+;;; process
+(call $burn)
+(i32.const {{answer}})

@@ -161,9 +161,7 @@ pub const CELLS: &[Answer] = &[
         })
     }),
     Answer("turn-text-claim", || (List::Claim { pointer: 0, length: u32::MAX }, vec![].into())),
-    Answer("turn-index-claim", || {
-        ("".into(), List::Claim { pointer: 4096, length: 0x4000_0001 })
-    }),
+    Answer("turn-index-claim", || ("".into(), List::Claim { pointer: 4096, length: 0x4000_0001 })),
     Answer("turn-index-unaligned", || ("".into(), List::Claim { pointer: 4097, length: 14 })),
     Answer("turn-index-out-of-bounds", || {
         ("".into(), List::Claim { pointer: 0xffff_fff0, length: 14 })
@@ -183,14 +181,14 @@ fn listener_asking(name: &str, effects: Vec<Effect>) -> Result<Vec<u8>> {
     draft.component()
 }
 
-/// One row for the table `noticed`, with one text.
+/// One row for the table `noticed.csv`, with one text.
 fn table() -> Effect {
     let mut index = Vec::new();
     effect::Header { event: 0, absent: 0 }.write(1, &mut index);
     index.extend([0, 4]);
     Effect {
         capability: "table".into(),
-        target: "noticed".into(),
+        target: "noticed.csv".into(),
         columns: vec![Column::required("subject", TEXT)].into(),
         text: "root".into(),
         index: index.into(),
@@ -223,19 +221,20 @@ fn capability(name: &str) -> Vec<Effect> {
 
 /// Targets that lead out of where tables may be, or nowhere.
 const TARGETS: &[(&str, &str)] = &[
-    ("effect-target-parent", "../../etc/passwd"),
-    ("effect-target-absolute", "/tmp/correlator-escaped"),
-    ("effect-target-inside-out", "a/../../escaped"),
-    ("effect-target-folder", "folder/escaped"),
+    ("effect-target-parent", "../../escaped.csv"),
+    ("effect-target-absolute", "/tmp/correlator-escaped.csv"),
+    ("effect-target-inside-out", "a/../../escaped.csv"),
+    ("effect-target-folder", "folder/escaped.csv"),
     ("effect-target-nul", "escaped\0.csv"),
     ("effect-target-empty", ""),
     ("effect-target-dot", "."),
     ("effect-target-dots", ".."),
-    ("effect-target-hidden", ".bashrc"),
-    ("effect-target-control", CONTROL),
-    ("effect-target-backslash", "..\\escaped"),
-    ("effect-target-home", "~root"),
-    ("effect-target-device", "con"),
+    ("effect-target-suffix", ".csv"),
+    ("effect-target-hidden", ".bashrc.csv"),
+    ("effect-target-control", "before\x1b[2J\nforged: line\u{9b}31m\u{202e}after.csv"),
+    ("effect-target-backslash", "..\\escaped.csv"),
+    ("effect-target-home", "~root.csv"),
+    ("effect-target-device", "con.csv"),
 ];
 
 /// The names of the listeners that ask for odd targets.
@@ -248,7 +247,7 @@ pub fn target_names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// If it can't be made.
 pub fn target(name: &str) -> Option<Result<Vec<u8>>> {
-    let long = "x".repeat(10_000);
+    let long = format!("{}.csv", "x".repeat(10_000));
     let known = TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| *target);
     let target = known.or((name == "effect-target-long").then_some(long.as_str()))?;
     Some(listener_asking(name, vec![Effect { target: target.into(), ..table() }]))
@@ -262,7 +261,7 @@ pub const EFFECTS: &[Asking] = &[
     Asking("effect-capability-control", || capability(CONTROL)),
     Asking("effect-capability-long", || capability(&"x".repeat(1_000_000))),
     Asking("effect-many-targets", || {
-        let to = |place| Effect { target: format!("t{place}").as_str().into(), ..table() };
+        let to = |place| Effect { target: format!("t{place}.csv").as_str().into(), ..table() };
         (0..20_000).map(to).collect()
     }),
     Asking("effect-no-rows", || vec![Effect { index: vec![].into(), ..table() }]),

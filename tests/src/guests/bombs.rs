@@ -50,16 +50,15 @@ fn loops(name: &str, loops: usize, locals: usize) -> Result<Vec<u8>> {
     with_items(name, &items)
 }
 
-/// One function of nothing but additions, so many that it fills megabytes.
-fn straight(name: &str, additions: usize) -> Result<Vec<u8>> {
-    let locals = 500;
-    let mut items = String::from("(func $bomb (export \"bomb\") (param i64) (result i64)");
-    items.push_str(&" (local i64)".repeat(locals));
-    for place in 0..additions {
-        let (from, to) = (place * 7 % locals, place * 13 % locals);
-        write!(items, " local.get {from} local.get {to} i64.mul i64.const {place} i64.add local.set {to}")?;
+/// A function with as many parameters and results as the format allows, that calls itself with what it got back.
+fn calls(name: &str, count: usize) -> Result<Vec<u8>> {
+    let list = " i64".repeat(1_000);
+    let mut items = format!("(func $bomb (export \"bomb\") (param{list}) (result{list})");
+    for number in 0..1_000 {
+        write!(items, " local.get {number}")?;
     }
-    items.push_str(" local.get 3)");
+    items.push_str(&" call $bomb".repeat(count));
+    items.push(')');
     with_items(name, &items)
 }
 
@@ -67,7 +66,9 @@ fn straight(name: &str, additions: usize) -> Result<Vec<u8>> {
 fn moves(name: &str, blocks: usize, jumps: usize) -> Result<Vec<u8>> {
     let results = 1_000;
     let list = " i64".repeat(results);
-    let mut items = format!("(type $many (func (result{list}))) (func $bomb (export \"bomb\") (param i32) (result{list})");
+    let mut items = format!(
+        "(type $many (func (result{list}))) (func $bomb (export \"bomb\") (param i32) (result{list})"
+    );
     items.push_str(&" block (type $many)".repeat(blocks));
     for number in 0..results {
         write!(items, " i64.const {number}")?;
@@ -97,14 +98,18 @@ fn with_items(name: &str, items: &str) -> Result<Vec<u8>> {
     draft.component()
 }
 
-fn arg(n: usize, or: usize) -> usize {
-    std::env::var(format!("A{n}")).ok().and_then(|v| v.parse().ok()).unwrap_or(or)
-}
-
 /// All of them.
 pub const ALL: &[Bomb] = &[
-    Bomb("compile-loops", |name| loops(name, arg(1, 200), arg(2, 200))),
-    Bomb("compile-straight", |name| straight(name, arg(1, 10_000))),
-    Bomb("compile-moves", |name| moves(name, arg(1, 10), arg(2, 10))),
-    Bomb("compile-functions", |name| functions(name, arg(1, 10_000))),
+    // 12 KB: 5 s and 560 MiB here.
+    Bomb("compile-loops-small", |name| loops(name, 1_000, 300)),
+    // 19 KB: 24 s and 1.7 GiB.
+    Bomb("compile-loops-wide", |name| loops(name, 1_000, 1_000)),
+    // 22 KB: 57 s and 1.6 GiB.
+    Bomb("compile-loops-deep", |name| loops(name, 3_000, 300)),
+    // 14 KB: 29 s, 2 GiB, and 62 MB of compiled code.
+    Bomb("compile-calls", |name| calls(name, 2_000)),
+    // 20 KB: more than 12 GiB.
+    Bomb("compile-moves", |name| moves(name, 2_000, 1)),
+    // 2 MB: 9 s, 1.2 GiB, and 60 MB of compiled code.
+    Bomb("compile-functions", |name| functions(name, 200_000)),
 ];

@@ -8,7 +8,6 @@
 //! - `meaning`: doc comments as sentences
 //! - `name`: what the contract allows as a name
 //! - `template`: summaries with `{column}` in them
-//! - `span`: durations as people write them
 //! - `event`, `option`: the two derives
 
 use proc_macro::TokenStream;
@@ -19,8 +18,6 @@ mod meaning;
 mod name;
 
 mod template;
-
-mod span;
 
 mod event;
 

@@ -14,7 +14,10 @@ pub fn of(attributes: &[Attribute], what: &str, span: Span) -> Result<String> {
         words.extend(line.split_whitespace().map(str::to_owned));
     }
     if words.is_empty() {
-        return Err(Error::new(span, format!("{what} needs a doc comment: it is what people read")));
+        return Err(Error::new(
+            span,
+            format!("{what} needs a doc comment: it is what people read"),
+        ));
     }
     Ok(words.join(" "))
 }

@@ -10,7 +10,8 @@ const RESERVED: [&str; 7] = ["id", "time", "timestamp", "event", "module", "seve
 
 /// Lower-case letters, digits, `_` and `-`, first a letter.
 pub fn check(name: &str, span: Span) -> Result<()> {
-    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let rest =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     let fits = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
         && name.bytes().all(rest)
         && name.len() <= NAME_BYTES_MAX;
@@ -42,7 +43,8 @@ pub fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut out = String::new();
     for (place, letter) in letters.iter().enumerate() {
-        let after_small = place > 0 && !letters[place - 1].is_uppercase() && letters[place - 1] != '_';
+        let after_small =
+            place > 0 && !letters[place - 1].is_uppercase() && letters[place - 1] != '_';
         let before_small = place > 0
             && letters[place - 1].is_uppercase()
             && letters.get(place + 1).is_some_and(|next| next.is_lowercase());

@@ -1,5 +1,6 @@
 //! `#[derive(Options)]`.
 
+use correlator_frame::span;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::meta::ParseNestedMeta;
@@ -9,7 +10,7 @@ use syn::{
     Result, Type, UnOp,
 };
 
-use crate::{meaning, name, span};
+use crate::{meaning, name};
 
 /// What `#[option(...)]` says.
 #[derive(Default)]
@@ -196,8 +197,7 @@ fn number(expression: &Expr, kind: Kind) -> Result<i64> {
     if kind == Kind::Duration {
         let written = text(expression)?;
         let sentence = "no duration: write it like \"300s\", \"5m\", \"48h\", \"7d\" or \"250ms\"";
-        return span::parse(&written.value())
-            .ok_or_else(|| Error::new(written.span(), sentence));
+        return span::parse(&written.value()).ok_or_else(|| Error::new(written.span(), sentence));
     }
     match expression {
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse(),

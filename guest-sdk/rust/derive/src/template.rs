@@ -14,10 +14,7 @@ pub fn check(template: &str, columns: &[String]) -> Result<(), String> {
             .ok_or_else(|| "a `{` is never closed; write `{{` for a brace".to_owned())?;
         let name = &rest[..close];
         if !columns.iter().any(|column| column == name) {
-            return Err(format!(
-                "`{{{name}}}` names no column; there are: {}",
-                columns.join(", ")
-            ));
+            return Err(format!("`{{{name}}}` names no column; there are: {}", columns.join(", ")));
         }
         rest = &rest[close + 1..];
     }

@@ -82,10 +82,8 @@ fn value_back(value: types::Value) -> OwnedValue {
 }
 
 pub fn settings(settings: Vec<types::Setting>) -> Vec<Setting> {
-    let back = |setting: types::Setting| Setting {
-        name: setting.name,
-        value: value_back(setting.value),
-    };
+    let back =
+        |setting: types::Setting| Setting { name: setting.name, value: value_back(setting.value) };
     settings.into_iter().map(back).collect()
 }
 

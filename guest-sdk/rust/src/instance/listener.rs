@@ -67,7 +67,12 @@ impl<L: Listener> ListenerInstance<L> {
     ///
     /// # Errors
     /// If the batch isn't in the contract's layout or the listener says so.
-    pub fn handle(&mut self, layout: u32, text: &[u8], index: &[u32]) -> Result<Vec<Effect>, Error> {
+    pub fn handle(
+        &mut self,
+        layout: u32,
+        text: &[u8],
+        index: &[u32],
+    ) -> Result<Vec<Effect>, Error> {
         if layout != LAYOUT {
             return Err(Error::Layout { found: layout, expected: LAYOUT });
         }
@@ -104,8 +109,11 @@ impl<L: Listener> ListenerInstance<L> {
     /// If it can't be read, or is of a version that the listener can't migrate.
     pub fn restore(&mut self, version: u32, bytes: &[u8]) -> Result<(), Error> {
         let (options, schemas) = self.configured.as_ref().ok_or(Error::NotConfigured)?;
-        let mut listener =
-            if version == L::STATE_VERSION { state::load(bytes)? } else { L::migrate(version, bytes)? };
+        let mut listener = if version == L::STATE_VERSION {
+            state::load(bytes)?
+        } else {
+            L::migrate(version, bytes)?
+        };
         listener.configure(options, schemas)?;
         self.listener = listener;
         Ok(())

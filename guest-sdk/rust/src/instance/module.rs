@@ -79,7 +79,7 @@ impl<M: Module> ModuleInstance<M> {
         let options = self.options.as_ref().ok_or(Error::NotConfigured)?;
         self.turn.reserve(self.sizes.0, self.sizes.1);
         for (place, inner) in (0..).zip(batch.records()) {
-            let record = Record::new(inner, batch, &self.literal_lengths);
+            let record = Record::new(inner, &self.literal_lengths);
             self.turn.place(place, record.time());
             let result = self.module.process(options, record, &mut self.turn);
             if let Err(error) = result {
@@ -118,8 +118,11 @@ impl<M: Module> ModuleInstance<M> {
     /// # Errors
     /// If it can't be read, or is of a version that the module can't migrate.
     pub fn restore(&mut self, version: u32, bytes: &[u8]) -> Result<(), Error> {
-        self.module =
-            if version == M::STATE_VERSION { state::load(bytes)? } else { M::migrate(version, bytes)? };
+        self.module = if version == M::STATE_VERSION {
+            state::load(bytes)?
+        } else {
+            M::migrate(version, bytes)?
+        };
         Ok(())
     }
 

@@ -90,7 +90,7 @@ fn a_name_fakes_no_address() {
     );
     check(
         "Invalid user x from 203.0.113.1 port 22 from 192.0.2.7 port 4711",
-        Some(Message::Refused(who("x from 203.0.113.1 port 22", true, "192.0.2.7", 4711))),
+        Some(Message::Invalid(who("x from 203.0.113.1 port 22", true, "192.0.2.7", 4711))),
     );
     check(
         "Connection closed by invalid user x 203.0.113.1 port 22 192.0.2.7 port 4711 [preauth]",
@@ -128,13 +128,17 @@ fn accepted() {
 
 #[test]
 fn refusals() {
+    let invalid = |text: &str, who: Who<'_>| check(text, Some(Message::Invalid(who)));
+    invalid("Invalid user kim from 192.0.2.7 port 9", who("kim", true, "192.0.2.7", 9));
+    invalid("Illegal user kim from 192.0.2.7", who("kim", true, "192.0.2.7", 0));
+    invalid("Invalid user  from 192.0.2.7 port 9", who("", true, "192.0.2.7", 9));
     let refused = |text: &str, who: Who<'_>| check(text, Some(Message::Refused(who)));
-    refused("Invalid user kim from 192.0.2.7 port 9", who("kim", true, "192.0.2.7", 9));
-    refused("Illegal user kim from 192.0.2.7", who("kim", true, "192.0.2.7", 0));
-    refused("Invalid user  from 192.0.2.7 port 9", who("", true, "192.0.2.7", 9));
     refused("ROOT LOGIN REFUSED FROM 192.0.2.7", who("root", true, "192.0.2.7", 0));
     refused("ROOT LOGIN REFUSED FROM ::ffff:192.0.2.7", who("root", true, "192.0.2.7", 0));
-    refused("ROOT LOGIN REFUSED FROM 192.0.2.7 port 9 [preauth]", who("root", true, "192.0.2.7", 9));
+    refused(
+        "ROOT LOGIN REFUSED FROM 192.0.2.7 port 9 [preauth]",
+        who("root", true, "192.0.2.7", 9),
+    );
     for reason in [
         "not listed in AllowUsers",
         "listed in DenyUsers",
@@ -202,7 +206,10 @@ fn pam() {
         kim,
     );
     check("error: PAM: pam_open_session(): Permission denied", None);
-    check("pam_unix(sshd:session): session opened for user kim(uid=5) by (uid=0)", Some(Message::Opened));
+    check(
+        "pam_unix(sshd:session): session opened for user kim(uid=5) by (uid=0)",
+        Some(Message::Opened),
+    );
     check("pam_unix(sshd:session): session closed for user kim", Some(Message::Closed));
     check("session opened for user kim by (uid=0)", Some(Message::Opened));
 }
@@ -224,8 +231,14 @@ fn ends() {
     ended("Disconnected from 192.0.2.7 port 4711", plain);
     ended("Closing connection to 192.0.2.7 port 4711", plain);
     ended("Timeout, client not responding.", End::default());
-    ended("fatal: Read from socket failed: Connection reset by peer [preauth]", End { preauth: true, ..End::default() });
-    ended("Read error from remote host 192.0.2.7: Connection timed out", End { who: portless, ..plain });
+    ended(
+        "fatal: Read from socket failed: Connection reset by peer [preauth]",
+        End { preauth: true, ..End::default() },
+    );
+    ended(
+        "Read error from remote host 192.0.2.7: Connection timed out",
+        End { who: portless, ..plain },
+    );
     let kim = End { stage: Stage::LoggedIn, who: who("kim", false, "2001:db8::", 4711), ..plain };
     ended("Disconnected from user kim 2001:db8:: port 4711", kim);
     ended("Timeout, client not responding from user kim 2001:db8:: port 4711", kim);
@@ -259,8 +272,14 @@ fn farewells_and_timeouts() {
     let farewell = End { who: nobody, farewell: true, ..End::default() };
     let old = End { who: who("", false, "192.0.2.7", 0), ..farewell };
     ended("Received disconnect from 192.0.2.7 port 4711:11: disconnected by user", farewell);
-    ended("Received disconnect from 192.0.2.7: 11: Bye Bye [preauth]", End { preauth: true, ..old });
-    ended("Received disconnect from 2001:db8::: 11: bye", End { who: who("", false, "2001:db8::", 0), ..old });
+    ended(
+        "Received disconnect from 192.0.2.7: 11: Bye Bye [preauth]",
+        End { preauth: true, ..old },
+    );
+    ended(
+        "Received disconnect from 2001:db8::: 11: bye",
+        End { who: who("", false, "2001:db8::", 0), ..old },
+    );
     ended(
         "error: Received disconnect from 192.0.2.7 port 4711:3: com.jcraft.jsch.JSchException: Auth fail [preauth]",
         End { gave_up: true, preauth: true, ..farewell },
@@ -284,7 +303,10 @@ fn the_rest() {
          9 ssh2 [preauth]",
         Some(Message::Exhausted(who("kim", true, "192.0.2.7", 9))),
     );
-    check("Connection from 192.0.2.7 port 9 on 198.51.100.1 port 22", Some(Message::Connected));
+    let peer = Peer { addr: b"192.0.2.7", port: 9 };
+    let connected = Some(Message::Connected(peer));
+    check("Connection from 192.0.2.7 port 9 on 198.51.100.1 port 22", connected);
+    check("Connection from 192.0.2.7 port 9", connected);
     check("Did not receive identification string from 192.0.2.7 port 9", Some(Message::Probe));
     check("Server listening on 0.0.0.0 port 22.", None);
     assert_eq!(repeated(b"5 times: [ Failed x]"), Some((5, &b"Failed x"[..])));

@@ -1,4 +1,4 @@
-//! Durations as people write them.
+//! Durations as people write them in a guest's declarations and samples: one number, one unit.
 
 /// Units with their nanoseconds.
 const UNITS: [(&str, i64); 7] = [
@@ -12,6 +12,7 @@ const UNITS: [(&str, i64); 7] = [
 ];
 
 /// The nanoseconds of `300s`, `5m`, `48h`.
+#[must_use]
 pub fn parse(text: &str) -> Option<i64> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '-')?;
     let (number, unit) = text.split_at(digits);

@@ -1,0 +1,149 @@
+//! The module as the engine sees it: what it wants, what it tells, and the way of a record to the machine.
+
+use correlator_sdk::prelude::*;
+
+use crate::events::{AttemptsExceeded, Login, LoginFailed, SessionStarted, Statistics};
+use crate::literals::{
+    BROKEN_CONNECTION, Kind, LAST_REPEATED, PAM_FAILURE, PROGRAMS, SEPARATOR, STARTS,
+};
+use crate::machine::{Machine, Origin, Work};
+use crate::message::{self, Message, find};
+use crate::options::Options;
+
+/// The places of the literals in the interest, after the beginnings.
+const PAM_FAILURE_PLACE: usize = STARTS.len();
+const BROKEN_PLACE: usize = PAM_FAILURE_PLACE + 1;
+const SEPARATOR_PLACE: usize = BROKEN_PLACE + 1;
+const LAST_REPEATED_PLACE: usize = SEPARATOR_PLACE + 1;
+
+const STATISTICS: &str = "statistics";
+const EXPIRY: &str = "expiry";
+
+/// OpenSSH's server.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Sshd {
+    machine: Machine,
+}
+
+impl Module for Sshd {
+    type Options = Options;
+
+    fn describe() -> Description {
+        let starts: Vec<&str> = STARTS.iter().map(|(text, _)| *text).collect();
+        let sshd = Interest::any().programs(PROGRAMS).starts_with_any(&starts).contains_any(&[
+            PAM_FAILURE,
+            BROKEN_CONNECTION,
+            SEPARATOR,
+        ]);
+        let meaning = "logins, failed logins and attacks on OpenSSH";
+        Description::new("sshd", env!("CARGO_PKG_VERSION"), meaning)
+            .interest(sshd)
+            .interest(Interest::any().starts_with(LAST_REPEATED))
+            .event::<Login>()
+            .event::<SessionStarted>()
+            .event::<LoginFailed>()
+            .event::<AttemptsExceeded>()
+            .event::<Statistics>()
+            .timer(Timer::daily(STATISTICS, 0, 0))
+            .timer(Timer::every(EXPIRY, Duration::from_hours(1)))
+    }
+
+    fn process(
+        &mut self,
+        options: &Options,
+        record: Record<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Error> {
+        let origin = self.machine.origin(record);
+        let mut work = Work { machine: &mut self.machine, options, turn };
+        hear(&mut work, record, origin)
+    }
+
+    fn tick(&mut self, options: &Options, tick: Tick, turn: &mut Turn) -> Result<(), Error> {
+        let mut work = Work { machine: &mut self.machine, options, turn };
+        work.tidy(tick.time, tick.is_end())?;
+        if tick.is_end() || tick.is_timer(STATISTICS) {
+            work.tell_statistics()?;
+        }
+        Ok(())
+    }
+
+    fn statistics(&self) -> Vec<Statistic> {
+        self.machine.statistics()
+    }
+}
+
+/// Reads a record by the literals that the host found in it.
+fn hear(work: &mut Work<'_>, record: Record<'_>, origin: Origin<'_>) -> Result<(), Error> {
+    let Some(hit) = record.hit() else { return Ok(()) };
+    let Some((_, kind)) = STARTS.get(hit.literal) else {
+        return hear_within(work, record, hit, origin);
+    };
+    match kind {
+        Kind::Repeated => match message::repeated(hit.rest) {
+            Some((count, inner)) => hear_unsearched(work, inner, Origin { count, ..origin }),
+            None => Ok(()),
+        },
+        Kind::Identified => match message::identified(hit.rest) {
+            Some(inner) => hear_unsearched(work, inner, origin),
+            None => Ok(()),
+        },
+        _ => {
+            let separator = record.hits().find(|hit| hit.literal == SEPARATOR_PLACE);
+            let start = record.message().len() - hit.rest.len();
+            let separator = separator.and_then(|hit| hit.before.len().checked_sub(start));
+            match message::read(*kind, hit.rest, separator) {
+                Some(message) => work.hear(&origin, &message),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Reads a record in which a literal was found elsewhere than at its beginning.
+fn hear_within(
+    work: &mut Work<'_>,
+    record: Record<'_>,
+    hit: Hit<'_>,
+    origin: Origin<'_>,
+) -> Result<(), Error> {
+    if hit.literal == LAST_REPEATED_PLACE {
+        return match message::last_repeated(hit.rest) {
+            Some(count) => work.hear_again(&Origin { count, ..origin }),
+            None => Ok(()),
+        };
+    }
+    match within(record.message()) {
+        Some(message) => work.hear(&origin, &message),
+        None => Ok(()),
+    }
+}
+
+/// Reads a message that the host did not search, because it stands within another.
+fn hear_unsearched(work: &mut Work<'_>, text: &[u8], origin: Origin<'_>) -> Result<(), Error> {
+    let message = match message::recognise(text) {
+        Some((kind, length)) => {
+            let rest = &text[length..];
+            message::read(kind, rest, find(rest, SEPARATOR.as_bytes()))
+        }
+        None => within(text),
+    };
+    match message {
+        Some(message) => work.hear(&origin, &message),
+        None => Ok(()),
+    }
+}
+
+/// Reads a message whose beginning is the name of a PAM module or of a function.
+fn within(text: &[u8]) -> Option<Message<'_>> {
+    if let Some(place) = find(text, PAM_FAILURE.as_bytes()) {
+        let module = text[..place].strip_prefix(b"pam_")?;
+        let named = !module.contains(&b' ');
+        return message::pam_failed(module, &text[place + PAM_FAILURE.len()..]).filter(|_| named);
+    }
+    let place = find(text, BROKEN_CONNECTION.as_bytes())?;
+    let name = text[..place].strip_prefix(b"fatal: ").unwrap_or(&text[..place]);
+    let rest = &text[place + BROKEN_CONNECTION.len()..];
+    let named = !name.is_empty() && !name.contains(&b' ');
+    message::read(Kind::EndedBecause, rest, None).filter(|_| named)
+}
