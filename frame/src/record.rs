@@ -279,6 +279,7 @@ impl<'a> Batch<'a> {
 
     /// The records, in order.
     #[inline]
+    #[must_use]
     pub fn records(self) -> impl ExactSizeIterator<Item = Record<'a>> {
         self.index.chunks_exact(STRIDE).map(move |row| Record { batch: self, row })
     }

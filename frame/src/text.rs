@@ -9,23 +9,35 @@ const DAY_SECONDS: i64 = 86_400;
 pub fn time(nanoseconds: i64, out: &mut Vec<u8>) {
     let seconds = nanoseconds.div_euclid(SECOND);
     let (year, month, day) = civil(seconds.div_euclid(DAY_SECONDS));
-    let second = seconds.rem_euclid(DAY_SECONDS).cast_unsigned();
+    let second = seconds.rem_euclid(DAY_SECONDS) as u32;
+    let microseconds = (nanoseconds.rem_euclid(SECOND) / 1000) as u32;
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
     // The range of nanoseconds in 64 bits lies within the years 1677 to 2262, so four digits hold a year.
-    digits(year.unsigned_abs(), 4, out);
-    out.push(b'-');
-    digits(month, 2, out);
-    out.push(b'-');
-    digits(day, 2, out);
-    out.push(b'T');
-    clock(second / 3600, 2, second, out);
-    out.push(b'.');
-    digits(nanoseconds.rem_euclid(SECOND).cast_unsigned() / 1000, 6, out);
-    out.push(b'Z');
+    let year = year.unsigned_abs() as u32;
+    pair(&mut text, 0, year / 100);
+    pair(&mut text, 2, year % 100);
+    pair(&mut text, 5, month as u32);
+    pair(&mut text, 8, day as u32);
+    pair(&mut text, 11, second / 3600);
+    pair(&mut text, 14, second / 60 % 60);
+    pair(&mut text, 17, second % 60);
+    pair(&mut text, 20, microseconds / 10_000);
+    pair(&mut text, 22, microseconds / 100 % 100);
+    pair(&mut text, 24, microseconds % 100);
+    out.extend_from_slice(&text);
+}
+
+/// Writes a number below 100 as two digits.
+#[inline]
+fn pair(text: &mut [u8; 27], place: usize, number: u32) {
+    text[place] = b'0' + (number / 10) as u8;
+    text[place + 1] = b'0' + (number % 10) as u8;
 }
 
 /// Appends a span as `0:01:21.300827`: hours without an end, microseconds only where there are some.
 pub fn duration(nanoseconds: i64, out: &mut Vec<u8>) {
-    if nanoseconds < 0 {
+    // What is shown is whole microseconds: nothing is negative that shows as nothing.
+    if nanoseconds <= -1000 {
         out.push(b'-');
     }
     let nanoseconds = nanoseconds.unsigned_abs();

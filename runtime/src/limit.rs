@@ -62,6 +62,8 @@ pub const INTEREST_NAMES_MAX: usize = 256;
 pub const LITERALS_MAX: usize = 1_024;
 /// A literal.
 pub const LITERAL_BYTES_MAX: usize = 256;
+/// Programs whose way through the filter is remembered.
+pub const ROUTES_MAX: usize = 4_096;
 /// Literals that are told of one record to one module.
 pub const HITS_PER_RECORD_MAX: usize = 32;
 /// Events that a module may declare.

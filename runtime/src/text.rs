@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// The text without control characters (they are written as escapes), cut to so many bytes.
 #[must_use]
 pub fn clean(text: &str, bytes_max: usize) -> String {
-    let mut clean = String::with_capacity(text.len().min(bytes_max) + 4);
+    let mut clean = String::with_capacity(text.len().min(bytes_max).saturating_add(4));
     for character in text.chars() {
         if clean.len() >= bytes_max {
             clean.push_str(" ...");

@@ -5,5 +5,8 @@
 //!
 //! # Layout
 //! - [`guests`]: hostile components, and a few honest ones
+//! - [`engine`]: runs of the real binary, watched
 
 pub mod guests;
+
+pub mod engine;

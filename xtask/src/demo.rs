@@ -11,8 +11,12 @@ use anyhow::{Context, Result, ensure};
 use crate::table::{self, Table};
 use crate::{process, setup};
 
-/// Where the samples lie, seen from the workspace's folder.
-const SAMPLES: &str = "modules/sshd/samples";
+/// The logs that are read: a quiet day, an attack, and every kind of key. There are more beside them.
+const SAMPLES: [&str; 3] = [
+    "modules/sshd/samples/debian-12.log",
+    "modules/sshd/samples/attack.log",
+    "modules/sshd/samples/key-types.log",
+];
 
 /// Rows of a table that are shown.
 const ROWS_SHOWN: usize = 8;
@@ -32,15 +36,19 @@ pub fn run() -> Result<()> {
     setup::require_target()?;
     println!("building Correlator (minutes the first time, seconds from then on)");
     process::run("cargo", &["build", "--workspace", "--bins", "--locked"])?;
+    // Commands run in the workspace's folder, and are short to read and to type there.
     let binary = process::target()?.join("debug").join("correlator");
+    let binary = match process::root().canonicalize() {
+        Ok(root) => binary.strip_prefix(root).unwrap_or(&binary),
+        Err(_) => &binary,
+    };
     let output = std::env::temp_dir().join(format!("correlator-demo-{}", std::process::id()));
     fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
 
-    let samples = samples()?;
     let binary = binary.to_string_lossy();
     let folder = output.to_string_lossy();
     let mut arguments = vec!["run", "--module", "sshd", "--listener", "log", "--listener", "csv"];
-    for sample in &samples {
+    for sample in SAMPLES {
         arguments.extend(["--file", sample]);
     }
     arguments.extend(["--output", &folder]);
@@ -49,13 +57,6 @@ pub fn run() -> Result<()> {
     show_tables(&output)?;
     println!("{}", NEXT.replace("  correlator ", &format!("  {binary} ")));
     Ok(())
-}
-
-/// The sample logs, by paths from the workspace's folder, where commands run.
-fn samples() -> Result<Vec<String>> {
-    let logs = files(&process::root().join(SAMPLES), "log")?;
-    let names = logs.iter().filter_map(|path| path.file_name());
-    Ok(names.map(|name| format!("{SAMPLES}/{}", name.to_string_lossy())).collect())
 }
 
 /// The files in a folder that end so, in the order of their names. There must be one.

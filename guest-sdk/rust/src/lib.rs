@@ -131,3 +131,8 @@ macro_rules! export_listener {
         };
     };
 }
+
+/// The book's examples, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-a-module.md")]
+struct Book;

@@ -41,7 +41,7 @@ impl Module for Capture {
         .event::<Totals>()
     }
 
-    fn process(&mut self, _: &(), record: Record<'_>, _: &mut Turn) -> Result<(), Error> {
+    fn process(&mut self, (): &(), record: Record<'_>, _: &mut Turn) -> Result<(), Error> {
         let time = record.time();
         let (start, end) = self.span.unwrap_or((time, time));
         self.span = Some((start.min(time), end.max(time)));
@@ -50,7 +50,7 @@ impl Module for Capture {
         Ok(())
     }
 
-    fn tick(&mut self, _: &(), tick: Tick, turn: &mut Turn) -> Result<(), Error> {
+    fn tick(&mut self, (): &(), tick: Tick, turn: &mut Turn) -> Result<(), Error> {
         let (true, Some((start, end))) = (tick.is_end(), self.span) else { return Ok(()) };
         let Self { messages, size, .. } = *self;
         turn.emit(&Totals { start, end, duration: end - start, messages, size })

@@ -55,7 +55,7 @@ impl Module for Report {
         .event::<Totals>()
     }
 
-    fn process(&mut self, _: &(), record: Record<'_>, turn: &mut Turn) -> Result<(), Error> {
+    fn process(&mut self, (): &(), record: Record<'_>, turn: &mut Turn) -> Result<(), Error> {
         let time = record.time();
         let (start, end) = self.span.unwrap_or((time, time));
         self.span = Some((start.min(time), end.max(time)));
@@ -63,10 +63,11 @@ impl Module for Report {
         self.size += record.raw().len() as u64;
         self.line.clear();
         notice::write(record, &mut self.line);
-        turn.emit(&Notice { message: notice::cut(&self.line.to_str_lossy()) })
+        let line = notice::text(&self.line);
+        turn.emit(&Notice { message: notice::cut(&line) })
     }
 
-    fn tick(&mut self, _: &(), tick: Tick, turn: &mut Turn) -> Result<(), Error> {
+    fn tick(&mut self, (): &(), tick: Tick, turn: &mut Turn) -> Result<(), Error> {
         let (true, Some((start, end))) = (tick.is_end(), self.span) else { return Ok(()) };
         let Self { messages, size, .. } = *self;
         turn.emit(&Totals { start, end, duration: end - start, messages, size })

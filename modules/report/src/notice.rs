@@ -1,5 +1,7 @@
 //! The line that stands for a record: short, in one line, in the sender's own time.
 
+use std::borrow::Cow;
+
 use correlator_sdk::prelude::*;
 use correlator_sdk::time;
 
@@ -28,9 +30,29 @@ pub fn write(record: Record<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// The line as text. What is not UTF-8 is replaced; to see that nothing is is much cheaper than to replace nothing.
+pub fn text(line: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(line) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => line.to_str_lossy(),
+    }
+}
+
 /// Cuts a line to [`CHARACTERS_MAX`] characters.
 pub fn cut(line: &str) -> &str {
-    let Some((end, _)) = line.char_indices().nth(CHARACTERS_MAX) else { return line };
+    // Counting characters one by one is dear, and most lines need no counting.
+    let first = line.as_bytes().get(..CHARACTERS_MAX);
+    let end = match first {
+        None => return line,
+        Some(first) if first.is_ascii() => CHARACTERS_MAX,
+        Some(_) => match line.char_indices().nth(CHARACTERS_MAX) {
+            Some((end, _)) => end,
+            None => return line,
+        },
+    };
+    if end == line.len() {
+        return line;
+    }
     let head = &line[..end];
     let tail = head.char_indices().rev().take(SPACE_WITHIN);
     match tail.into_iter().find(|(_, letter)| *letter == ' ') {

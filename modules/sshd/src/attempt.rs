@@ -5,6 +5,7 @@
 
 use correlator_sdk::prelude::*;
 
+use crate::bytes::same;
 use crate::message::Method;
 use crate::peer::{Peer, Who};
 
@@ -55,10 +56,20 @@ impl Attempt {
         self.noted > 0 && self.failures == 0
     }
 
+    /// Whether this is the connection of `who` and nothing new is told of it.
+    #[inline]
+    pub fn is_same(&self, who: &Who<'_>) -> bool {
+        self.told
+            && self.port == who.peer.port
+            && self.refused >= who.invalid
+            && same(self.user(), who.user)
+            && same(self.addr(), who.peer.addr)
+    }
+
     /// Whether this can't be the connection of `who`, whom sshd itself tells: its process id was used again.
     #[inline]
     pub fn is_other(&self, who: &Who<'_>) -> bool {
-        let addr_differs = self.addr() != who.peer.addr;
+        let addr_differs = !same(self.addr(), who.peer.addr);
         let port_differs = self.port != 0 && who.peer.port != 0 && self.port != who.peer.port;
         self.told && !who.peer.addr.is_empty() && (addr_differs || port_differs)
     }
@@ -75,7 +86,7 @@ impl Attempt {
         if who.peer.port != 0 {
             self.port = who.peer.port;
         }
-        if self.user() != who.user || self.addr() != who.peer.addr {
+        if !same(self.user(), who.user) || !same(self.addr(), who.peer.addr) {
             self.rename(who, told);
         }
         self.told |= told && !who.peer.addr.is_empty();

@@ -71,7 +71,7 @@ impl Failures {
     }
 
     fn make_room(&mut self, addr: &BStr) {
-        let mut crowded = !self.windows.contains(addr);
+        let mut crowded = self.windows.len() >= ADDRESSES_MAX && !self.windows.contains(addr);
         while crowded || self.total >= FAILURES_TOTAL_MAX {
             let Some((_, window)) = self.windows.pop_expired(Time::MAX) else { return };
             self.total -= window.len();
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn is_bounded() {
         let mut all = Failures::default();
-        for number in 0..(ADDRESSES_MAX as i64 + 10) {
+        for (number, seconds) in (0..ADDRESSES_MAX + 10).zip(0..) {
             let addr = BString::from(number.to_string());
-            all.add(addr.as_bstr(), Time::from_seconds(number / 100), 1, SPAN);
+            all.add(addr.as_bstr(), Time::from_seconds(seconds / 100), 1, SPAN);
         }
         assert_eq!(
             (all.windows.len(), all.total, all.evicted()),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use correlator_sdk::prelude::*;
 
+use crate::bytes::same;
+
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -32,7 +34,7 @@ impl Hosts {
     #[inline]
     pub fn number(&mut self, name: &BStr) -> u64 {
         match &self.last {
-            Some((last, number)) if last == name => *number,
+            Some((last, number)) if same(last, name) => *number,
             _ => self.learn(name),
         }
     }

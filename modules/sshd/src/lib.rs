@@ -2,20 +2,23 @@
 //!
 //! # Layout
 //! In the order of a record's way:
-//! - [`module`]: what the engine sees
-//! - [`options`]: what the stack may set
-//! - [`literals`]: how messages begin
-//! - [`peer`], [`message`], [`accepted`]: what messages say
-//! - [`key`]: which process says it
-//! - [`attempt`], [`session`], [`failures`]: what is remembered
-//! - [`machine`]: what follows
-//! - [`tally`], [`events`]: what is counted and told
+//! - `module`: what the engine sees
+//! - `options`: what the stack may set
+//! - `literals`: how messages begin
+//! - `bytes`: looking at many at once
+//! - `peer`, `message`, `accepted`: what messages say
+//! - `key`: which process says it
+//! - `attempt`, `session`, `failures`: what is remembered
+//! - `machine`: what follows
+//! - `tally`, `events`: what is counted and told
 
 mod module;
 
 mod options;
 
 mod literals;
+
+mod bytes;
 
 mod peer;
 

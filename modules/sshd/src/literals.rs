@@ -7,6 +7,8 @@
 /// What a message is about, by how it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `Failed password for ...`
+    FailedPassword,
     /// `Failed METHOD for ...`
     Failed,
     /// `Accepted METHOD for ...`
@@ -59,8 +61,9 @@ pub enum Kind {
 /// PAM module in place of the process's rest.
 pub const PROGRAMS: [&str; 4] = ["sshd", "sshd-session", "sshd-auth", "sshd(pam_unix)"];
 
-/// Beginnings of messages. None is the beginning of another.
-pub const STARTS: [(&str, Kind); 47] = [
+/// Beginnings of messages. Where one is the beginning of another, the longer one comes first and counts.
+pub const STARTS: [(&str, Kind); 48] = [
+    ("Failed password for ", Kind::FailedPassword),
     ("Failed ", Kind::Failed),
     ("Invalid user ", Kind::Invalid),
     ("Illegal user ", Kind::Invalid),

@@ -6,8 +6,8 @@
 //!
 //! # Layout
 //! - here: what is remembered, who hears which message, timers
-//! - [`trying`]: attempts
-//! - [`ending`]: sessions, and the ends of both
+//! - `trying`: attempts
+//! - `ending`: sessions, and the ends of both
 //!
 //! # What counts as a failure
 //! - `Failed` with anything but a public key or nothing. Clients offer all their keys one by one, and ask with
@@ -178,7 +178,10 @@ impl Work<'_> {
             Message::Invalid(who) => self.invalid(origin, who),
             Message::Ended(end) => self.ended(origin, end),
             Message::Accepted(accepted) => self.accepted(origin, accepted),
-            Message::Opened => self.opened(origin),
+            Message::Opened => {
+                self.opened(origin);
+                Ok(())
+            }
             Message::Closed => self.closed(origin),
             Message::Refused(who) => self.refused(origin, who),
             Message::Denied { user } => self.denied(origin, user),

@@ -4,6 +4,7 @@
 //! matter, and trusts nothing that a client may have chosen. It must never know what was said before: that is the
 //! machine's business.
 
+use crate::bytes::without_end;
 use crate::literals::{Kind, SEPARATOR, STARTS};
 use crate::peer::{Peer, Who, number};
 
@@ -105,6 +106,10 @@ pub fn recognise(message: &[u8]) -> Option<(Kind, usize)> {
 pub fn read(kind: Kind, rest: &[u8], separator: Option<usize>) -> Option<Message<'_>> {
     let (rest, preauth) = stage(rest);
     Some(match kind {
+        Kind::FailedPassword => {
+            let (head, _) = detailed(rest, separator)?;
+            Message::Failed { method: Method::Guess, who: Who::from(head)? }
+        }
         Kind::Failed => {
             let (method, who, _) = attempt(rest, separator)?;
             Message::Failed { method: method_of(method), who }
@@ -180,29 +185,36 @@ pub fn pam_failed<'a>(module: &'a [u8], rest: &'a [u8]) -> Option<Message<'a>> {
 /// Splits off the mark of what sshd says before anybody is logged in.
 #[inline]
 fn stage(text: &[u8]) -> (&[u8], bool) {
-    let text = text.trim_ascii_end();
-    match text.strip_suffix(b" [preauth]") {
-        Some(text) => (text, true),
-        None => (text, false),
+    let text =
+        if text.last().is_some_and(u8::is_ascii_whitespace) { text.trim_ascii_end() } else { text };
+    match without_end(text, b"reauth]") {
+        Some(head) if head.ends_with(b" [p") => (&head[..head.len() - 3], true),
+        _ => (text, false),
     }
 }
 
 /// Reads `METHOD for WHO from A port P ssh2[: DETAIL]`.
 #[inline]
 fn attempt(rest: &[u8], separator: Option<usize>) -> Option<(&[u8], Who<'_>, &[u8])> {
-    let (head, detail) = match separator {
-        Some(place) => (rest.get(..place)?, rest.get(place + SEPARATOR.len()..)?),
-        None => (without_protocol(rest), &b""[..]),
-    };
+    let (head, detail) = detailed(rest, separator)?;
     let place = head.iter().position(|&byte| byte == b' ')?;
     let who = Who::from(head[place..].strip_prefix(b" for ")?)?;
     Some((&head[..place], who, detail))
 }
 
+/// Splits `... port P ssh2[: DETAIL]`.
+#[inline]
+fn detailed(rest: &[u8], separator: Option<usize>) -> Option<(&[u8], &[u8])> {
+    match separator {
+        Some(place) => Some((rest.get(..place)?, rest.get(place + SEPARATOR.len()..)?)),
+        None => Some((without_protocol(rest), b"")),
+    }
+}
+
 /// Takes the protocol's version off the end, and what version 1 added after it.
 #[inline]
 fn without_protocol(text: &[u8]) -> &[u8] {
-    if let Some(head) = text.strip_suffix(b" ssh2").or_else(|| text.strip_suffix(b" ssh1")) {
+    if let Some(head) = without_end(text, b" ssh2").or_else(|| without_end(text, b" ssh1")) {
         return head;
     }
     until(text, b" ssh1: ").unwrap_or(text)
@@ -257,13 +269,14 @@ fn disconnecting_nobody(rest: &[u8], preauth: bool) -> End<'_> {
 /// Reads `A port P:CODE: REASON` or `A: CODE: REASON`.
 fn received(rest: &[u8], preauth: bool) -> Option<End<'_>> {
     let word = first_word(rest);
-    let (peer, rest) = match word.strip_suffix(b":") {
-        Some(addr) => (Peer::whole(addr)?, &rest[word.len()..]),
-        None => {
-            let colon = word.len() + rest[word.len()..].iter().position(|&byte| byte == b':')?;
-            (Peer::whole(&rest[..colon])?, &rest[colon + 1..])
+    // Up to the colon that ends the address or, if there is one, the port: an address may end in a colon itself.
+    let head = match find(rest, b" port ") {
+        Some(place) if place == word.len() => {
+            place + rest[place..].iter().position(|&byte| byte == b':')?
         }
+        _ => word.strip_suffix(b":")?.len(),
     };
+    let (peer, rest) = (Peer::whole(&rest[..head])?, &rest[head + 1..]);
     let rest = rest.trim_ascii_start();
     let gave_up = rest.starts_with(b"3:") && rest.ends_with(b"Auth fail");
     let who = Who { peer, ..Who::default() };

@@ -75,7 +75,8 @@ impl Module for Sshd {
 
 /// Reads a record by the literals that the host found in it.
 fn hear(work: &mut Work<'_>, record: Record<'_>, origin: Origin<'_>) -> Result<(), Error> {
-    let Some(hit) = record.hit() else { return Ok(()) };
+    let mut hits = record.hits();
+    let Some(hit) = hits.next() else { return Ok(()) };
     let Some((_, kind)) = STARTS.get(hit.literal) else {
         return hear_within(work, record, hit, origin);
     };
@@ -89,7 +90,7 @@ fn hear(work: &mut Work<'_>, record: Record<'_>, origin: Origin<'_>) -> Result<(
             None => Ok(()),
         },
         _ => {
-            let separator = record.hits().find(|hit| hit.literal == SEPARATOR_PLACE);
+            let separator = hits.find(|hit| hit.literal == SEPARATOR_PLACE);
             let start = record.message().len() - hit.rest.len();
             let separator = separator.and_then(|hit| hit.before.len().checked_sub(start));
             match message::read(*kind, hit.rest, separator) {

@@ -4,6 +4,8 @@
 //! comes after them. So everything here is read from the right end: `root from 192.0.2.1 port 22 from 198.51.100.7
 //! port 4711` is a strange user at 198.51.100.7. This file knows shapes, never what follows from them.
 
+use crate::bytes::{last_space, without_end};
+
 /// The longest decimal form of a port.
 const PORT_DIGITS_MAX: usize = 5;
 
@@ -38,7 +40,7 @@ impl<'a> Peer<'a> {
     #[inline]
     pub fn at_end(text: &'a [u8]) -> Option<(&'a [u8], Self)> {
         let (head, last) = split_last(text);
-        let (head, addr, port) = match (port(last), head.strip_suffix(b" port")) {
+        let (head, addr, port) = match (port(last), without_end(head, b" port")) {
             (Some(port), Some(head)) => {
                 let (head, addr) = split_last(head);
                 (head, addr, port)
@@ -61,7 +63,7 @@ impl<'a> Who<'a> {
     pub fn from(text: &'a [u8]) -> Option<Self> {
         let (head, peer) = Peer::at_end(text)?;
         // An empty name leaves two spaces, of which some collectors keep one or none.
-        let user = head.strip_suffix(b" from").or_else(|| head.strip_suffix(b"from"))?;
+        let user = without_end(head, b" from").or_else(|| head.strip_suffix(b"from"))?;
         let (user, invalid) = validity(user);
         Some(Self { user, invalid, peer })
     }
@@ -74,7 +76,11 @@ impl<'a> Who<'a> {
 }
 
 /// Takes the mark of an account that does not exist off a name.
+#[inline]
 fn validity(user: &[u8]) -> (&[u8], bool) {
+    if !matches!(user.first(), Some(b'i' | b'<')) {
+        return (user, false);
+    }
     for mark in [&b"invalid user"[..], b"illegal user"] {
         if let Some(name) = user.strip_prefix(mark) {
             if name.is_empty() {
@@ -89,9 +95,12 @@ fn validity(user: &[u8]) -> (&[u8], bool) {
 }
 
 /// The address in the form that tells that two are the same.
+#[inline]
 fn address(text: &[u8]) -> &[u8] {
-    if text == UNKNOWN {
-        return b"";
+    match text.first() {
+        Some(b':') => {}
+        Some(b'U') if text == UNKNOWN => return b"",
+        _ => return text,
     }
     match text.strip_prefix(MAPPED) {
         Some(inner) if inner.contains(&b'.') => inner,
@@ -102,7 +111,7 @@ fn address(text: &[u8]) -> &[u8] {
 /// Splits at the last space; without one there is nothing before.
 #[inline]
 fn split_last(text: &[u8]) -> (&[u8], &[u8]) {
-    match text.iter().rposition(|&byte| byte == b' ') {
+    match last_space(text) {
         Some(place) => (&text[..place], &text[place + 1..]),
         None => (b"", text),
     }

@@ -140,14 +140,13 @@ fn a_preauth_end_is_not_a_sessions() {
 
 #[test]
 fn memory_is_bounded() {
-    let mut lines = String::new();
-    for number in 0..20_000 {
+    let line = |number: i64| {
         let addr = format!("2001:db8::{:x}:{:x}", number >> 16, number & 0xffff);
-        let time = Time::from_seconds(1_700_000_000 + number / 1000);
-        lines += &format!(
-            "<86>1 {time} box sshd {number} - - Failed password for x from {addr} port 1 ssh2\n"
-        );
-    }
+        let message = format!("Failed password for x from {addr} port 1 ssh2");
+        format!("{} {number} {message}", number / 1000)
+    };
+    let lines: Vec<String> = (0..20_000).map(line).collect();
+    let lines = log(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     let outcome =
         testing::run::<Sshd>(lines.as_bytes(), &[]).unwrap_or_else(|sentence| panic!("{sentence}"));
     let evicted = outcome.statistics.iter().find(|statistic| statistic.name == "evicted");

@@ -41,9 +41,10 @@ impl LogLines {
     }
 
     pub(super) fn execute(&mut self, effect: &Effect) -> Result<usize, Refusal> {
-        let paint = match effect.target.as_str() {
-            "lines" => self.paint,
-            "json" => Paint::Plain,
+        // Half a JSON text is none: those lines are as long as a turn allows.
+        let (paint, bytes_max) = match effect.target.as_str() {
+            "lines" => (self.paint, limit::LOG_LINE_BYTES_MAX),
+            "json" => (Paint::Plain, usize::MAX),
             other => {
                 return Err(Refusal::Malformed(format!(
                     "`log` has the targets `lines` and `json`, not `{}`",
@@ -61,7 +62,7 @@ impl LogLines {
                 (Paint::Coloured, Some(Value::Integer(number))) => colour(number),
                 _ => "",
             };
-            write_line(text, colour, &mut self.buffer);
+            write_line(text, colour, bytes_max, &mut self.buffer);
             count += 1;
         }
         write_all(&self.console, &self.buffer)
@@ -77,10 +78,10 @@ fn write_all(console: &Console, bytes: &[u8]) -> io::Result<()> {
     console.flush()
 }
 
-fn write_line(text: &[u8], colour: &str, out: &mut Vec<u8>) {
+fn write_line(text: &[u8], colour: &str, bytes_max: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(colour.as_bytes());
     let text = String::from_utf8_lossy(text);
-    out.extend_from_slice(clean(&text, limit::LOG_LINE_BYTES_MAX).as_bytes());
+    out.extend_from_slice(clean(&text, bytes_max).as_bytes());
     if !colour.is_empty() {
         out.extend_from_slice(b"\x1b[0m");
     }

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::load::{Loaded, load};
 use super::output::Output;
 use super::{
-    Common, EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_MACHINE, EXIT_REFUSED, EXIT_WELL, EXIT_WRONG, Failed,
+    Common, EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_MACHINE, EXIT_REFUSED, EXIT_WELL, Failed,
     StackArguments, summary,
 };
 use crate::capability::{Capabilities, LogLines, Rotation, TableFiles};
@@ -80,7 +80,6 @@ pub(super) fn run(
     });
     let report = report.map_err(|error| match error {
         RunError::Start { .. } => Failed::new(EXIT_REFUSED, error),
-        RunError::Literals(_) => Failed::new(EXIT_WRONG, error),
         RunError::Thread(_) => Failed::new(EXIT_MACHINE, error),
     })?;
     summary::tell(&report, summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() }, output);

@@ -18,7 +18,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::Arc;
 use std::thread;
 
-use aho_corasick::BuildError;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
@@ -126,9 +125,6 @@ pub enum RunError {
         /// How it failed.
         failure: Failure,
     },
-    /// The modules' literals are too much to search for.
-    #[error("the literals of all modules together are too many: {0}")]
-    Literals(#[from] BuildError),
     /// The system gave no thread, or one of ours panicked.
     #[error("a worker thread failed: {0}")]
     Thread(String),
@@ -139,7 +135,7 @@ pub enum RunError {
 /// # Errors
 /// A guest could not be started; what happens later is part of the report.
 pub fn run(plan: Plan, progress: &Progress, stop: &AtomicBool) -> Result<Report, RunError> {
-    let filter = Filter::new(plan.modules.iter().map(|module| module.interest.as_slice()))?;
+    let filter = Filter::new(plan.modules.iter().map(|module| module.interest.as_slice()));
     let ended = AtomicBool::new(false);
     let mut report = Report::default();
     thread::scope(|scope| {

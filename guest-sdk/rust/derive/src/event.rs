@@ -136,14 +136,12 @@ fn declared(input: &DeriveInput) -> Result<Declared> {
 
 fn severity_variant(given: &LitStr) -> Result<Ident> {
     let wanted = given.value();
-    match SEVERITIES.iter().find(|(name, _)| *name == wanted) {
-        Some((_, variant)) => Ok(format_ident!("{variant}")),
-        None => {
-            let names: Vec<&str> = SEVERITIES.iter().map(|(name, _)| *name).collect();
-            let sentence = format!("{wanted:?} is no severity; there are: {}", names.join(", "));
-            Err(Error::new(given.span(), sentence))
-        }
+    if let Some((_, variant)) = SEVERITIES.iter().find(|(name, _)| *name == wanted) {
+        return Ok(format_ident!("{variant}"));
     }
+    let names: Vec<&str> = SEVERITIES.iter().map(|(name, _)| *name).collect();
+    let sentence = format!("{wanted:?} is no severity; there are: {}", names.join(", "));
+    Err(Error::new(given.span(), sentence))
 }
 
 fn implementation(
@@ -209,5 +207,64 @@ impl VisitMut for Everlasting {
         let span = reference.and_token.span();
         reference.lifetime.get_or_insert_with(|| Lifetime::new("'static", span));
         visit_mut::visit_type_reference_mut(self, reference);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::{DeriveInput, parse_str};
+
+    /// What an author reads who writes this.
+    fn error(source: &str) -> String {
+        let input = parse_str::<DeriveInput>(source).unwrap_or_else(|error| panic!("{error}"));
+        super::derive(&input).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let check = |source: &str, expected: &str| {
+            let told = error(source);
+            assert!(told.contains(expected), "{source}: {told:?}");
+        };
+        let fine = "/// It.\n#[event(summary = \"{a}\")] struct E<'a> { /// One.\n a: &'a str }";
+        assert_eq!(error(fine), "");
+        assert_eq!(error("/// It.\n#[event(summary = \"\")] struct E;"), "");
+        check("#[event(summary = \"\")] struct E;", "an event needs a doc comment");
+        check("/// It.\nstruct E;", "needs a line for people");
+        check(
+            "/// It.\n#[event(summary = \"\")] struct E { a: u8 }",
+            "a column needs a doc comment",
+        );
+        check(
+            "/// It.\n#[event(summary = \"{b}\")] struct E { /// One.\n a: u8 }",
+            "`{b}` names no column; there are: a",
+        );
+        check(
+            "/// It.\n#[event(summary = \"\", severity = \"bad\")] struct E;",
+            "\"bad\" is no severity; there are: emergency",
+        );
+        check("/// It.\n#[event(summary = \"\", name = \"Bad\")] struct E;", "is no name");
+        check("/// It.\n#[event(colour = \"red\")] struct E;", "`name`, `severity` and `summary`");
+        check(
+            "/// It.\n#[event(summary = \"\")] struct E { /// One.\n time: u8 }",
+            "`time` is taken",
+        );
+        check(
+            "/// It.\n#[event(summary = \"\")] struct E { /// One.\n a: u8, \
+             /// Two.\n#[column(name = \"a\")] b: u8 }",
+            "two columns are called `a`",
+        );
+        check("/// It.\n#[event(summary = \"\")] struct E(u8);", "use named fields");
+        check("/// It.\n#[event(summary = \"\")] enum E { A }", "an event is a struct");
+        check(
+            "/// It.\n#[event(summary = \"\")] struct E<T> { /// One.\n a: T }",
+            "lifetimes only",
+        );
+        let columns: Vec<_> = (0..65).map(|n| format!("/// One.\n c{n}: u8,")).collect();
+        let columns = columns.concat();
+        check(
+            &format!("/// It.\n#[event(summary = \"\")] struct E {{ {columns} }}"),
+            "65 columns, but 64 is the most",
+        );
     }
 }

@@ -25,7 +25,7 @@ mod option;
 
 /// Makes a struct an event that a module may emit.
 ///
-/// ```ignore
+/// ```text
 /// /// A user came from an address for the first time.
 /// #[derive(Event)]
 /// #[event(severity = "warning", summary = "{user} came from {address} for the first time")]
@@ -50,7 +50,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 
 /// Makes a struct the options of a guest.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Options)]
 /// struct Options {
 ///     /// How many failures within the window are an attack.

@@ -78,12 +78,11 @@ fn schema(field: &Field) -> Result<TokenStream> {
     let declared = declared(field)?;
     check_fit(&declared, kind, place)?;
     let ty = &field.ty;
-    let default = match &declared.default {
-        Some(default) => {
-            let value = default_value(default, kind, &declared.choices)?;
-            quote! { ::std::option::Option::Some(#value) }
-        }
-        None => quote! { ::std::option::Option::None },
+    let default = if let Some(default) = &declared.default {
+        let value = default_value(default, kind, &declared.choices)?;
+        quote! { ::std::option::Option::Some(#value) }
+    } else {
+        quote! { ::std::option::Option::None }
     };
     let at_least = bound(declared.at_least.as_ref(), kind)?;
     let at_most = bound(declared.at_most.as_ref(), kind)?;
@@ -212,5 +211,47 @@ fn text(expression: &Expr) -> Result<&LitStr> {
     match expression {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text),
         _ => Err(Error::new(expression.span(), "text must stand here, in quotes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::{DeriveInput, parse_str};
+
+    #[test]
+    fn mistakes_are_told() {
+        let check = |field: &str, expected: &str| {
+            let source = format!("struct Options {{ /// One.\n {field} }}");
+            let input = parse_str::<DeriveInput>(&source).unwrap_or_else(|error| panic!("{error}"));
+            let told = super::derive(&input).err().map(|error| error.to_string());
+            match told {
+                Some(told) => assert!(!expected.is_empty() && told.contains(expected), "{told}"),
+                None => assert!(expected.is_empty(), "{field} was taken"),
+            }
+        };
+        check("#[option(default = -1, at_least = -5, at_most = 5)] a: i64", "");
+        check("#[option(default = \"5m\", at_most = \"48h\")] a: Duration", "");
+        check("#[option(default = 0.5)] a: f64", "");
+        check("#[option(default = true)] a: bool", "");
+        check("a: String", "");
+        check("#[option(default = 300)] a: Duration", "text must stand here");
+        check("#[option(default = \"300\")] a: Duration", "no duration");
+        check("#[option(default = \"5\")] a: u64", "a number must stand here");
+        check(
+            "#[option(default = \"c\", choices = [\"a\", \"b\"])] a: String",
+            "none of the choices",
+        );
+        check("#[option(choices = [\"a\"])] a: u64", "only text has choices");
+        check("#[option(at_least = 1)] a: bool", "only numbers and durations have bounds");
+        check("#[option(least = 1)] a: u64", "an option can have");
+        check("a: Vec<u8>", "an option is an i64");
+    }
+
+    #[test]
+    fn an_option_needs_a_doc_comment() {
+        let input = parse_str::<DeriveInput>("struct Options { a: u64 }");
+        let told = input.and_then(|input| super::derive(&input)).err();
+        let told = told.map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.contains("an option needs a doc comment"), "{told}");
     }
 }

@@ -11,6 +11,7 @@ use crate::state::State;
 use crate::time::{Duration, Time};
 use crate::value::OwnedValue;
 
+#[must_use]
 pub fn severity(severity: Severity) -> types::Severity {
     match severity {
         Severity::Emergency => types::Severity::Emergency,

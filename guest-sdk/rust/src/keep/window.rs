@@ -114,7 +114,7 @@ impl Window {
 pub struct Windows<K> {
     times: usize,
     newest: Time,
-    windows: Expiring<K, Window>,
+    by_key: Expiring<K, Window>,
 }
 
 impl<K> Default for Windows<K> {
@@ -127,32 +127,32 @@ impl<K> Windows<K> {
     /// Room for so many keys, and for so many moments in each window.
     #[must_use]
     pub fn with_capacity(keys: usize, times: usize) -> Self {
-        Self { times, newest: Time::MIN, windows: Expiring::with_capacity(keys) }
+        Self { times, newest: Time::MIN, by_key: Expiring::with_capacity(keys) }
     }
 
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.windows.len()
+        self.by_key.len()
     }
 
     /// Whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.windows.is_empty()
+        self.by_key.is_empty()
     }
 
     /// How many keys were pushed out for want of room.
     #[must_use]
     pub fn evicted(&self) -> u64 {
-        self.windows.evicted()
+        self.by_key.evicted()
     }
 }
 
 impl<K: Hash + Eq> Windows<K> {
     /// Changes how many keys, and how many moments in each new window, there is room for.
     pub fn set_capacity(&mut self, keys: usize, times: usize) {
-        self.windows.set_capacity(keys);
+        self.by_key.set_capacity(keys);
         self.times = times;
     }
 
@@ -160,28 +160,28 @@ impl<K: Hash + Eq> Windows<K> {
     pub fn push<Q: Lookup<K> + ?Sized>(&mut self, key: &Q, time: Time, span: Duration) -> usize {
         self.newest = self.newest.max(time);
         for _ in 0..EXPIRED_PER_PUSH {
-            if self.windows.pop_expired(self.newest).is_none() {
+            if self.by_key.pop_expired(self.newest).is_none() {
                 break;
             }
         }
         let capacity = self.times;
-        let window = self.windows.entry(key, time + span, || Window::with_capacity(capacity));
+        let window = self.by_key.entry(key, time + span, || Window::with_capacity(capacity));
         window.push(time, span)
     }
 
     /// The window of a key.
     pub fn get<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Option<&Window> {
-        self.windows.get(key)
+        self.by_key.get(key)
     }
 
     /// Forgets a key.
     pub fn clear<Q: Lookup<K> + ?Sized>(&mut self, key: &Q) -> Option<Window> {
-        self.windows.remove(key)
+        self.by_key.remove(key)
     }
 
     /// Forgets all keys whose windows are empty by now, and says how many there were.
     pub fn expire(&mut self, now: Time) -> usize {
-        self.windows.expire(now)
+        self.by_key.expire(now)
     }
 }
 

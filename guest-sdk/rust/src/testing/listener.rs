@@ -26,7 +26,7 @@ use crate::time::Time;
 pub fn effects<L: Listener>(events: &str, settings: &[Setting]) -> Result<Vec<String>, String> {
     let sample = Sample::read(events)?;
     let settings = complete(&L::Options::schemas(), settings);
-    Run::<L>::new(&sample, &settings)?.to_end(&mut Cuts::none())
+    Run::<L>::new(&sample, &settings)?.finish(&mut Cuts::none())
 }
 
 /// Runs a listener over every sample in `samples` of the folder (`env!("CARGO_MANIFEST_DIR")`), compares with what is
@@ -53,7 +53,7 @@ fn check_sample<L: Listener>(path: &Path) -> Result<(), String> {
         .map_err(|sentence| format!("options of {place}: {sentence}"))?;
     let sample = Sample::read(&samples::read_optional(path)?)
         .map_err(|sentence| format!("{place}: {sentence}"))?;
-    let run = |cuts: &mut Cuts| Run::<L>::new(&sample, &settings)?.to_end(cuts);
+    let run = |cuts: &mut Cuts| Run::<L>::new(&sample, &settings)?.finish(cuts);
     let whole = run(&mut Cuts::none()).map_err(|sentence| format!("{place}: {sentence}"))?;
     samples::compare(&path.with_extension("effects"), &whole)?;
     for number in 0..CUT_RUNS {
@@ -94,7 +94,7 @@ impl<'a, L: Listener> Run<'a, L> {
         })
     }
 
-    fn to_end(mut self, cuts: &mut Cuts) -> Result<Vec<String>, String> {
+    fn finish(mut self, cuts: &mut Cuts) -> Result<Vec<String>, String> {
         for (time, row) in &self.sample.rows {
             for (timer, due) in self.timers.advance(*time) {
                 self.flush()?;
@@ -197,12 +197,12 @@ fn row_line(effect: &Effect, row: &[u32]) -> Result<(String, String, String), St
     let (mut columns, mut values) = (String::new(), String::new());
     for (place, column) in target.columns.iter().enumerate() {
         let mark = if column.optional { "?" } else { "" };
-        columns.push_str(&format!(" {}{mark}:{}", column.name, column.kind));
+        columns.extend([" ", &column.name, mark, ":", column.kind.name()]);
         match event::cell(&row[HEADER..], place, column.kind, absent, &effect.text) {
             Some(value) => {
                 let mut shown = Vec::new();
                 written::value(value, &mut shown);
-                values.push_str(&format!(" {}=", column.name));
+                values.extend([" ", &column.name, "="]);
                 line::write_value(&shown, &mut values);
             }
             None if column.optional => {}

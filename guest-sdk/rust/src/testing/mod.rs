@@ -5,7 +5,7 @@
 //! instance. The results must be the same. So state that `save` forgets, and conclusions that depend on where a batch
 //! ends, are found here and not in an operator's night.
 //!
-//! ```ignore
+//! ```text
 //! #[test]
 //! fn samples() {
 //!     correlator_sdk::testing::check_samples::<FirstSeen>(env!("CARGO_MANIFEST_DIR"));
@@ -48,7 +48,7 @@ mod samples;
 mod timers;
 
 pub use listener::{check_listener_samples, effects};
-pub use module::{Emitted, Outcome, check_samples, lines, run};
+pub use module::{Emitted, Outcome, check_cuts, check_samples, lines, run};
 
 /// How many times each sample is cut at other places.
 const CUT_RUNS: u64 = 40;

@@ -89,7 +89,7 @@ pub(super) fn statistic_line(statistic: &Statistic) -> String {
 /// A sentence, if the module failed or returned what no host would take.
 pub fn run<M: Module>(log: &[u8], settings: &[Setting]) -> Result<Outcome, String> {
     let settings = crate::options::complete(&M::Options::schemas(), settings);
-    Run::<M>::new(&records::parse(log), &settings)?.to_end(&mut Cuts::none())
+    Run::<M>::new(&records::parse(log), &settings)?.finish(&mut Cuts::none())
 }
 
 /// Runs a module over a log to its end, and gives what came in lines.
@@ -122,14 +122,26 @@ fn check_sample<M: Module>(sample: &Path) -> Result<(), String> {
     let settings = samples::read_optional(&sample.with_extension("options"))?;
     let settings = options::read(&settings, &M::Options::schemas())
         .map_err(|sentence| format!("options of {place}: {sentence}"))?;
-    let frame = records::parse(&samples::read(sample)?);
-    let run = |cuts: &mut Cuts| Run::<M>::new(&frame, &settings)?.to_end(cuts);
-    let whole = run(&mut Cuts::none()).map_err(|sentence| format!("{place}: {sentence}"))?.lines();
-    samples::compare(&sample.with_extension("events"), &whole)?;
+    let log = samples::read(sample)?;
+    let whole = run::<M>(&log, &settings).map_err(|sentence| format!("{place}: {sentence}"))?;
+    samples::compare(&sample.with_extension("events"), &whole.lines())?;
+    check_cuts::<M>(&log, &settings).map_err(|sentence| format!("{place}: {sentence}"))
+}
+
+/// Cuts a log at many random places, where batches end or the state is saved and restored into a fresh instance, and
+/// compares what comes with the uncut run. Settings that are missing have their defaults.
+///
+/// # Errors
+/// A sentence, if the module failed or anything differs: it tells where, and which run of cuts it was.
+pub fn check_cuts<M: Module>(log: &[u8], settings: &[Setting]) -> Result<(), String> {
+    let settings = crate::options::complete(&M::Options::schemas(), settings);
+    let frame = records::parse(log);
+    let run = |cuts: &mut Cuts| Run::<M>::new(&frame, &settings)?.finish(cuts);
+    let whole = run(&mut Cuts::none())?.lines();
     for number in 0..CUT_RUNS {
         run(&mut Cuts::run(number))
             .and_then(|cut| samples::difference(&whole, &cut.lines()))
-            .map_err(|sentence| format!("{place}, cut as in run {number}: {sentence}"))?;
+            .map_err(|sentence| format!("cut as in run {number}: {sentence}"))?;
     }
     Ok(())
 }
@@ -158,7 +170,7 @@ impl<'a, M: Module> Run<'a, M> {
         })
     }
 
-    fn to_end(mut self, cuts: &mut Cuts) -> Result<Outcome, String> {
+    fn finish(mut self, cuts: &mut Cuts) -> Result<Outcome, String> {
         let interest = self.instance.description().interest.clone();
         for (place, record) in self.frame.batch().records().enumerate() {
             for (timer, due) in self.timers.advance(Time::from_nanoseconds(record.time())) {

@@ -37,28 +37,25 @@ impl Work<'_> {
     }
 
     /// `session opened for user ...`
-    pub(super) fn opened(&mut self, origin: &Origin<'_>) -> Result<(), Error> {
-        let Some(key) = origin.process else { return Ok(()) };
+    pub(super) fn opened(&mut self, origin: &Origin<'_>) {
+        let Some(key) = origin.process else { return };
         if !self.machine.sessions.opened(key, origin.time) {
             // `Accepted` is lost, but whoever it was has got in. The session's end will count as half a session.
             self.machine.attempts.close(&key);
         }
-        Ok(())
     }
 
     /// `session closed for user ...`
     pub(super) fn closed(&mut self, origin: &Origin<'_>) -> Result<(), Error> {
         let Some(key) = origin.process else { return Ok(()) };
-        match self.machine.sessions.close(key) {
-            Some(session) => self.log_out(key, &session, origin.time, origin.time),
-            None => {
-                if !self.has_ended(key, origin.time) {
-                    self.machine.tally.partial += 1;
-                    self.remember_end(key, origin.time);
-                }
-                Ok(())
-            }
+        if let Some(session) = self.machine.sessions.close(key) {
+            return self.log_out(key, &session, origin.time, origin.time);
         }
+        if !self.has_ended(key, origin.time) {
+            self.machine.tally.partial += 1;
+            self.remember_end(key, origin.time);
+        }
+        Ok(())
     }
 
     /// `Access denied for user ...`: accepted or not, nobody gets in.

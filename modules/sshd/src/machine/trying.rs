@@ -23,12 +23,19 @@ impl Work<'_> {
             Method::PublicKey => self.options.count_publickey,
             Method::Nothing => false,
         };
-        let attempt = self.attempt(origin, key, who)?;
-        attempt.learn(who, true);
+        // Under attack nearly every line is one more of a known connection: it is looked up once.
+        let count = match self.machine.attempt_mut(key) {
+            Some(attempt) if counts && attempt.is_same(who) => attempt.fail(method, origin.count),
+            _ => {
+                let attempt = self.attempt(origin, key, who)?;
+                attempt.learn(who, true);
+                if counts { attempt.fail(method, origin.count) } else { 0 }
+            }
+        };
         if !counts {
+            self.machine.last_failure = None;
             return Ok(());
         }
-        let count = attempt.fail(method, origin.count);
         self.machine.last_failure = Some((origin.number, key, origin.time));
         let user = BStr::new(who.user);
         self.count((origin.host, origin.time), user, BStr::new(who.peer.addr), count)
