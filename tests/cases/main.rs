@@ -5,3 +5,5 @@
 
 mod hostile;
 mod hostile_table;
+mod house;
+mod stacks;

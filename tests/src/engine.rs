@@ -26,6 +26,8 @@ pub struct Run {
     folder: PathBuf,
     arguments: Vec<OsString>,
     deadline: Duration,
+    /// Whether a stack file says where its files go.
+    has_stack: bool,
 }
 
 /// How a run ended.
@@ -57,7 +59,23 @@ impl Run {
         let folder = shared()?.join(number.to_string());
         fs::create_dir_all(&folder)
             .with_context(|| format!("could not make `{}`", folder.display()))?;
-        Ok(Self { folder, arguments: vec!["run".into()], deadline })
+        Ok(Self { folder, arguments: vec!["run".into()], deadline, has_stack: false })
+    }
+
+    /// Runs the stack file of a folder, beside copies of the folder's files. Its tables go to `output`.
+    ///
+    /// # Errors
+    /// If a file can't be copied.
+    pub fn with_stack(mut self, folder: &Path) -> Result<Self> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_file() {
+                fs::copy(&path, self.folder.join(path.file_name().unwrap_or_default()))?;
+            }
+        }
+        self.arguments.push("stack.yaml".into());
+        self.has_stack = true;
+        Ok(self)
     }
 
     /// Adds arguments.
@@ -85,7 +103,9 @@ impl Run {
     /// If it can't be started or watched.
     pub fn go(mut self) -> Result<Outcome> {
         let output = self.folder.join("output");
-        self.arguments.extend(["--output".into(), output.clone().into()]);
+        if !self.has_stack {
+            self.arguments.extend(["--output".into(), output.clone().into()]);
+        }
         let (stdout, stderr) = (self.folder.join("stdout"), self.folder.join("stderr"));
         let binary = binary()?;
         let mut child = Command::new(&binary)
