@@ -27,15 +27,7 @@ const PROFILE: &str = "guest";
 
 /// What a guest's build reads beside its own folder: a change anywhere else must not build guests
 /// again. A new guest changes the workspace's `Cargo.toml` and `Cargo.lock`.
-const SHARED_INPUTS: [&str; 7] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    "frame",
-    "guest-sdk/rust/Cargo.toml",
-    "guest-sdk/rust/src",
-    "guest-sdk/rust/derive",
-    "wit",
-];
+const SHARED_INPUTS: [&str; 5] = ["Cargo.toml", "Cargo.lock", "frame", "guest-sdk/rust", "wit"];
 
 /// The variables by which an outer cargo, clippy or coverage tool would change how guests are
 /// built.
@@ -78,16 +70,15 @@ fn build() -> Outcome<()> {
     let shelf = target.join("guests");
     compile(&root, &shelf.join("build"), &guests)?;
 
-    let mut list = Vec::new();
     for guest in &guests {
-        let core = shelf.join("build").join(TARGET).join(PROFILE).join(guest.core_file());
+        let core = shelf.join("build").join(TARGET).join(PROFILE);
+        let core = core.join(format!("{}.wasm", guest.package.replace('-', "_")));
         let component = componentize(guest, &core)?;
         let file = format!("{}.wasm", guest.name);
         replace(&shelf.join(&file), &component)?;
         replace(&out.join(&file), &component)?;
-        list.push((guest.name.clone(), out.join(&file)));
     }
-    replace(&out.join("bundled.rs"), listing(&list).as_bytes())
+    replace(&out.join("bundled.rs"), listing(&guests).as_bytes())
 }
 
 /// Every guest, modules first, in the order of their names.
@@ -188,14 +179,14 @@ fn componentize(guest: &Guest, core: &Path) -> Outcome<Vec<u8>> {
     Ok(encoder.encode().map_err(wrong)?)
 }
 
-/// The source of the list that the engine includes.
-fn listing(guests: &[(String, PathBuf)]) -> String {
-    let rows =
-        guests.iter().map(|(name, path)| format!("    ({name:?}, include_bytes!({path:?})),\n"));
+/// The source of the list that the engine includes; the components lie beside it.
+fn listing(guests: &[Guest]) -> String {
+    let row =
+        |Guest { name, .. }: &Guest| format!("({name:?}, include_bytes!(\"{name}.wasm\")),\n");
     format!(
         "/// The bundled guests: name and component.\n\
          pub const BUNDLED: &[(&str, &[u8])] = &[\n{}];\n",
-        rows.collect::<String>()
+        guests.iter().map(row).collect::<String>()
     )
 }
 
@@ -208,12 +199,6 @@ fn replace(path: &Path, content: &[u8]) -> Outcome<()> {
     let fresh = path.with_extension(format!("{}.new", std::process::id()));
     fs::write(&fresh, content)?;
     Ok(fs::rename(&fresh, path)?)
-}
-
-impl Guest {
-    fn core_file(&self) -> String {
-        format!("{}.wasm", self.package.replace('-', "_"))
-    }
 }
 
 fn variable(name: &str) -> Outcome<String> {

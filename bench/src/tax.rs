@@ -15,6 +15,7 @@ use correlator::sandbox::{Cache, Guest, Sandbox};
 use correlator::source;
 use correlator::stack::flags::Flags;
 use correlator::stack::grant::Grant;
+use correlator::stack::problem::Problem;
 use correlator::stack::raw::RawStack;
 use correlator::stack::{Component, Guests, Stack};
 use correlator_module_sshd::Sshd;
@@ -73,7 +74,7 @@ pub fn run_native(file: &Path, output: &Path, binary: &Path, cache: &Path) -> Re
         ..Guests::default()
     };
     let stack = Stack::check(&raw, &guests).map_err(|problems| {
-        let problems: Vec<_> = problems.iter().map(|problem| problem.render()).collect();
+        let problems: Vec<_> = problems.iter().map(Problem::render).collect();
         anyhow!(problems.join("\n"))
     })?;
     let report =

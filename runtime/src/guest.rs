@@ -163,10 +163,24 @@ pub enum Failure {
         limit: Duration,
     },
     /// It wanted more memory than it may have.
-    #[error("`{call}` wanted more than {limit_bytes} bytes of memory; if it is honest work, raise `memory`")]
+    #[error(
+        "`{call}` wanted more than {limit_bytes} bytes of memory; if it is honest work, raise `memory`"
+    )]
     Memory {
         /// The export that was called.
         call: &'static str,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// It returned more than it may.
+    #[error(
+        "`{call}` returned more than {limit_bytes} bytes; if it is honest work, raise `{limit}`"
+    )]
+    Size {
+        /// The export that was called.
+        call: &'static str,
+        /// The limit's name.
+        limit: &'static str,
         /// The limit.
         limit_bytes: usize,
     },

@@ -24,7 +24,7 @@ pub fn clean(text: &str, bytes_max: usize) -> String {
 }
 
 /// Whether a character steers a terminal or reorders what is seen instead of being seen.
-fn hides(character: char) -> bool {
+pub(crate) fn hides(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -28,9 +28,8 @@ fn stacks_do_what_their_folders_say() {
 }
 
 fn failure(case: &Path) -> Option<String> {
-    let outcome = Run::new(DEADLINE)
-        .and_then(|run| run.with_stack(case)?.go())
-        .expect("the engine runs");
+    let outcome =
+        Run::new(DEADLINE).and_then(|run| run.with_stack(case)?.go()).expect("the engine runs");
     let expected = case.join("expected");
     if std::env::var_os(UPDATE).is_some() {
         update(&expected, &outcome);

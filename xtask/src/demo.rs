@@ -11,11 +11,11 @@ use anyhow::{Context, Result, ensure};
 use crate::table::{self, Table};
 use crate::{process, setup};
 
-/// The logs that are read: a quiet day, an attack, and every kind of key. There are more beside them.
+/// The logs that are read: a quiet day, an attack, the newest OpenSSH. More lie beside them.
 const SAMPLES: [&str; 3] = [
     "modules/sshd/samples/debian-12.log",
     "modules/sshd/samples/attack.log",
-    "modules/sshd/samples/key-types.log",
+    "modules/sshd/samples/openssh-10.log",
 ];
 
 /// Rows of a table that are shown.

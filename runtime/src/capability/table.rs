@@ -88,8 +88,7 @@ impl TableFiles {
         rotation: Rotation,
     ) -> Result<(), Refusal> {
         let folder = &self.folder;
-        let failed =
-            |error| Refusal::Failed(format!("{}: {error}", folder.join(target).display()));
+        let failed = |error| Refusal::Failed(format!("{}: {error}", folder.join(target).display()));
         if !self.files.contains_key(target) {
             if self.files.len() >= limit::TABLE_FILES_MAX {
                 return Err(Refusal::Denied(format!(
@@ -101,7 +100,10 @@ impl TableFiles {
             self.files.insert(target.to_owned(), file);
         }
         match self.files.get_mut(target) {
-            Some(file) => file.append(header, lines, rotation).map_err(failed),
+            Some(file) if file.header() != header => Err(Refusal::Malformed(format!(
+                "`{target}` has other columns than it had before in this run"
+            ))),
+            Some(file) => file.append(lines, rotation).map_err(failed),
             None => Ok(()),
         }
     }

@@ -29,9 +29,8 @@ pub(super) fn componentize(
     let shown = arguments.core.display();
     let machine = |error| Failed::new(EXIT_MACHINE, format_args!("{shown}: {error}"));
     let core = fs::read(&arguments.core).map_err(machine)?;
-    let refused = |error: &dyn std::fmt::Display| {
-        Failed::new(EXIT_REFUSED, format_args!("{shown}: {error}"))
-    };
+    let refused =
+        |error: &dyn std::fmt::Display| Failed::new(EXIT_REFUSED, format_args!("{shown}: {error}"));
     let component = sandbox::componentize(&core).map_err(|error| refused(&error))?;
     sandbox::inspect(&component, Limits::default().component_bytes)
         .map_err(|error| refused(&error))?;
@@ -40,7 +39,9 @@ pub(super) fn componentize(
         None => PathBuf::from(arguments.core.file_name().unwrap_or_default()),
     };
     if to.exists() && same_file(&to, &arguments.core) {
-        return Err(refused(&"the component would overwrite the core module; choose another place with --to"));
+        return Err(refused(
+            &"the component would overwrite the core module; choose another place with --to",
+        ));
     }
     fs::write(&to, &component)
         .map_err(|error| Failed::new(EXIT_MACHINE, format_args!("{}: {error}", to.display())))?;

@@ -144,13 +144,8 @@ fn option_lines(text: &mut String, option: &OptionSchema) {
         Some(default) => format!("default {}", setting(default)),
         None => "must be set".into(),
     };
-    let _ = writeln!(
-        text,
-        "  {} ({}, {default}): {}",
-        option.name,
-        option.kind.name(),
-        option.meaning
-    );
+    let _ =
+        writeln!(text, "  {} ({}, {default}): {}", option.name, option.kind.name(), option.meaning);
 }
 
 fn schedule(timer: &Timer) -> String {

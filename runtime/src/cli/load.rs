@@ -77,9 +77,8 @@ pub(super) fn load_one(component: &str, common: &Common) -> Result<(Guest, usize
     let bytes = bytes(&place, &limits)
         .ok_or_else(|| refused(&"no bundled guest has this name; `correlator modules` lists them"))?
         .map_err(|error| refused(&error))?;
-    let guest = sandbox(common)?
-        .load(component, &bytes, &limits)
-        .map_err(|error| refused(&error))?;
+    let guest =
+        sandbox(common)?.load(component, &bytes, &limits).map_err(|error| refused(&error))?;
     Ok((guest, bytes.len()))
 }
 

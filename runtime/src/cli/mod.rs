@@ -64,7 +64,13 @@ struct Common {
     #[arg(long, short, global = true)]
     verbose: bool,
     /// Where compiled guests are kept between runs [default: $XDG_CACHE_HOME/correlator].
-    #[arg(long, global = true, value_name = "FOLDER", env = "CORRELATOR_CACHE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "CORRELATOR_CACHE",
+        hide_env_values = true
+    )]
     cache: Option<PathBuf>,
     /// Compile guests anew and keep nothing.
     #[arg(long, global = true)]

@@ -82,7 +82,11 @@ pub(super) fn run(
         RunError::Start { .. } => Failed::new(EXIT_REFUSED, error),
         RunError::Thread(_) => Failed::new(EXIT_MACHINE, error),
     })?;
-    summary::tell(&report, summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() }, output);
+    summary::tell(
+        &report,
+        summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() },
+        output,
+    );
     Ok(code(&report))
 }
 
@@ -112,12 +116,14 @@ fn plan(stack: &Stack, guests: HashMap<Component, Guest>, inputs: Vec<Input>) ->
     let guests: HashMap<_, _> =
         guests.into_iter().map(|(component, guest)| (component, Arc::new(guest))).collect();
     let guest = |component: &Component| guests.get(component).map(Arc::clone);
-    let modules = stack.modules.iter().filter_map(|instance| {
-        Some(module(instance, guest(&instance.component)?))
-    });
-    let listeners = stack.listeners.iter().filter_map(|instance| {
-        Some(listener(stack, instance, guest(&instance.component)?))
-    });
+    let modules = stack
+        .modules
+        .iter()
+        .filter_map(|instance| Some(module(instance, guest(&instance.component)?)));
+    let listeners = stack
+        .listeners
+        .iter()
+        .filter_map(|instance| Some(listener(stack, instance, guest(&instance.component)?)));
     Plan {
         inputs,
         modules: modules.collect(),

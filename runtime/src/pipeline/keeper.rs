@@ -158,7 +158,11 @@ impl<G: ?Sized> Keeper<G> {
         let (role, name) = (self.role, self.report.name.clone());
         tracing::warn!(
             "{role} `{name}`: {failure}; {}",
-            if lost > 0 { format!("its turn of {lost} is lost") } else { "it is started again".into() }
+            if lost > 0 {
+                format!("its turn of {lost} is lost")
+            } else {
+                "it is started again".into()
+            }
         );
         self.note(failure);
         while !self.report.suspended {

@@ -154,9 +154,7 @@ impl ListenerWorker {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             let rows = effect.rows.index.len() / (4 + 2 * effect.columns.len());
-            let outcome = self
-                .allowed(rows)
-                .and_then(|()| self.capabilities.execute(&effect));
+            let outcome = self.allowed(rows).and_then(|()| self.capabilities.execute(&effect));
             match outcome {
                 Ok(count) => {
                     let name = format!("{} {}", effect.capability, effect.target);

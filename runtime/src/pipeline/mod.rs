@@ -13,9 +13,9 @@ mod route;
 mod timers;
 mod turn;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::Arc;
 use std::thread;
 
 use jiff::tz::TimeZone;

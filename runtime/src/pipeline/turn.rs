@@ -43,12 +43,22 @@ struct Shape {
     booleans: Vec<usize>,
 }
 
+impl Shape {
+    /// The bytes of all texts of a row. Cells may share them; who copies cells may not.
+    fn text_bytes(&self, row: &[u32]) -> u64 {
+        let length = |&column: &usize| u64::from(row[TURN_HEADER + 2 * column + 1]);
+        self.texts.iter().map(length).sum()
+    }
+}
+
 /// Checks the turns of one module.
 pub(super) struct Checker {
     shapes: Vec<Shape>,
     /// Where the module's schemas begin among those of the whole stack.
     first_schema: u32,
     events_max: usize,
+    /// All texts of a turn, each counted as often as a cell names it.
+    text_bytes_max: u64,
     events_per_minute: u64,
     minute: i64,
     events_this_minute: u64,
@@ -64,6 +74,7 @@ impl Checker {
             shapes: schemas.iter().map(shape).collect(),
             first_schema,
             events_max: limits.events_per_turn,
+            text_bytes_max: limits.turn_bytes as u64,
             events_per_minute: limits.events_per_minute,
             minute: i64::MIN,
             events_this_minute: 0,
@@ -82,7 +93,7 @@ impl Checker {
         let broken = |problem| Failure::Broken { call, problem };
         let mut index = Vec::with_capacity(turn.index.len() + turn.index.len() / 2);
         let mut counts = vec![0; self.shapes.len()];
-        let (mut row_number, mut last_record, mut count) = (0, 0, 0);
+        let (mut row_number, mut last_record, mut count, mut text_bytes) = (0, 0, 0, 0_u64);
         let mut rows = RowIterator::new(&turn.index, TURN_HEADER);
         for row in rows.by_ref() {
             let header = TurnHeader::read(row);
@@ -93,6 +104,13 @@ impl Checker {
                 .row(row, header, last_record, places, turn.text.len())
                 .map_err(|problem| broken(format!("row {row_number}: {problem}")))?;
             let shape = &self.shapes[header.schema as usize];
+            text_bytes += shape.text_bytes(row);
+            if text_bytes > self.text_bytes_max {
+                return Err(broken(format!(
+                    "its cells name more than {} bytes of text all together (`turn_bytes`)",
+                    self.text_bytes_max
+                )));
+            }
             let severity = match header.severity {
                 SEVERITY_OF_SCHEMA => shape.severity,
                 severity => severity,

@@ -127,8 +127,8 @@ impl Cache {
 
 /// Refuses what another user owns or may write to.
 fn trusted(path: &Path) -> Result<(), CacheError> {
-    let facts =
-        fs::symlink_metadata(path).map_err(|error| CacheError::Io { path: path.to_owned(), error })?;
+    let facts = fs::symlink_metadata(path)
+        .map_err(|error| CacheError::Io { path: path.to_owned(), error })?;
     let ours = facts.uid() == rustix::process::geteuid().as_raw();
     if !ours || facts.mode() & OTHERS_MAY_WRITE != 0 || facts.is_symlink() {
         return Err(CacheError::Shared { path: path.to_owned() });

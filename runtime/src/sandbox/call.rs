@@ -10,12 +10,15 @@ use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::describe;
 use super::meter::Meter;
-use crate::text::clean;
 use crate::clock;
 use crate::declaration::Setting;
 use crate::guest::{Failure, Statistic, Usage};
 use crate::limit::{self, Limits};
+use crate::text::clean;
 use crate::wit::module::correlator::engine::types;
+
+/// How wasmtime says that a call returned more than the budget for copying allows; the error has no type of its own.
+const TOO_MUCH_DATA: &str = "too much data is being copied";
 
 /// A store with its budget and its account.
 pub(super) struct Caller {
@@ -23,6 +26,8 @@ pub(super) struct Caller {
     name: String,
     limits: Limits,
     usage: Usage,
+    /// The limit on what a call may return, by name.
+    size: (&'static str, usize),
     minute: Instant,
     lines_this_minute: u64,
     told_dropping: bool,
@@ -41,6 +46,7 @@ impl Caller {
             name: name.to_owned(),
             limits: limits.clone(),
             usage: Usage::default(),
+            size: ("turn_bytes", limits.turn_bytes),
             minute: clock::instant(),
             lines_this_minute: 0,
             told_dropping: false,
@@ -75,8 +81,10 @@ impl Caller {
         run: impl FnOnce(&mut Store<Meter>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         self.store.set_hostcall_fuel(self.limits.state_bytes);
+        self.size = ("state_bytes", self.limits.state_bytes);
         let result = self.call(call, 0, self.store.data().memory_bytes(), run);
         self.store.set_hostcall_fuel(self.limits.turn_bytes);
+        self.size = ("turn_bytes", self.limits.turn_bytes);
         result
     }
 
@@ -95,6 +103,9 @@ impl Caller {
             // A guest that is refused memory ends itself one way or another.
             _ if self.store.data().refused => {
                 Failure::Memory { call, limit_bytes: self.store.data().memory_bytes_max() }
+            }
+            None if error.root_cause().to_string().starts_with(TOO_MUCH_DATA) => {
+                Failure::Size { call, limit: self.size.0, limit_bytes: self.size.1 }
             }
             _ => Failure::Trap { call, reason: story(error) },
         }
@@ -133,7 +144,10 @@ impl Caller {
             meter.lines_dropped = 0;
             if !self.told_dropping {
                 self.told_dropping = true;
-                tracing::warn!(guest, "so many lines that the rest are dropped (`log_lines_per_minute`)");
+                tracing::warn!(
+                    guest,
+                    "so many lines that the rest are dropped (`log_lines_per_minute`)"
+                );
             }
         }
     }
@@ -169,7 +183,11 @@ pub(super) fn statistics(said: Vec<types::Statistic>) -> Result<Vec<Statistic>, 
     if said.len() > limit::STATISTICS_MAX {
         return Err(Failure::Broken {
             call: "statistics",
-            problem: format!("{} statistics; at most {} are allowed", said.len(), limit::STATISTICS_MAX),
+            problem: format!(
+                "{} statistics; at most {} are allowed",
+                said.len(),
+                limit::STATISTICS_MAX
+            ),
         });
     }
     let statistic = |statistic: types::Statistic| Statistic {

@@ -99,7 +99,10 @@ struct Said {
 }
 
 /// Feeds the child and listens to it until it closes its output or time is up.
-#[expect(clippy::disallowed_methods, reason = "sleeps between looks at a child that is bounded by the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sleeps between looks at a child that is bounded by the clock"
+)]
 fn converse(child: &mut Child, component: &[u8], time: Duration) -> io::Result<Said> {
     let missing = || io::Error::other("its pipes are missing");
     let mut input = child.stdin.take().ok_or_else(missing)?;

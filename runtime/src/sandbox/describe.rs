@@ -9,12 +9,12 @@ use correlator_frame::event::COLUMNS_MAX;
 use correlator_frame::severity::{FACILITIES, Severity};
 use correlator_frame::value::Kind;
 
-use crate::text::clean;
 use crate::declaration::{
     Column, Description, EventSchema, Interest, Literal, OptionSchema, Role, Schedule, Setting,
     Timer, Want,
 };
 use crate::limit;
+use crate::text::clean;
 use crate::wit::listener::correlator::engine::events;
 use crate::wit::module::correlator::engine::{records, types};
 
@@ -32,7 +32,15 @@ pub(super) fn module(said: records::Description) -> Checked<Description> {
     if let Role::Module { events, .. } = &role {
         unique("event", events.iter().map(|event| event.name.as_str()))?;
     }
-    common(said.name, said.version, said.meaning, said.options, said.timers, said.state_version, role)
+    common(
+        said.name,
+        said.version,
+        said.meaning,
+        said.options,
+        said.timers,
+        said.state_version,
+        role,
+    )
 }
 
 /// The description of a listener.
@@ -50,7 +58,15 @@ pub(super) fn listener(said: events::Description) -> Checked<Description> {
             name("credential", text)
         })?,
     };
-    common(said.name, said.version, said.meaning, said.options, said.timers, said.state_version, role)
+    common(
+        said.name,
+        said.version,
+        said.meaning,
+        said.options,
+        said.timers,
+        said.state_version,
+        role,
+    )
 }
 
 fn common(
@@ -217,7 +233,9 @@ fn timer(said: types::Timer) -> Checked<Timer> {
         }
         types::Schedule::Every(seconds) => Schedule::EverySeconds(seconds),
         types::Schedule::Daily(minute) if minute >= 24 * 60 => {
-            return Err(format!("timer `{name}` fires at minute {minute} of the day; the last is 1439"));
+            return Err(format!(
+                "timer `{name}` fires at minute {minute} of the day; the last is 1439"
+            ));
         }
         types::Schedule::Daily(minute) => Schedule::DailyMinute(minute),
     };
@@ -316,7 +334,7 @@ fn name(what: &str, said: String) -> Checked<String> {
         Ok(said)
     } else {
         Err(format!(
-            "`{}` is no name for a {what}: lower-case letters, digits, `_` and `-`, first a letter, at most {} bytes",
+            "`{}` is no {what} name: lower-case letters, digits, `_` and `-`, first a letter, at most {} bytes",
             clean(&said, limit::NAME_BYTES_MAX),
             limit::NAME_BYTES_MAX
         ))
@@ -340,7 +358,7 @@ fn list<S, T>(
     check: impl FnMut(S) -> Checked<T>,
 ) -> Checked<Vec<T>> {
     if said.len() > most {
-        return Err(format!("it declares {} {what}; at most {most} are allowed", said.len()));
+        return Err(format!("it declares {} of `{what}`; at most {most} are allowed", said.len()));
     }
     said.into_iter().map(check).collect()
 }

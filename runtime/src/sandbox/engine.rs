@@ -31,7 +31,10 @@ pub(super) fn engine() -> Result<Engine> {
 }
 
 /// Moves the engine's epoch on, from a thread that ends when the engine is gone.
-#[expect(clippy::disallowed_methods, reason = "this is the sandbox's own clock; nobody waits for it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the sandbox's own clock; nobody waits for it"
+)]
 pub(super) fn keep_time(engine: &Engine) -> io::Result<()> {
     let engine = engine.weak();
     thread::Builder::new().name("epoch".into()).spawn(move || {

@@ -3,20 +3,18 @@
 //! Each has a store of its own. Budgets are set before an instance exists, since a component may compute while it is
 //! being instantiated.
 
-use correlator_frame::effect;
-use correlator_frame::event::COLUMNS_MAX;
-use correlator_frame::record::{Frame, LAYOUT, STRIDE};
+use correlator_frame::event::BATCH_HEADER;
+use correlator_frame::record::{Frame, LAYOUT};
 use wasmtime::component::InstancePre;
 
 use super::call::{self, Caller};
-use super::describe;
 use super::meter::Meter;
-use crate::text::clean;
+use super::{describe, effects};
 use crate::declaration::{BoundSchema, Description, Setting};
 use crate::guest::{
     Cause, Effect, Failure, Listener, Module, Rows, State, Stateful, Statistic, Tick, Usage,
 };
-use crate::limit::{self, Limits};
+use crate::limit::Limits;
 use crate::wit;
 use crate::wit::listener::correlator::engine::events;
 use crate::wit::module::correlator::engine::{records, types};
@@ -30,6 +28,7 @@ pub(super) struct ModuleInstance {
 /// A listener in its sandbox.
 pub(super) struct ListenerInstance {
     caller: Caller,
+    limits: Limits,
     bindings: wit::listener::Listener,
 }
 
@@ -103,7 +102,7 @@ impl ListenerInstance {
             let instance = pre.instantiate(&mut *store)?;
             wit::listener::Listener::new(store, &instance)
         })?;
-        Ok(Self { caller, bindings })
+        Ok(Self { caller, limits: limits.clone(), bindings })
     }
 
     pub(super) fn describe(&mut self) -> Result<Description, Failure> {
@@ -134,7 +133,8 @@ impl ListenerInstance {
 impl Listener for ListenerInstance {
     fn handle(&mut self, rows: &mut Rows) -> Result<Vec<Effect>, Failure> {
         // An event is about as much work as a record.
-        let (count, bytes) = (rows.index.len() / STRIDE + 1, rows.text.len());
+        let count = correlator_frame::event::Rows::new(&rows.index, BATCH_HEADER).count();
+        let bytes = rows.text.len();
         let batch = events::Batch {
             layout: correlator_frame::event::LAYOUT,
             text: std::mem::take(&mut rows.text),
@@ -145,7 +145,7 @@ impl Listener for ListenerInstance {
             .call("handle", count, bytes, |store| self.bindings.call_handle(store, &batch));
         *rows = Rows { text: batch.text, index: batch.index };
         let turn = result?.map_err(|message| call::refused("handle", &message))?;
-        effects("handle", turn)
+        effects::check("handle", turn, count, &self.limits)
     }
 
     fn tick(&mut self, tick: Tick) -> Result<Vec<Effect>, Failure> {
@@ -153,7 +153,7 @@ impl Listener for ListenerInstance {
             .caller
             .call("tick", 0, 0, |store| self.bindings.call_tick(store, wit_tick(tick)))?
             .map_err(|message| call::refused("tick", &message))?;
-        effects("tick", turn)
+        effects::check("tick", turn, 0, &self.limits)
     }
 
     fn memory(&mut self) -> &mut dyn Stateful {
@@ -205,37 +205,4 @@ fn wit_tick(tick: Tick) -> types::Tick {
         Cause::End => types::TickCause::End,
     };
     types::Tick { cause, time: tick.time }
-}
-
-/// Effects whose shape is sound: every row is as long as its columns say. What they ask for is for others to judge.
-fn effects(call: &'static str, turn: events::Turn) -> Result<Vec<Effect>, Failure> {
-    let broken = |problem| Failure::Broken { call, problem };
-    if turn.effects.len() > limit::EFFECTS_PER_TURN_MAX {
-        return Err(broken(format!(
-            "{} effects; at most {} are allowed",
-            turn.effects.len(),
-            limit::EFFECTS_PER_TURN_MAX
-        )));
-    }
-    turn.effects.into_iter().map(|said| effect(said).map_err(broken)).collect()
-}
-
-fn effect(said: events::Effect) -> Result<Effect, String> {
-    if said.columns.len() > COLUMNS_MAX {
-        return Err(format!("an effect of {} columns; at most {COLUMNS_MAX}", said.columns.len()));
-    }
-    let columns: Vec<_> =
-        said.columns.into_iter().map(describe::column).collect::<Result<_, _>>()?;
-    let words = effect::HEADER + 2 * columns.len();
-    let whole = said.index.len().is_multiple_of(words);
-    let mut rows = said.index.chunks_exact(words);
-    if !whole || !rows.all(|row| row[0] as usize == words) {
-        return Err(format!("rows of an effect are not {words} words long, as its columns say"));
-    }
-    Ok(Effect {
-        capability: clean(&said.capability, limit::NAME_BYTES_MAX),
-        target: said.target,
-        columns,
-        rows: Rows { text: said.text, index: said.index },
-    })
 }

@@ -12,10 +12,10 @@ use super::engine::{engine, keep_time};
 use super::inspect::{Refusal, Shape, World, inspect};
 use super::instance::{ListenerInstance, ModuleInstance};
 use super::meter::Meter;
-use crate::text::clean;
 use crate::declaration::{BoundSchema, Description, Setting};
 use crate::guest::{Failure, Listener, Module};
 use crate::limit::{self, Limits};
+use crate::text::clean;
 use crate::wit;
 
 /// Loads guests.

@@ -9,6 +9,7 @@ mod call;
 mod compile;
 mod componentize;
 mod describe;
+mod effects;
 mod engine;
 mod inspect;
 mod instance;

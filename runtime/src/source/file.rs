@@ -24,8 +24,7 @@ use crate::stack::source::{Source, SourcePath};
 /// What people see instead of a path.
 const STANDARD_INPUT: &str = "-";
 /// How compressed files begin: gzip, zstd, xz, bzip2.
-const COMPRESSED: [&[u8]; 4] =
-    [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"\xfd7zXZ\0", b"BZh"];
+const COMPRESSED: [&[u8]; 4] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"\xfd7zXZ\0", b"BZh"];
 
 /// Why a source can't be read.
 #[derive(Debug, Error)]
@@ -69,7 +68,10 @@ pub enum OpenError {
         path: String,
     },
     /// There are more files than can be read at once.
-    #[error("source `{source_name}`: {count} files; at most {} can be read in one run", limit::FILES_MAX)]
+    #[error(
+        "source `{source_name}`: {count} files; at most {} can be read in one run",
+        limit::FILES_MAX
+    )]
     TooMany {
         /// The source.
         source_name: String,
@@ -123,11 +125,7 @@ pub fn open(source: &Source) -> Result<Vec<Input>, OpenError> {
 }
 
 /// The files that a pattern names. Folders match patterns too, and a file that two patterns name is read once.
-fn expand(
-    name: &str,
-    pattern: &str,
-    paths: &mut Vec<Option<PathBuf>>,
-) -> Result<(), OpenError> {
+fn expand(name: &str, pattern: &str, paths: &mut Vec<Option<PathBuf>>) -> Result<(), OpenError> {
     let found = glob::glob(pattern).map_err(|error| OpenError::Pattern {
         source_name: name.to_owned(),
         pattern: pattern.to_owned(),
@@ -157,11 +155,8 @@ fn expand(
 
 fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
     let shown = path.map_or(STANDARD_INPUT.to_owned(), |path| path.display().to_string());
-    let failed = |error| OpenError::Io {
-        source_name: source.name.clone(),
-        path: shown.clone(),
-        error,
-    };
+    let failed =
+        |error| OpenError::Io { source_name: source.name.clone(), path: shown.clone(), error };
     let mut reader = match path {
         Some(path) => File::open(path).map_err(failed)?,
         None => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?),
@@ -177,10 +172,7 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
     if bytes_total.is_some() {
         reader.by_ref().take(limit::MAGIC_BYTES).read_to_end(&mut tail).map_err(failed)?;
         if COMPRESSED.iter().any(|magic| tail.starts_with(magic)) {
-            return Err(OpenError::Compressed {
-                source_name: source.name.clone(),
-                path: shown,
-            });
+            return Err(OpenError::Compressed { source_name: source.name.clone(), path: shown });
         }
     }
     let reference = reference(source, modified);

@@ -8,6 +8,7 @@ use correlator_frame::value::Value;
 
 use super::super::cells::Row;
 use crate::declaration::Column;
+use crate::text::hides;
 
 /// The names of the columns as a line.
 pub(super) fn header(columns: &[Column]) -> Vec<u8> {
@@ -50,7 +51,7 @@ fn cell(bytes: &[u8], out: &mut Vec<u8>) {
             '\n' => out.extend_from_slice(b"\\n"),
             '\r' => out.extend_from_slice(b"\\r"),
             '\t' => out.extend_from_slice(b"\\t"),
-            control if control.is_control() => {
+            control if hides(control) => {
                 out.extend_from_slice(format!("\\u{{{:x}}}", u32::from(control)).as_bytes());
             }
             other => {

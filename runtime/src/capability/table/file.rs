@@ -13,6 +13,8 @@ use crate::limit;
 pub(super) struct TableFile {
     folder: PathBuf,
     name: String,
+    /// The line that begins the file; empty for a form without one.
+    header: Vec<u8>,
     file: File,
     /// The end of the last whole line.
     committed: u64,
@@ -23,7 +25,13 @@ impl TableFile {
     pub(super) fn open(folder: &Path, name: &str, header: &[u8]) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let (file, committed) = open_and_repair(folder, name)?;
-        let mut table = Self { folder: folder.to_owned(), name: name.to_owned(), file, committed };
+        let mut table = Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            header: header.to_owned(),
+            file,
+            committed,
+        };
         if !header.is_empty() && table.committed > 0 && table.first_line()? != header {
             tracing::warn!(
                 "{} has other columns than before; it is put aside as {}",
@@ -35,19 +43,19 @@ impl TableFile {
         Ok(table)
     }
 
+    /// The line that begins the file.
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
     /// Appends whole lines, all or none, below a header where the file is new.
-    pub(super) fn append(
-        &mut self,
-        header: &[u8],
-        lines: &[u8],
-        rotation: Rotation,
-    ) -> io::Result<()> {
+    pub(super) fn append(&mut self, lines: &[u8], rotation: Rotation) -> io::Result<()> {
         let full = |bytes| self.committed > 0 && self.committed + lines.len() as u64 > bytes;
         if rotation.bytes.is_some_and(full) {
             self.put_aside(rotation.keep)?;
         }
-        let written = if self.committed == 0 && !header.is_empty() {
-            self.file.write_all(&[header, lines].concat())
+        let written = if self.committed == 0 && !self.header.is_empty() {
+            self.file.write_all(&[&self.header, lines].concat())
         } else {
             self.file.write_all(lines)
         };
@@ -107,23 +115,27 @@ fn put_aside_name(name: &str, number: u32) -> String {
 fn open_and_repair(folder: &Path, name: &str) -> io::Result<(File, u64)> {
     let directory = File::open(folder)?;
     // A link planted under this name would lead elsewhere; a pipe would block.
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let descriptor =
-        rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR | Mode::RGRP)
-            .map_err(|error| match error {
-                rustix::io::Errno::LOOP => io::Error::other("it is a link, and links are not followed"),
+        rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR | Mode::RGRP).map_err(
+            |error| match error {
+                rustix::io::Errno::LOOP => {
+                    io::Error::other("it is a link, and links are not followed")
+                }
                 other => other.into(),
-            })?;
+            },
+        )?;
     let mut file = File::from(descriptor);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a plain file"));
     }
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-        match error {
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(
+        |error| match error {
             rustix::io::Errno::WOULDBLOCK => io::Error::other("another run is writing to it"),
             other => other.into(),
-        }
-    })?;
+        },
+    )?;
     let length = file.metadata()?.len();
     let committed = end_of_last_line(&mut file, length)?;
     if committed < length {
@@ -176,7 +188,7 @@ mod tests {
         let folder = folder("repair");
         let append = |lines: &[u8]| {
             TableFile::open(&folder, "t.csv", HEADER)
-                .and_then(|mut table| table.append(HEADER, lines, Rotation::default()))
+                .and_then(|mut table| table.append(lines, Rotation::default()))
                 .expect("a table");
         };
         append(b"1,2\n");
@@ -192,7 +204,7 @@ mod tests {
         let rotation = Rotation { bytes: Some(10), keep: 2 };
         let mut table = TableFile::open(&folder, "t.csv", HEADER).expect("a table");
         for row in [b"1,1\n", b"2,2\n", b"3,3\n", b"4,4\n"] {
-            table.append(HEADER, row, rotation).expect("a row");
+            table.append(row, rotation).expect("a row");
         }
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         assert_eq!(read("t.csv"), "a,b\n4,4\n");
@@ -211,7 +223,7 @@ mod tests {
         assert_eq!(error.as_deref(), Some("it is a link, and links are not followed"));
         fs::write(folder.join("u.csv"), b"x,y\n9,9\n").expect("another table");
         let mut table = TableFile::open(&folder, "u.csv", HEADER).expect("a table");
-        table.append(HEADER, b"1,2\n", Rotation::default()).expect("a row");
+        table.append(b"1,2\n", Rotation::default()).expect("a row");
         assert_eq!(fs::read(folder.join("u.csv")).expect("a table"), b"a,b\n1,2\n");
         assert_eq!(fs::read(folder.join("u.csv.1")).expect("the old one"), b"x,y\n9,9\n");
         fs::remove_dir_all(folder).expect("clean up");

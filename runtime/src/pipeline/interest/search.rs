@@ -53,10 +53,6 @@ impl Search {
         search
     }
 
-    /// Whether there is anything to look for.
-    pub(super) fn is_empty(&self) -> bool {
-        self.texts.is_empty()
-    }
 
     /// Appends every literal that is in the message, with the first place where it stands.
     #[inline]
