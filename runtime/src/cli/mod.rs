@@ -220,5 +220,5 @@ fn compile(seconds: u64, memory_bytes: u64) -> Result<u8, Failed> {
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
     sandbox::child(seconds, memory_bytes, input, output)
         .map(|()| EXIT_WELL)
-        .map_err(|error| Failed { code: EXIT_REFUSED, text: format!("{error:#}\n") })
+        .map_err(|error| Failed { code: EXIT_REFUSED, text: format!("{error}\n") })
 }

@@ -45,9 +45,9 @@ struct Shape {
 
 impl Shape {
     /// The bytes of all texts of a row. Cells may share them; who copies cells may not.
-    fn text_bytes(&self, row: &[u32]) -> u64 {
-        let length = |&column: &usize| u64::from(row[TURN_HEADER + 2 * column + 1]);
-        self.texts.iter().map(length).sum()
+    fn text_bytes(&self, row: &[u32], absent: u64) -> u64 {
+        let there = self.texts.iter().filter(|&column| absent >> column & 1 == 0);
+        there.map(|column| u64::from(row[TURN_HEADER + 2 * column + 1])).sum()
     }
 }
 
@@ -104,7 +104,7 @@ impl Checker {
                 .row(row, header, last_record, places, turn.text.len())
                 .map_err(|problem| broken(format!("row {row_number}: {problem}")))?;
             let shape = &self.shapes[header.schema as usize];
-            text_bytes += shape.text_bytes(row);
+            text_bytes += shape.text_bytes(row, header.absent);
             if text_bytes > self.text_bytes_max {
                 return Err(broken(format!(
                     "its cells name more than {} bytes of text all together (`turn_bytes`)",

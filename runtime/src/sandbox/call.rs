@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+use wasmtime::{Engine, FrameInfo, Store, Trap, WasmBacktrace};
 
 use super::describe;
 use super::meter::Meter;
@@ -164,11 +164,11 @@ fn contained<T>(run: impl FnOnce() -> wasmtime::Result<T>) -> wasmtime::Result<T
 fn story(error: &wasmtime::Error) -> String {
     let mut story = error.root_cause().to_string();
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
-    let mut before = " in ";
-    for frame in frames.unwrap_or_default() {
-        story.push_str(before);
-        story.push_str(frame.func_name().unwrap_or("a function without a name"));
-        before = " < ";
+    // A guest that was stripped has no names: then there is nothing to tell.
+    let names = frames.unwrap_or_default().iter().filter_map(FrameInfo::func_name);
+    for (place, name) in names.enumerate() {
+        story.push_str(if place == 0 { " in " } else { " < " });
+        story.push_str(name);
     }
     clean(story.trim(), limit::TRAP_BYTES_MAX)
 }

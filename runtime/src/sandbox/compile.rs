@@ -183,16 +183,24 @@ pub fn child(
     memory_bytes: u64,
     mut input: impl Read,
     mut output: impl Write,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), String> {
     let bound = |limit, spare| Rlimit { current: Some(limit), maximum: Some(limit + spare) };
-    setrlimit(Resource::Cpu, bound(seconds, 1))?;
-    setrlimit(Resource::As, bound(memory_bytes, 0))?;
-    setrlimit(Resource::Core, bound(0, 0))?;
-    setrlimit(Resource::Fsize, bound(0, 0))?;
+    let limits = [
+        (Resource::Cpu, bound(seconds, 1)),
+        (Resource::As, bound(memory_bytes, 0)),
+        (Resource::Core, bound(0, 0)),
+        (Resource::Fsize, bound(0, 0)),
+    ];
+    for (resource, limit) in limits {
+        setrlimit(resource, limit).map_err(|error| format!("no limits can be set: {error}"))?;
+    }
+    let piped = |error: io::Error| error.to_string();
     let mut component = Vec::new();
-    input.read_to_end(&mut component)?;
-    let code = engine()?.precompile_component(&component)?;
-    output.write_all(&code)?;
-    output.flush()?;
+    input.read_to_end(&mut component).map_err(piped)?;
+    // The causes are what helps an author: all of them are told.
+    let refused = |error: wasmtime::Error| format!("{error:#}");
+    let code = engine().and_then(|engine| engine.precompile_component(&component));
+    output.write_all(&code.map_err(refused)?).map_err(piped)?;
+    output.flush().map_err(piped)?;
     Ok(())
 }

@@ -51,7 +51,7 @@ fn effect(said: events::Effect, events: usize, text_bytes: &mut u64) -> Result<E
         said.columns.into_iter().map(describe::column).collect::<Result<_, _>>()?;
     for (place, column) in columns.iter().enumerate() {
         if columns[..place].iter().any(|other| other.name == column.name) {
-            return Err(format!("an effect with two columns `{}`", column.name));
+            return Err(format!("an effect declares the column `{}` twice", column.name));
         }
     }
     let words = HEADER + 2 * columns.len();
@@ -82,7 +82,7 @@ fn row(row: &[u32], columns: &[Column], events: usize, text_bytes: usize) -> Res
     let beyond = u32::try_from(columns.len())
         .map_or(0, |count| header.absent.checked_shr(count).unwrap_or(0));
     if beyond != 0 {
-        return Err(format!("it has only {} cells that could be absent", columns.len()));
+        return Err(format!("only its {} columns could be absent", columns.len()));
     }
     let mut named = 0;
     for (place, column) in columns.iter().enumerate() {

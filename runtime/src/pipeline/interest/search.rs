@@ -53,7 +53,6 @@ impl Search {
         search
     }
 
-
     /// Appends every literal that is in the message, with the first place where it stands.
     #[inline]
     pub(super) fn find(&self, message: &[u8], found: &mut Vec<Found>) {
