@@ -3,7 +3,7 @@
 //! # Layout
 //! In reading order; a room imports only from rooms above it.
 //! - [`limit`] and [`clock`]: every number that bounds something; where time comes from
-//! - [`text`], [`declaration`], [`guest`], [`wit`]: pure values: what strangers say, what guests declare, how they are
+//! - [`text`], [`declaration`], [`guest`], `wit`: pure values: what strangers say, what guests declare, how they are
 //!   called, the bindings of the contract
 //! - [`stack`]: what the operator wants
 //! - [`source`] and [`capability`]: bytes to records; requests to the world

@@ -49,7 +49,9 @@ fn people(guest: &Guest, size: usize) -> String {
         Role::Module { interest, events } => {
             interest_lines(&mut text, interest);
             text.push_str("\nevents\n");
-            events.iter().for_each(|event| event_lines(&mut text, event));
+            for event in events {
+                event_lines(&mut text, event);
+            }
         }
         Role::Listener { criteria, wants, credentials } => {
             let criteria = if criteria.is_empty() { "every event" } else { criteria };
@@ -65,7 +67,9 @@ fn people(guest: &Guest, size: usize) -> String {
     }
     if !description.options.is_empty() {
         text.push_str("\noptions\n");
-        description.options.iter().for_each(|option| option_lines(&mut text, option));
+        for option in &description.options {
+            option_lines(&mut text, option);
+        }
     }
     if !description.timers.is_empty() {
         text.push_str("\ntimers\n");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Common, EXIT_MACHINE, EXIT_REFUSED, EXIT_WRONG, Failed, StackArguments};
 use crate::limit::Limits;
 use crate::sandbox::{Cache, Guest, LoadError, Sandbox, World, inspect};
+use crate::stack::problem::Problem;
 use crate::stack::raw::RawStack;
 use crate::stack::{Component, Guests, Stack};
 
@@ -57,7 +58,7 @@ pub(super) fn load(arguments: &StackArguments, common: &Common) -> Result<Loaded
         known.loaded.insert(wanted.component, description);
     }
     let stack = Stack::check(&raw, &known).map_err(|problems| {
-        let text: Vec<_> = problems.iter().map(|problem| problem.render()).collect();
+        let text: Vec<_> = problems.iter().map(Problem::render).collect();
         Failed { code: if refused { EXIT_REFUSED } else { EXIT_WRONG }, text: text.join("\n") }
     })?;
     Ok(Loaded { stack, guests, known })

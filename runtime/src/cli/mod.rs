@@ -53,6 +53,7 @@ struct Arguments {
 
 /// What every command understands.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 struct Common {
     /// Print for a machine: JSON on standard output.
     #[arg(long, global = true)]
@@ -63,7 +64,7 @@ struct Common {
     /// Tell everything, guests' debugging lines too.
     #[arg(long, short, global = true)]
     verbose: bool,
-    /// Where compiled guests are kept between runs [default: $XDG_CACHE_HOME/correlator].
+    /// Where compiled guests are kept between runs [default: `$XDG_CACHE_HOME/correlator`].
     #[arg(
         long,
         global = true,

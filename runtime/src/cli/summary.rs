@@ -50,7 +50,8 @@ fn people(report: &Report, spent: Spent) -> String {
     for listener in &report.listeners {
         listener_lines(&mut text, listener);
     }
-    let per_second = counts.records as f64 / spent.cpu.as_secs_f64().max(1e-9);
+    let nanoseconds = spent.cpu.as_nanos().max(1);
+    let per_second = u128::from(counts.records) * 1_000_000_000 / nanoseconds;
     let _ = writeln!(
         text,
         "{} {} ({} to start), {} of CPU time, {} a CPU-second",

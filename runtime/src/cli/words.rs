@@ -44,7 +44,8 @@ fn scaled(number: u64, step: u64, units: &[&str]) -> String {
     if unit == 0 {
         format!("{number} {}", units[0])
     } else {
-        format!("{:.1} {}", number as f64 / one as f64, units[unit])
+        let tenths = u128::from(number) * 10 / u128::from(one);
+        format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
     }
 }
 

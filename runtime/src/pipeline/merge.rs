@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use correlator_frame::record::{Frame, STRIDE};
+use correlator_frame::record::{Frame, Record, STRIDE};
 
 use super::Progress;
 use super::route::Router;
@@ -21,7 +21,7 @@ struct Head {
 impl Head {
     /// The time of the next record.
     fn time(&self) -> i64 {
-        self.frame.batch().record(self.next).map_or(i64::MIN, |record| record.time())
+        self.frame.batch().record(self.next).map_or(i64::MIN, Record::time)
     }
 
     /// Reads the next frame when this one is done; says whether there is another record.

@@ -14,16 +14,16 @@ const SECOND: i64 = 1_000_000_000;
 /// The timers of one guest.
 pub(super) struct Timers {
     zone: TimeZone,
-    timers: Vec<(Schedule, Option<i64>)>,
+    schedules: Vec<(Schedule, Option<i64>)>,
     /// The earliest due moment: what is compared on the hot path.
     next: i64,
 }
 
 impl Timers {
     pub(super) fn new(timers: &[Timer], zone: &TimeZone) -> Self {
-        let timers: Vec<_> = timers.iter().map(|timer| (timer.schedule, None)).collect();
+        let schedules: Vec<_> = timers.iter().map(|timer| (timer.schedule, None)).collect();
         let next = if timers.is_empty() { i64::MAX } else { i64::MIN };
-        Self { zone: zone.clone(), timers, next }
+        Self { zone: zone.clone(), schedules, next }
     }
 
     /// The moment before which there is nothing to ask.
@@ -35,7 +35,7 @@ impl Timers {
     /// The ticks that are due at this moment, in order. The first moment ever only starts the timers.
     pub(super) fn due(&mut self, now: i64) -> Vec<Tick> {
         let mut ticks = Vec::new();
-        for (place, (schedule, due)) in self.timers.iter_mut().enumerate() {
+        for (place, (schedule, due)) in self.schedules.iter_mut().enumerate() {
             if due.is_some_and(|due| due <= now) {
                 let time = last(*schedule, now, &self.zone);
                 ticks.push(Tick { cause: Cause::Timer(place as u32), time });
@@ -44,7 +44,7 @@ impl Timers {
                 *due = Some(following(*schedule, now, &self.zone));
             }
         }
-        self.next = self.timers.iter().filter_map(|(_, due)| *due).min().unwrap_or(i64::MAX);
+        self.next = self.schedules.iter().filter_map(|(_, due)| *due).min().unwrap_or(i64::MAX);
         ticks.sort_by_key(|tick| tick.time);
         ticks
     }
@@ -110,13 +110,13 @@ mod tests {
         let mut timers = timers(Schedule::EverySeconds(60), &TimeZone::UTC);
         assert_eq!(timers.due(59 * SECOND), []);
         assert_eq!(timers.next(), 60 * SECOND);
-        let times = |ticks: Vec<crate::guest::Tick>| {
+        let seconds = |ticks: Vec<crate::guest::Tick>| {
             ticks.into_iter().map(|tick| tick.time / SECOND).collect::<Vec<_>>()
         };
-        assert_eq!(times(timers.due(60 * SECOND)), [60]);
-        assert!(times(timers.due(60 * SECOND)).is_empty());
-        assert_eq!(times(timers.due(1_000 * SECOND)), [960]);
-        assert!(times(timers.due(900 * SECOND)).is_empty());
+        assert_eq!(seconds(timers.due(60 * SECOND)), [60]);
+        assert!(seconds(timers.due(60 * SECOND)).is_empty());
+        assert_eq!(seconds(timers.due(1_000 * SECOND)), [960]);
+        assert!(seconds(timers.due(900 * SECOND)).is_empty());
     }
 
     #[test]

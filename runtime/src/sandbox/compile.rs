@@ -161,8 +161,7 @@ fn outcome(
         Some(signal) if signal == SIGXCPU || (signal == SIGKILL && !starved) => {
             Err(CompileError::Time { seconds, bytes })
         }
-        Some(_) if starved => Err(CompileError::Memory { memory_bytes, bytes }),
-        None if starved => Err(CompileError::Memory { memory_bytes, bytes }),
+        _ if starved => Err(CompileError::Memory { memory_bytes, bytes }),
         Some(signal) => Err(CompileError::Refused(format!(
             "the compiler was ended by signal {signal}: {}",
             clean(said.complaint.trim(), limit::MESSAGE_BYTES_MAX)

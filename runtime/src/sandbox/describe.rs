@@ -32,15 +32,8 @@ pub(super) fn module(said: records::Description) -> Checked<Description> {
     if let Role::Module { events, .. } = &role {
         unique("event", events.iter().map(|event| event.name.as_str()))?;
     }
-    common(
-        said.name,
-        said.version,
-        said.meaning,
-        said.options,
-        said.timers,
-        said.state_version,
-        role,
-    )
+    let face = Face { name: said.name, version: &said.version, meaning: &said.meaning };
+    common(face, said.options, said.timers, said.state_version, role)
 }
 
 /// The description of a listener.
@@ -58,21 +51,19 @@ pub(super) fn listener(said: events::Description) -> Checked<Description> {
             name("credential", text)
         })?,
     };
-    common(
-        said.name,
-        said.version,
-        said.meaning,
-        said.options,
-        said.timers,
-        said.state_version,
-        role,
-    )
+    let face = Face { name: said.name, version: &said.version, meaning: &said.meaning };
+    common(face, said.options, said.timers, said.state_version, role)
+}
+
+/// What a guest calls itself.
+struct Face<'a> {
+    name: String,
+    version: &'a str,
+    meaning: &'a str,
 }
 
 fn common(
-    said_name: String,
-    version: String,
-    meaning: String,
+    face: Face<'_>,
     options: Vec<types::OptionSchema>,
     timers: Vec<types::Timer>,
     state_version: u32,
@@ -83,9 +74,9 @@ fn common(
     let timers = list("timers", timers, limit::TIMERS_MAX, timer)?;
     unique("timer", timers.iter().map(|timer| timer.name.as_str()))?;
     Ok(Description {
-        name: name("guest", said_name)?,
-        version: clean(&version, limit::NAME_BYTES_MAX),
-        meaning: clean(&meaning, limit::MEANING_BYTES_MAX),
+        name: name("guest", face.name)?,
+        version: clean(face.version, limit::NAME_BYTES_MAX),
+        meaning: clean(face.meaning, limit::MEANING_BYTES_MAX),
         options,
         timers,
         state_version,

@@ -1,7 +1,7 @@
 //! The sandbox: a stranger's component in, one bounded call and one turn out.
 //!
-//! Only this room and `wit` know wasmtime. A component is looked at ([`inspect`]), compiled by a child ([`compile`]),
-//! found again in an authenticated cache ([`cache`]), linked against the contract alone, and instantiated in a store
+//! Only this room and `wit` know wasmtime. A component is looked at (`inspect`), compiled by a child (`compile`),
+//! found again in an authenticated cache (`cache`), linked against the contract alone, and instantiated in a store
 //! of its own for every restart. It must never know what records mean or where events go.
 
 mod cache;

@@ -312,6 +312,7 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
     use std::fs;
     use std::sync::atomic::AtomicBool;
 
@@ -324,9 +325,10 @@ mod tests {
     fn source(path: &str) -> Source {
         Source {
             name: "test".into(),
-            paths: vec![match path.contains(['*', '[']) {
-                true => SourcePath::Glob(path.into()),
-                false => SourcePath::File(path.into()),
+            paths: vec![if path.contains(['*', '[']) {
+                SourcePath::Glob(path.into())
+            } else {
+                SourcePath::File(path.into())
             }],
             framing: None,
             framing_text: "auto".into(),
@@ -340,9 +342,10 @@ mod tests {
     fn records_know_their_position() {
         let folder = std::env::temp_dir().join(format!("correlator-file-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
-        let lines: String = (0..20_000)
-            .map(|n| format!("Dec 10 06:55:46 host sshd[{n}]: message number {n}\n"))
-            .collect();
+        let mut lines = String::new();
+        for n in 0..20_000 {
+            let _ = writeln!(lines, "Dec 10 06:55:46 host sshd[{n}]: message number {n}");
+        }
         fs::write(folder.join("a.log"), &lines).expect("a log");
         let pattern = folder.join("*.log").display().to_string();
         let mut input = open(&source(&pattern)).expect("an input").remove(0);

@@ -246,6 +246,7 @@ pub fn target_names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// If it can't be made.
+#[must_use]
 pub fn target(name: &str) -> Option<Result<Vec<u8>>> {
     let long = format!("{}.csv", "x".repeat(10_000));
     let known = TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| *target);

@@ -190,6 +190,7 @@ pub const COLUMNS: &[Lie] = &[
 ];
 
 /// So many columns of different names.
+#[must_use]
 pub fn numbered(count: usize) -> Vec<Column> {
     (0..count).map(|place| Column::required(&format!("c{place}"), INTEGER)).collect()
 }
