@@ -2,14 +2,21 @@
 
 use std::fmt::Write;
 
+use correlator_frame::value::Kind;
 use serde_json::{Value, json};
 
 use super::load::load_one;
 use super::output::Output;
-use super::words::{bytes, setting};
+use super::words::bytes;
 use super::{Common, EXIT_WELL, Failed, summary};
-use crate::declaration::{Description, EventSchema, Interest, OptionSchema, Role, Schedule, Timer};
+use crate::declaration::{
+    Description, EventSchema, Interest, Literal, OptionSchema, Role, Schedule, Setting, Timer,
+};
 use crate::sandbox::Guest;
+use crate::stack::value::setting_text;
+
+/// Literals of a clause that people see.
+const LITERALS_SHOWN: usize = 8;
 
 /// What `inspect` understands.
 #[derive(clap::Args)]
@@ -114,7 +121,7 @@ fn interest_lines(text: &mut String, interest: &[Interest]) {
             parts.push(format!("severity {} or worse", severity.name()));
         }
         if !clause.literals.is_empty() {
-            parts.push(format!("one of {} literals in the message", clause.literals.len()));
+            parts.push(format!("the message {}", literals(&clause.literals)));
         }
         if !clause.fields.is_empty() {
             parts.push(format!("the fields {}", clause.fields.join(" and ")));
@@ -143,13 +150,35 @@ fn event_lines(text: &mut String, event: &EventSchema) {
     }
 }
 
+/// The first few literals of a clause; `--json` has them all.
+fn literals(literals: &[Literal]) -> String {
+    let shown = literals.iter().take(LITERALS_SHOWN).map(|literal| {
+        let how = if literal.at_start { "starts with" } else { "contains" };
+        format!("{how} {:?}", literal.text)
+    });
+    let mut text = shown.collect::<Vec<_>>().join(" or ");
+    if literals.len() > LITERALS_SHOWN {
+        let _ = write!(text, " or one of {} more", literals.len() - LITERALS_SHOWN);
+    }
+    text
+}
+
 fn option_lines(text: &mut String, option: &OptionSchema) {
-    let default = match &option.default {
-        Some(default) => format!("default {}", setting(default)),
-        None => "must be set".into(),
+    let mut facts = vec![option.kind.name().to_owned()];
+    let number = |number: i64| match option.kind {
+        Kind::Duration => setting_text(&Setting::Duration(number)),
+        _ => number.to_string(),
     };
-    let _ =
-        writeln!(text, "  {} ({}, {default}): {}", option.name, option.kind.name(), option.meaning);
+    facts.extend(option.at_least.map(|least| format!("at least {}", number(least))));
+    facts.extend(option.at_most.map(|most| format!("at most {}", number(most))));
+    if !option.choices.is_empty() {
+        facts.push(option.choices.join(" or "));
+    }
+    facts.push(match &option.default {
+        Some(default) => format!("default {}", setting_text(default)),
+        None => "must be set".into(),
+    });
+    let _ = writeln!(text, "  {} ({}): {}", option.name, facts.join(", "), option.meaning);
 }
 
 fn schedule(timer: &Timer) -> String {
