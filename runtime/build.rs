@@ -150,10 +150,14 @@ fn compile(root: &Path, target: &Path, guests: &[Guest]) -> Outcome<()> {
     Err("the bundled guests don't build: what the compiler says is below".into())
 }
 
-/// The compiler's flags for guests: vector instructions, and no folder of the builder's machine in
+/// The compiler's flags for guests: vector instructions, much inlining (every call and every loop
+/// of a metered guest costs a look at its meters), and no folder of the builder's machine in
 /// panic messages.
 fn flags(root: &Path) -> String {
-    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    let mut flags = vec![
+        "-Ctarget-feature=+simd128".to_owned(),
+        "-Cllvm-args=-inline-threshold=800".to_owned(),
+    ];
     flags.push(format!("--remap-path-prefix={}=correlator", root.display()));
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
     if let Some(cargo) = env::var_os("CARGO_HOME").map(PathBuf::from).or(home) {

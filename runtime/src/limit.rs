@@ -103,7 +103,7 @@ pub const WORKER_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
 /// Fuel that a guest burns before its state is saved, at least.
 pub const FUEL_BETWEEN_SAVINGS: u64 = 2_000_000;
 /// How much more fuel a guest's work must burn than saving its state did before it is saved again.
-pub const WORK_PER_SAVING: u64 = 20;
+pub const WORK_PER_SAVING: u64 = 50;
 
 // What listeners ask for.
 

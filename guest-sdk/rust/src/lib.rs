@@ -18,7 +18,7 @@
 //! - [`keep`]: windows, expiring state and transactions, all bounded
 //! - [`state`], [`instance`]: saving, and guests at work
 //! - [`testing`]: samples, expected events, and the test that cuts them (not in wasm)
-//! - `bindings`, `export`: the canonical ABI (the latter only in wasm)
+//! - `memory`, `bindings`, `export`: quick comparisons, and the canonical ABI (all but `bindings` only in wasm)
 
 extern crate self as correlator_sdk;
 
@@ -55,6 +55,9 @@ pub mod keep;
 pub mod state;
 
 pub mod instance;
+
+#[cfg(target_arch = "wasm32")]
+mod memory;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

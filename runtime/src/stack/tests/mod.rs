@@ -1,7 +1,7 @@
 //! Stacks and what is said about them, with made-up guests.
 
-mod file;
 mod documents;
+mod file;
 mod flags;
 mod good;
 mod guests;
