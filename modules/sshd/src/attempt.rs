@@ -69,14 +69,37 @@ impl Attempt {
     /// Whether this can't be the connection of `who`, whom sshd itself tells: its process id was used again.
     #[inline]
     pub fn is_other(&self, who: &Who<'_>) -> bool {
-        let addr_differs = !same(self.addr(), who.peer.addr);
         let port_differs = self.port != 0 && who.peer.port != 0 && self.port != who.peer.port;
-        self.told && !who.peer.addr.is_empty() && (addr_differs || port_differs)
+        let known = self.told && !who.peer.addr.is_empty();
+        (known && port_differs) || self.is_elsewhere(who.peer.addr, true)
     }
 
-    /// Whether PAM's `who` can't be the account of this attempt.
+    /// Whether this can't be the connection of `who`, whom PAM or a list of users tells.
+    #[inline]
+    pub fn is_other_by_name(&self, who: &Who<'_>) -> bool {
+        self.is_elsewhere(who.peer.addr, false)
+    }
+
+    /// Whether the connection comes from elsewhere. Where sshd tells the address, PAM may tell the host's name: these
+    /// two can't be compared.
+    #[inline]
+    fn is_elsewhere(&self, addr: &[u8], told: bool) -> bool {
+        let known = self.addr();
+        if known.is_empty() || addr.is_empty() || same(known, addr) {
+            return false;
+        }
+        self.told == told || (is_numeric(known) && is_numeric(addr))
+    }
+
+    /// Whether `who` can't be the account of this attempt. sshd escapes what PAM writes as it is, so some names can't
+    /// be compared.
+    #[inline]
     pub fn is_other_user(&self, who: &Who<'_>) -> bool {
-        !self.user().is_empty() && !who.user.is_empty() && self.user() != who.user
+        let known = self.user();
+        if known.is_empty() || who.user.is_empty() || same(known, who.user) {
+            return false;
+        }
+        is_plain(known) && is_plain(who.user)
     }
 
     /// Takes over what a message tells. `told` is whether sshd tells the address as it is.
@@ -159,4 +182,14 @@ impl Attempt {
         self.overdue = self.overdue.saturating_add(count);
         count
     }
+}
+
+/// Whether an address is one, and not a host's name.
+fn is_numeric(addr: &[u8]) -> bool {
+    addr.contains(&b':') || addr.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+}
+
+/// Whether a name reads the same wherever it is logged.
+fn is_plain(user: &[u8]) -> bool {
+    user.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#')
 }

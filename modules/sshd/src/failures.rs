@@ -4,8 +4,12 @@
 //! and what is late still counts if it lies in it. Nothing is forgotten because another host's clock runs ahead.
 //! An attacker decides how many addresses and failures there are, so both are bounded.
 
-use correlator_sdk::keep::{Expiring, Window};
+use core::hash::{Hash, Hasher};
+
+use correlator_sdk::keep::{Expiring, Lookup, Window};
 use correlator_sdk::prelude::*;
+
+use crate::bytes::same;
 
 /// How many addresses are kept; the one that is quiet longest goes first.
 pub const ADDRESSES_MAX: usize = 32_768;
@@ -19,10 +23,50 @@ pub const FAILURES_TOTAL_MAX: usize = 524_288;
 /// How far the clocks of hosts may lie apart: so much longer an address is kept.
 const CLOCK_SLACK: Duration = Duration::from_hours(1);
 
+/// An address as a key: hashed and compared in words, because every failure is looked up by it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Address(BString);
+
+/// An [`Address`], borrowed.
+struct AddressRef<'a>(&'a [u8]);
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        AddressRef(&self.0).hash(state);
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.0, &other.0)
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for AddressRef<'_> {
+    // It is the only part of its key, so nothing needs to tell where it ends.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.0);
+    }
+}
+
+impl Lookup<Address> for AddressRef<'_> {
+    #[inline]
+    fn is(&self, key: &Address) -> bool {
+        same(self.0, &key.0)
+    }
+
+    fn to_key(&self) -> Address {
+        Address(self.0.into())
+    }
+}
+
 /// Failures by address.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Failures {
-    windows: Expiring<BString, Window>,
+    windows: Expiring<Address, Window>,
     total: usize,
     evicted: u64,
 }
@@ -41,7 +85,8 @@ impl Failures {
             self.make_room(addr);
         }
         let until = time + span + CLOCK_SLACK;
-        let window = self.windows.entry(addr, until, || Window::with_capacity(FAILURES_MAX));
+        let window =
+            self.windows.entry(&AddressRef(addr), until, || Window::with_capacity(FAILURES_MAX));
         let before = window.len();
         let mut failures = 0;
         for _ in 0..count.min(FAILURES_MAX as u32) {
@@ -53,7 +98,7 @@ impl Failures {
 
     /// Forgets the failures of an address.
     pub fn clear(&mut self, addr: &BStr) {
-        if let Some(window) = self.windows.remove(addr) {
+        if let Some(window) = self.windows.remove(&AddressRef(addr)) {
             self.total -= window.len();
         }
     }
@@ -71,7 +116,8 @@ impl Failures {
     }
 
     fn make_room(&mut self, addr: &BStr) {
-        let mut crowded = self.windows.len() >= ADDRESSES_MAX && !self.windows.contains(addr);
+        let mut crowded =
+            self.windows.len() >= ADDRESSES_MAX && !self.windows.contains(&AddressRef(addr));
         while crowded || self.total >= FAILURES_TOTAL_MAX {
             let Some((_, window)) = self.windows.pop_expired(Time::MAX) else { return };
             self.total -= window.len();

@@ -58,11 +58,11 @@ pub enum Kind {
 }
 
 /// Names under which sshd writes. Since OpenSSH 9.8 each session is a program of its own; some old systems name the
-/// PAM module in place of the process's rest.
-pub const PROGRAMS: [&str; 4] = ["sshd", "sshd-session", "sshd-auth", "sshd(pam_unix)"];
+/// PAM module in place of the process's rest, and metalog puts brackets around all names.
+pub const PROGRAMS: [&str; 5] = ["sshd", "sshd-session", "sshd-auth", "sshd(pam_unix)", "[sshd]"];
 
 /// Beginnings of messages. Where one is the beginning of another, the longer one comes first and counts.
-pub const STARTS: [(&str, Kind); 48] = [
+pub const STARTS: [(&str, Kind); 51] = [
     ("Failed password for ", Kind::FailedPassword),
     ("Failed ", Kind::Failed),
     ("Invalid user ", Kind::Invalid),
@@ -104,8 +104,11 @@ pub const STARTS: [(&str, Kind); 48] = [
     ("banner exchange: Connection from ", Kind::Probe),
     ("error: kex_exchange_identification: ", Kind::Probe),
     ("kex_exchange_identification: ", Kind::Probe),
-    ("Unable to negotiate with ", Kind::Probe),
-    ("fatal: Unable to negotiate with ", Kind::Probe),
+    ("Unable to negotiate ", Kind::Probe),
+    ("fatal: Unable to negotiate ", Kind::Probe),
+    ("no matching ", Kind::Probe),
+    ("fatal: no matching ", Kind::Probe),
+    ("refused connect from ", Kind::Probe),
     ("error: Protocol major versions differ for ", Kind::Probe),
     ("Protocol major versions differ for ", Kind::Probe),
     ("scanned from ", Kind::Probe),
@@ -115,6 +118,9 @@ pub const STARTS: [(&str, Kind); 48] = [
 
 /// What an older syslog daemon writes in place of repetitions. It names no program, so any program may bring it.
 pub const LAST_REPEATED: &str = "last message repeated ";
+
+/// How metalog names the program where no colon follows: the record then has none, and this begins its message.
+pub const BRACKETED: &str = "[sshd] ";
 
 /// What the failure of any PAM module says after the module's name; those of `pam_unix` among them.
 pub const PAM_FAILURE: &str = "(sshd:auth): authentication failure; ";

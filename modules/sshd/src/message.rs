@@ -4,7 +4,7 @@
 //! matter, and trusts nothing that a client may have chosen. It must never know what was said before: that is the
 //! machine's business.
 
-use crate::bytes::without_end;
+use crate::bytes::{same, without_end};
 use crate::literals::{Kind, SEPARATOR, STARTS};
 use crate::peer::{Peer, Who, number};
 
@@ -107,8 +107,7 @@ pub fn read(kind: Kind, rest: &[u8], separator: Option<usize>) -> Option<Message
     let (rest, preauth) = stage(rest);
     Some(match kind {
         Kind::FailedPassword => {
-            let (head, _) = detailed(rest, separator)?;
-            Message::Failed { method: Method::Guess, who: Who::from(head)? }
+            Message::Failed { method: Method::Guess, who: failed_password(rest, separator)? }
         }
         Kind::Failed => {
             let (method, who, _) = attempt(rest, separator)?;
@@ -143,6 +142,14 @@ pub fn read(kind: Kind, rest: &[u8], separator: Option<usize>) -> Option<Message
     })
 }
 
+/// Reads `WHO from A port P ssh2` behind `Failed password for `.
+#[inline]
+pub fn failed_password(rest: &[u8], separator: Option<usize>) -> Option<Who<'_>> {
+    let (rest, _) = stage(rest);
+    let (head, _) = detailed(rest, separator)?;
+    Who::from(head)
+}
+
 /// Reads `message repeated N times: [ MESSAGE]` without its beginning into N and the message.
 pub fn repeated(rest: &[u8]) -> Option<(u32, &[u8])> {
     let count = number(until(rest, b" ")?)?;
@@ -165,10 +172,10 @@ pub fn pam_failed<'a>(module: &'a [u8], rest: &'a [u8]) -> Option<Message<'a>> {
     // Nearly all of them; the rest of the fields is only searched where one of these differs.
     const COMMON: &[u8] = b"logname= uid=0 euid=0 tty=ssh ruser= rhost=";
     let (rest, _) = stage(rest);
-    let (mut user, rest) = match rest.strip_prefix(COMMON) {
-        Some(rest) => (&b""[..], rest),
+    let (mut user, rest) = match rest.split_at_checked(COMMON.len()) {
+        Some((head, rest)) if same(head, COMMON) => (&b""[..], rest),
         // The first `rhost=` is PAM's own: what the client chose comes after it.
-        None => (
+        _ => (
             find(rest, b"ruser=").map_or(&b""[..], |place| first_word(&rest[place + 6..])),
             &rest[find(rest, b"rhost=")? + 6..],
         ),
@@ -178,7 +185,7 @@ pub fn pam_failed<'a>(module: &'a [u8], rest: &'a [u8]) -> Option<Message<'a>> {
     if let Some(name) = tail.strip_prefix(b"user=") {
         user = name;
     }
-    let peer = if addr.is_empty() { Peer::default() } else { Peer::whole(addr)? };
+    let peer = Peer::portless(addr);
     Some(Message::PamFailed { module, who: Who { user, invalid: false, peer } })
 }
 
@@ -233,9 +240,10 @@ fn method_of(name: &[u8]) -> Method {
     }
 }
 
-/// Reads `U[ from A] not allowed because REASON`.
+/// Reads `U[ from A] not allowed because REASON`. A reason holds no such words, but a name may.
 fn not_allowed(rest: &[u8]) -> Option<Who<'_>> {
-    let head = until(rest, b" not allowed because ")?;
+    const BECAUSE: &[u8] = b" not allowed because ";
+    let head = &rest[..rest.windows(BECAUSE.len()).rposition(|window| window == BECAUSE)?];
     let who = Who::from(head).unwrap_or(Who { user: head, ..Who::default() });
     Some(Who { invalid: true, ..who })
 }
@@ -250,9 +258,9 @@ fn pam_error(rest: &[u8]) -> Option<Who<'_>> {
     Who::from(via.unwrap_or(rest))
 }
 
-/// Reads `[WHO] A port P: REASON`.
+/// Reads `[from ][WHO] A port P: REASON`.
 fn disconnecting(rest: &[u8], preauth: bool) -> Option<End<'_>> {
-    let (who, reason) = until_reason(rest)?;
+    let (who, reason) = until_reason(rest.strip_prefix(b"from ").unwrap_or(rest))?;
     Some(End { gave_up: is_failure(reason), ..whose(who, preauth)? })
 }
 

@@ -4,10 +4,10 @@ use correlator_sdk::prelude::*;
 
 use crate::events::{AttemptsExceeded, Login, LoginFailed, SessionStarted, Statistics};
 use crate::literals::{
-    BROKEN_CONNECTION, Kind, LAST_REPEATED, PAM_FAILURE, PROGRAMS, SEPARATOR, STARTS,
+    BRACKETED, BROKEN_CONNECTION, Kind, LAST_REPEATED, PAM_FAILURE, PROGRAMS, SEPARATOR, STARTS,
 };
 use crate::machine::{Machine, Origin, Work};
-use crate::message::{self, Message, find};
+use crate::message::{self, Message, Method, find};
 use crate::options::Options;
 
 /// The places of the literals in the interest, after the beginnings.
@@ -15,6 +15,7 @@ const PAM_FAILURE_PLACE: usize = STARTS.len();
 const BROKEN_PLACE: usize = PAM_FAILURE_PLACE + 1;
 const SEPARATOR_PLACE: usize = BROKEN_PLACE + 1;
 const LAST_REPEATED_PLACE: usize = SEPARATOR_PLACE + 1;
+const BRACKETED_PLACE: usize = LAST_REPEATED_PLACE + 1;
 
 const STATISTICS: &str = "statistics";
 const EXPIRY: &str = "expiry";
@@ -38,7 +39,7 @@ impl Module for Sshd {
         let meaning = "logins, failed logins and attacks on OpenSSH";
         Description::new("sshd", env!("CARGO_PKG_VERSION"), meaning)
             .interest(sshd)
-            .interest(Interest::any().starts_with(LAST_REPEATED))
+            .interest(Interest::any().starts_with_any(&[LAST_REPEATED, BRACKETED]))
             .event::<Login>()
             .event::<SessionStarted>()
             .event::<LoginFailed>()
@@ -93,6 +94,13 @@ fn hear(work: &mut Work<'_>, record: Record<'_>, origin: Origin<'_>) -> Result<(
             let separator = hits.find(|hit| hit.literal == SEPARATOR_PLACE);
             let start = record.message().len() - hit.rest.len();
             let separator = separator.and_then(|hit| hit.before.len().checked_sub(start));
+            // Under attack this is the most frequent line of all: it takes the short way.
+            if *kind == Kind::FailedPassword {
+                return match message::failed_password(hit.rest, separator) {
+                    Some(who) => work.failed(&origin, Method::Guess, &who),
+                    None => Ok(()),
+                };
+            }
             match message::read(*kind, hit.rest, separator) {
                 Some(message) => work.hear(&origin, &message),
                 None => Ok(()),
@@ -114,7 +122,17 @@ fn hear_within(
             None => Ok(()),
         };
     }
-    match within(record.message()) {
+    if hit.literal == BRACKETED_PLACE {
+        // What names a program says this in its own name, whatever it quotes.
+        let bare = record.program().is_empty();
+        return if bare { hear_unsearched(work, hit.rest, origin) } else { Ok(()) };
+    }
+    let message = if hit.literal == PAM_FAILURE_PLACE {
+        pam_failed(hit.before, hit.rest)
+    } else {
+        broken(record.message())
+    };
+    match message {
         Some(message) => work.hear(&origin, &message),
         None => Ok(()),
     }
@@ -127,7 +145,10 @@ fn hear_unsearched(work: &mut Work<'_>, text: &[u8], origin: Origin<'_>) -> Resu
             let rest = &text[length..];
             message::read(kind, rest, find(rest, SEPARATOR.as_bytes()))
         }
-        None => within(text),
+        None => match find(text, PAM_FAILURE.as_bytes()) {
+            Some(place) => pam_failed(&text[..place], &text[place + PAM_FAILURE.len()..]),
+            None => broken(text),
+        },
     };
     match message {
         Some(message) => work.hear(&origin, &message),
@@ -135,13 +156,18 @@ fn hear_unsearched(work: &mut Work<'_>, text: &[u8], origin: Origin<'_>) -> Resu
     }
 }
 
-/// Reads a message whose beginning is the name of a PAM module or of a function.
-fn within(text: &[u8]) -> Option<Message<'_>> {
-    if let Some(place) = find(text, PAM_FAILURE.as_bytes()) {
-        let module = text[..place].strip_prefix(b"pam_")?;
-        let named = !module.contains(&b' ');
-        return message::pam_failed(module, &text[place + PAM_FAILURE.len()..]).filter(|_| named);
+/// Reads a PAM module's failure from what stands before and behind [`PAM_FAILURE`].
+#[inline]
+fn pam_failed<'a>(before: &'a [u8], rest: &'a [u8]) -> Option<Message<'a>> {
+    let module = before.strip_prefix(b"pam_")?;
+    if module.contains(&b' ') {
+        return None;
     }
+    message::pam_failed(module, rest)
+}
+
+/// Reads a message whose beginning is the name of the function that noticed that a connection broke.
+fn broken(text: &[u8]) -> Option<Message<'_>> {
     let place = find(text, BROKEN_CONNECTION.as_bytes())?;
     let name = text[..place].strip_prefix(b"fatal: ").unwrap_or(&text[..place]);
     let rest = &text[place + BROKEN_CONNECTION.len()..];

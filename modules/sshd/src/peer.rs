@@ -50,6 +50,12 @@ impl<'a> Peer<'a> {
         (!addr.is_empty()).then_some((head, Self { addr: address(addr), port }))
     }
 
+    /// Takes all of `ADDRESS`, which may be empty and holds no space.
+    #[inline]
+    pub fn portless(addr: &'a [u8]) -> Self {
+        Self { addr: address(addr), port: 0 }
+    }
+
     /// Reads all of `ADDRESS[ port PORT]`.
     pub fn whole(text: &'a [u8]) -> Option<Self> {
         let (head, peer) = Self::at_end(text)?;

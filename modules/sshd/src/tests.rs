@@ -114,6 +114,57 @@ fn ends_begin_nothing() {
 }
 
 #[test]
+fn an_accepted_login_proves_one_account() {
+    let of = |user: &str| NOTED.replace("user=kim", &format!("user={user}"));
+    let accepted = "2 1 Accepted password for kim from 192.0.2.7 port 9 ssh2";
+    let closed = "3 1 Connection closed by 192.0.2.7 port 9";
+    let login = "login kim password 192.0.2.7 9 0 0:00:01";
+    let lee = of("lee");
+    let lines = [&format!("0 1 {lee}"), &format!("1 1 {lee}"), accepted, closed];
+    check(5, &lines, &["login_failed lee 192.0.2.7 2", login]);
+    // sshd escapes what PAM writes as it is: these are the same account.
+    let domain = of(r"CORP\kim");
+    let accepted = r"2 1 Accepted password for CORP\\kim from 192.0.2.7 port 9 ssh2";
+    let login = r"login CORP\\kim password 192.0.2.7 9 0 0:00:01";
+    check(5, &[&format!("0 1 {domain}"), accepted, closed], &[login]);
+}
+
+#[test]
+fn names_and_addresses_of_pam_tell_connections_apart() {
+    let error = |second: u8, addr: &str| {
+        format!("{second} 1 error: PAM: Authentication failure for kim from {addr}")
+    };
+    let both = |one: &str, other: &str| {
+        let lines = [error(0, one), error(1, other), String::from("2 1 fatal: Write failed: x")];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        events(5, &log(&lines)).len()
+    };
+    assert_eq!(both("192.0.2.7", "192.0.2.7"), 1);
+    assert_eq!(both("192.0.2.7", "192.0.2.8"), 2);
+    assert_eq!(both("host.example.net", "2001:db8::7"), 2);
+    // Once sshd has told the address, a name of PAM's may be the same host.
+    let told = ["0 1 Failed password for kim from 192.0.2.7 port 9 ssh2"];
+    let end = format!("9 1 {CLOSED}");
+    let name = error(1, "host.example.net");
+    check(5, &[told[0], &name, &end], &["login_failed kim 192.0.2.7 9 2"]);
+    let other = error(1, "192.0.2.8");
+    let end = "9 1 fatal: Write failed: x";
+    let two = ["login_failed kim 192.0.2.7 9 1", "login_failed kim 192.0.2.8 1"];
+    check(5, &[told[0], &other, end], &two);
+    check(5, &[&other, &told[0].replace("0 1", "2 1"), end], &[two[1], two[0]]);
+}
+
+#[test]
+fn who_gives_up_without_an_address_waits_for_one() {
+    let gave_up = "0 1 Disconnecting: Too many authentication failures for kim [preauth]";
+    let closed = "1 1 Connection closed by 192.0.2.7 [preauth]";
+    check(5, &[gave_up, closed], &["login_failed kim 192.0.2.7 1"]);
+    check(5, &[gave_up, "1 2 Connection closed by 192.0.2.7 [preauth]"], &[]);
+    let locked = "0 1 User kim not allowed because account is locked";
+    check(5, &[locked, gave_up, closed], &["login_failed kim 192.0.2.7 1"]);
+}
+
+#[test]
 fn a_session_is_found_by_its_peer() {
     let lines = [
         "0 1 Accepted password for kim from 192.0.2.7 port 9 ssh2",

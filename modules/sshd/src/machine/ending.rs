@@ -20,7 +20,9 @@ impl Work<'_> {
         let who = &accepted.who;
         let Some(key) = origin.key(who.peer) else { return Ok(()) };
         self.settle_sessions(origin.time - CLOSING_WAIT)?;
-        if self.machine.attempt(key).is_some_and(|attempt| attempt.is_other(who)) {
+        // Who gets in with one account has not thereby proved that another is theirs.
+        let other = |attempt: &Attempt| attempt.is_other(who) || attempt.is_other_user(who);
+        if self.machine.attempt(key).is_some_and(other) {
             self.end_attempt(origin, key)?;
         }
         // What a module noted and the next one accepted was no failure; the same of a process of PAM's own.
@@ -108,6 +110,9 @@ impl Work<'_> {
         {
             attempt.learn_rest(&end.who);
             attempt.refused |= end.gave_up;
+            if end.gave_up && attempt.addr().is_empty() {
+                return Ok(());
+            }
             return self.end_attempt(origin, key);
         }
         if !end.preauth {
@@ -134,18 +139,22 @@ impl Work<'_> {
         let named = matches!(end.stage, Stage::Authenticating | Stage::Invalid);
         let failed =
             end.gave_up || end.stage == Stage::Invalid || (named && self.options.count_abandoned);
-        if failed && !end.who.peer.addr.is_empty() {
+        let peer = end.who.peer;
+        // Old versions give up without an address; some follow with a line that has it. New versions follow the
+        // client's farewell with a line that names the user.
+        let nowhere = end.gave_up && peer.addr.is_empty();
+        if nowhere || (failed && !peer.addr.is_empty()) {
             let mut attempt = Attempt::default();
             attempt.learn(&end.who, true);
             attempt.refused = true;
-            // New versions follow the client's farewell with a line that names the user.
-            if end.farewell && end.preauth && end.who.peer.port != 0 {
+            if nowhere || (end.farewell && end.preauth && peer.port != 0) {
                 *self.attempt(origin, key, &end.who)? = attempt;
                 return Ok(());
             }
             return self.fail_attempt(origin, key, attempt);
         }
-        if named || (end.preauth && !end.farewell) {
+        let last_word = !end.farewell || peer.port == 0;
+        if named || (end.preauth && last_word) {
             self.count_probe(origin, key);
         }
         Ok(())

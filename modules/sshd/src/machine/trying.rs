@@ -11,7 +11,7 @@ use crate::peer::{Peer, Who};
 impl Work<'_> {
     /// `Failed METHOD for ...`
     #[inline]
-    pub(super) fn failed(
+    pub fn failed(
         &mut self,
         origin: &Origin<'_>,
         method: Method,
@@ -51,8 +51,8 @@ impl Work<'_> {
     /// `error: PAM: REASON for ...`
     pub(super) fn pam_error(&mut self, origin: &Origin<'_>, who: &Who<'_>) -> Result<(), Error> {
         let Some(key) = origin.key(who.peer) else { return Ok(()) };
-        let named = Who { peer: Peer::default(), ..*who };
-        let attempt = self.attempt(origin, key, &named)?;
+        let other = self.machine.attempt(key).map(|attempt| attempt.is_other_by_name(who));
+        let attempt = self.attempt_unless(origin, key, other)?;
         attempt.learn(who, false);
         let alone = !attempt.is_noted_only();
         let count = attempt.fail_by_pam(origin.count);
@@ -76,8 +76,8 @@ impl Work<'_> {
     /// `User ... not allowed because ...`
     pub(super) fn refused(&mut self, origin: &Origin<'_>, who: &Who<'_>) -> Result<(), Error> {
         let Some(key) = origin.key(who.peer) else { return Ok(()) };
-        let named = Who { peer: Peer::default(), ..*who };
-        self.attempt(origin, key, &named)?.learn(who, false);
+        let other = self.machine.attempt(key).map(|attempt| attempt.is_other_by_name(who));
+        self.attempt_unless(origin, key, other)?.learn(who, false);
         Ok(())
     }
 
@@ -90,11 +90,10 @@ impl Work<'_> {
     ) -> Result<(), Error> {
         self.settle_notes(origin.time - NOTES_WAIT)?;
         let Some(key) = origin.key(who.peer) else { return Ok(()) };
-        if self.machine.attempt(key).is_some_and(|attempt| attempt.is_other_user(who)) {
-            self.end_attempt(origin, key)?;
-        }
-        let named = Who { peer: Peer::default(), ..*who };
-        let attempt = self.attempt(origin, key, &named)?;
+        let known = self.machine.attempt(key);
+        let other =
+            known.map(|attempt| attempt.is_other_by_name(who) || attempt.is_other_user(who));
+        let attempt = self.attempt_unless(origin, key, other)?;
         attempt.learn(who, false);
         attempt.note(module, origin.count);
         if self.machine.notes.len() >= NOTES_MAX {
@@ -130,7 +129,19 @@ impl Work<'_> {
         key: Key,
         who: &Who<'_>,
     ) -> Result<&mut Attempt, Error> {
-        match self.machine.attempt(key).map(|attempt| attempt.is_other(who)) {
+        let other = self.machine.attempt(key).map(|attempt| attempt.is_other(who));
+        self.attempt_unless(origin, key, other)
+    }
+
+    /// The attempt of a process, or a new one if there is none or it is known to be another.
+    #[inline]
+    fn attempt_unless(
+        &mut self,
+        origin: &Origin<'_>,
+        key: Key,
+        other: Option<bool>,
+    ) -> Result<&mut Attempt, Error> {
+        match other {
             Some(false) => {}
             Some(true) => {
                 self.end_attempt(origin, key)?;

@@ -156,6 +156,11 @@ fn refusals() {
         "fatal: Access denied for user kim by PAM account configuration [preauth]",
         Some(Message::Denied { user: b"kim" }),
     );
+    refused(
+        "User kim from 203.0.113.1 not allowed because x from 192.0.2.7 not allowed because not \
+         listed in AllowUsers",
+        who("kim from 203.0.113.1 not allowed because x", true, "192.0.2.7", 0),
+    );
     check("User child is on pid 4711", None);
 }
 
@@ -256,6 +261,10 @@ fn ends() {
         End { stage: Stage::Invalid, who: Who { invalid: true, ..kim.who }, ..gave_up },
     );
     ended(
+        "Disconnecting from authenticating user kim 2001:db8:: port 4711: Too many authentication failures [preauth]",
+        gave_up,
+    );
+    ended(
         "Disconnecting: Too many authentication failures for kim [preauth]",
         End { who: who("kim", false, "", 0), ..gave_up },
     );
@@ -311,7 +320,15 @@ fn the_rest() {
     let connected = Some(Message::Connected(peer));
     check("Connection from 192.0.2.7 port 9 on 198.51.100.1 port 22", connected);
     check("Connection from 192.0.2.7 port 9", connected);
-    check("Did not receive identification string from 192.0.2.7 port 9", Some(Message::Probe));
+    for text in [
+        "Did not receive identification string from 192.0.2.7 port 9",
+        "Unable to negotiate with 192.0.2.7 port 9: no matching cipher found. Their offer: x",
+        "fatal: Unable to negotiate a key exchange method [preauth]",
+        "fatal: no matching mac found: client x server y [preauth]",
+        "refused connect from host.example.net (192.0.2.7)",
+    ] {
+        check(text, Some(Message::Probe));
+    }
     check("Server listening on 0.0.0.0 port 22.", None);
     assert_eq!(repeated(b"5 times: [ Failed x]"), Some((5, &b"Failed x"[..])));
     assert_eq!(repeated(b"5 times"), None);
