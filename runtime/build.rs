@@ -156,7 +156,7 @@ fn compile(root: &Path, target: &Path, guests: &[Guest]) -> Outcome<()> {
 fn flags(root: &Path) -> String {
     let mut flags = vec![
         "-Ctarget-feature=+simd128".to_owned(),
-        "-Cllvm-args=-inline-threshold=800".to_owned(),
+        "-Cllvm-args=-inline-threshold=3000".to_owned(),
     ];
     flags.push(format!("--remap-path-prefix={}=correlator", root.display()));
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));

@@ -260,8 +260,8 @@ const DAY: u64 = 86_400 * SECOND;
 const FUEL_MAX: u64 = 1_000_000_000_000_000;
 
 // Fuel burns at some ten units a nanosecond. Measured on honest guests, a record costs 4,000 (compiled), 10,000 (Python),
-// 27,000 (SpiderMonkey), 364,000 (QuickJS, byte by byte); with the defaults a full batch of 1,024 records and 1 MiB has
-// four milliards of units, so a hostile turn ends after half a second, or by the clock after two.
+// 27,000 (SpiderMonkey), 364,000 (QuickJS, byte by byte); with the defaults a full batch of 2,048 records and 1 MiB has
+// five milliards of units, so a hostile turn ends after half a second, or by the clock after two.
 limits! {
     /// Fuel of every call, whatever it is handed.
     fuel_per_turn "fuel_per_turn": u64, Count, 1_000_000_000, 1_000_000 => FUEL_MAX;
@@ -296,7 +296,7 @@ limits! {
     /// Size of the component's file.
     component_bytes "component_bytes": usize, Bytes, 64 * MIB, 8 => GIB;
     /// Records, or events, that one call is handed at the most.
-    batch_records "batch_records": usize, Count, 1_024, 1 => 65_536;
+    batch_records "batch_records": usize, Count, 2_048, 1 => 65_536;
     /// Bytes that one call is handed at the most.
     batch_bytes "batch_bytes": usize, Bytes, MIB, 4 * KIB => 64 * MIB;
     /// Batches that wait for the guest before its sources wait too.
@@ -367,7 +367,7 @@ mod tests {
     fn honest_guests_get_enough() {
         let limits = Limits::default();
         // QuickJS that loops over bytes, a full batch; twice what was measured.
-        assert!(limits.fuel(1_024, 1_024 * 110) > 2 * 1_024 * 364_000);
+        assert!(limits.fuel(2_048, 2_048 * 110) > 2 * 2_048 * 364_000);
         // Python: 15 CPU-seconds for 18 MB were measured. SpiderMonkey needs 96 MiB to run in.
         assert!(limits.compile_seconds(18 << 20) >= 2 * 15);
         assert!(limits.memory_bytes >= 96 << 20);
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn hostile_turns_get_little() {
         let limits = Limits::default();
-        let seconds_at_ten_a_nanosecond = limits.fuel(1_024, 1 << 20) / 10_000_000_000;
+        let seconds_at_ten_a_nanosecond = limits.fuel(2_048, 1 << 20) / 10_000_000_000;
         assert_eq!(seconds_at_ten_a_nanosecond, 0);
         assert!(limits.compile_seconds(79_000) <= 6);
     }

@@ -18,7 +18,8 @@
 //! - [`keep`]: windows, expiring state and transactions, all bounded
 //! - [`state`], [`instance`]: saving, and guests at work
 //! - [`testing`]: samples, expected events, and the test that cuts them (not in wasm)
-//! - `memory`, `bindings`, `export`: quick comparisons, and the canonical ABI (all but `bindings` only in wasm)
+//! - `allocator`, `memory`, `bindings`, `export`: small pieces, quick comparisons, and the canonical ABI (all but
+//!   `bindings` only in wasm)
 
 extern crate self as correlator_sdk;
 
@@ -55,6 +56,9 @@ pub mod keep;
 pub mod state;
 
 pub mod instance;
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
 
 #[cfg(target_arch = "wasm32")]
 mod memory;
