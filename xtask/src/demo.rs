@@ -28,7 +28,7 @@ what to try next:
   correlator run --module sshd --listener log --file /var/log/auth.log
                                                    the same on a log of yours
   docs/stacks.md                                   the same as a file, with every option
-  docs/writing-a-module.md                         a rule of your own in an evening
+  docs/writing-a-module.md                         a rule of your own in a quarter of an hour
 ";
 
 /// `cargo xtask demo`.

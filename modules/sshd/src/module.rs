@@ -36,7 +36,7 @@ impl Module for Sshd {
             BROKEN_CONNECTION,
             SEPARATOR,
         ]);
-        let meaning = "logins, failed logins and attacks on OpenSSH";
+        let meaning = "Logins, failed logins and attacks on OpenSSH";
         Description::new("sshd", env!("CARGO_PKG_VERSION"), meaning)
             .interest(sshd)
             .interest(Interest::any().starts_with_any(&[LAST_REPEATED, BRACKETED]))
