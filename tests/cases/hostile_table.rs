@@ -73,7 +73,7 @@ pub const AMOUNTS: &[Case] = &[
     Case {
         guest: "event-stream",
         must: Lose("events_per_minute"),
-        flags: &["--limit", "event-stream.events_per_minute=100"],
+        flags: &["--limit", "event-stream.events_per_minute=5"],
     },
     case("log-flood", Lose("log")),
     case("log-long", Work),

@@ -71,7 +71,7 @@ pub(super) fn run(
     let progress = Progress::default();
     let done = AtomicBool::new(false);
     let report = thread::scope(|scope| {
-        if output.is_watched() {
+        if output.is_watched() && !prints_to_terminal(&stack) {
             scope.spawn(|| watch(&progress, bytes_total, &done));
         }
         let report = pipeline::run(plan(&stack, guests, inputs), &progress, &stop);
@@ -109,6 +109,13 @@ fn inputs(stack: &Stack) -> Result<Vec<Input>, Failed> {
         inputs.extend(source::open(source).map_err(|error| Failed::new(EXIT_MACHINE, error))?);
     }
     Ok(inputs)
+}
+
+/// Whether a listener's lines come to the terminal, where a picture of the progress would be in their way.
+fn prints_to_terminal(stack: &Stack) -> bool {
+    let prints = |grant: &Grant| matches!(grant, Grant::Log(_));
+    let mut listeners = stack.listeners.iter();
+    std::io::stdout().is_terminal() && listeners.any(|it| it.grants.iter().any(prints))
 }
 
 /// Wires the stack's instances to their guests.

@@ -129,7 +129,8 @@ fn run(head: &mut Head, until: i64, router: &mut Router) {
         }
         first = false;
         let raw = head.frame.index[head.next * STRIDE] as usize;
-        let place = Place { source: head.input.id, position: head.input.position(raw) };
+        let position = head.input.position(raw);
+        let place = Place { source: head.input.id, position, time: head.time() };
         router.route(&head.frame, head.next, place);
         head.next += 1;
     }

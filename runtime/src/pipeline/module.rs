@@ -17,8 +17,6 @@ pub(super) struct ModuleBatch {
     pub(super) frame: Frame,
     /// Where each record came from.
     pub(super) places: Vec<Place>,
-    /// Event time when the batch was closed.
-    pub(super) now: i64,
 }
 
 impl ModuleBatch {
@@ -101,7 +99,7 @@ impl ModuleWorker {
         let checker = &mut self.checker;
         self.keeper.turn(batch.frame.len(), |module| {
             let turn = module.process(&mut batch.frame)?;
-            checker.check("process", turn, &batch.places, batch.now)
+            checker.check("process", turn, &batch.places)
         })
     }
 
@@ -109,7 +107,7 @@ impl ModuleWorker {
         let checker = &mut self.checker;
         self.keeper.turn(0, |module| {
             let turn = module.tick(tick)?;
-            checker.check("tick", turn, &[Place::of_tick(tick)], tick.time)
+            checker.check("tick", turn, &[Place::of_tick(tick)])
         })
     }
 

@@ -43,11 +43,10 @@ impl Outlet {
     }
 
     /// Hands over what is pending. A worker that is gone wants nothing more.
-    fn flush(&mut self, now: i64) {
+    fn flush(&mut self) {
         if self.pending.frame.is_empty() {
             return;
         }
-        self.pending.now = now;
         let next = self.back.try_recv().unwrap_or_default();
         let batch = std::mem::replace(&mut self.pending, next);
         let _ = self.to.send(ToModule::Batch(batch));
@@ -57,7 +56,7 @@ impl Outlet {
         if now < self.timers.next() {
             return;
         }
-        self.flush(now);
+        self.flush();
         for tick in self.timers.due(now) {
             let _ = self.to.send(ToModule::Tick(tick));
         }
@@ -90,19 +89,19 @@ impl Router {
                 self.tick();
             }
         }
-        let (outlets, now) = (&mut self.outlets, self.now);
+        let outlets = &mut self.outlets;
         self.filter.select(record, |wanted| {
             let outlet = &mut outlets[wanted.module];
             let pending = &mut outlet.pending;
             let bytes = pending.frame.text.len() + record.raw().len();
             if bytes > outlet.bytes_max {
-                outlet.flush(now);
+                outlet.flush();
             }
             let pending = &mut outlet.pending;
             pending.frame.gather(frame, number, wanted.hits);
             pending.places.push(place);
             if pending.places.len() >= outlet.records_max {
-                outlet.flush(now);
+                outlet.flush();
             }
         });
     }
@@ -118,7 +117,7 @@ impl Router {
     /// Hands over all that is pending.
     pub(super) fn flush(&mut self) {
         for outlet in &mut self.outlets {
-            outlet.flush(self.now);
+            outlet.flush();
         }
     }
 

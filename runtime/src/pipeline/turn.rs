@@ -17,6 +17,8 @@ use crate::limit::{Limits, TIMERS_MAX};
 pub(super) struct Place {
     pub(super) source: u32,
     pub(super) position: u64,
+    /// When it happened.
+    pub(super) time: i64,
 }
 
 impl Place {
@@ -26,7 +28,11 @@ impl Place {
             Cause::Timer(timer) => timer,
             Cause::End => TIMERS_MAX as u32,
         };
-        Self { source: u32::MAX - from_the_end, position: tick.time.cast_unsigned() }
+        Self {
+            source: u32::MAX - from_the_end,
+            position: tick.time.cast_unsigned(),
+            time: tick.time,
+        }
     }
 }
 
@@ -59,14 +65,37 @@ pub(super) struct Checker {
     events_max: usize,
     /// All texts of a turn, each counted as often as a cell names it.
     text_bytes_max: u64,
-    events_per_minute: u64,
-    minute: i64,
-    events_this_minute: u64,
+    rate: Rate,
     /// Events so far, by schema.
     pub(super) counts: Vec<u64>,
 }
 
 const MINUTE: i64 = 60_000_000_000;
+
+/// Events in a minute of the records' own time, so that a replay counts alike, wherever batches end.
+#[derive(Clone, Copy)]
+struct Rate {
+    most: u64,
+    minute: i64,
+    events: u64,
+}
+
+impl Rate {
+    fn count(&mut self, time: i64) -> Result<(), String> {
+        let minute = time.div_euclid(MINUTE);
+        if minute > self.minute {
+            (self.minute, self.events) = (minute, 0);
+        }
+        self.events += 1;
+        if self.events > self.most {
+            return Err(format!(
+                "more than {} events in a minute (`events_per_minute`)",
+                self.most
+            ));
+        }
+        Ok(())
+    }
+}
 
 impl Checker {
     pub(super) fn new(schemas: &[EventSchema], first_schema: u32, limits: &Limits) -> Self {
@@ -75,25 +104,23 @@ impl Checker {
             first_schema,
             events_max: limits.events_per_turn,
             text_bytes_max: limits.turn_bytes as u64,
-            events_per_minute: limits.events_per_minute,
-            minute: i64::MIN,
-            events_this_minute: 0,
+            rate: Rate { most: limits.events_per_minute, minute: i64::MIN, events: 0 },
             counts: vec![0; schemas.len()],
         }
     }
 
-    /// The rows for listeners. `places` are those of the batch's records, `now` is event time.
+    /// The rows for listeners. `places` are those of the batch's records.
     pub(super) fn check(
         &mut self,
         call: &'static str,
         turn: Rows,
         places: &[Place],
-        now: i64,
     ) -> Result<Rows, Failure> {
         let broken = |problem| Failure::Broken { call, problem };
         let mut index = Vec::with_capacity(turn.index.len() + turn.index.len() / 2);
         let mut counts = vec![0; self.shapes.len()];
         let (mut row_number, mut last_record, mut count, mut text_bytes) = (0, 0, 0, 0_u64);
+        let mut rate = self.rate;
         let mut rows = RowIterator::new(&turn.index, TURN_HEADER);
         for row in rows.by_ref() {
             let header = TurnHeader::read(row);
@@ -103,6 +130,7 @@ impl Checker {
             let place = self
                 .row(row, header, last_record, places, turn.text.len())
                 .map_err(|problem| broken(format!("row {row_number}: {problem}")))?;
+            rate.count(place.time).map_err(broken)?;
             let shape = &self.shapes[header.schema as usize];
             text_bytes += shape.text_bytes(row, header.absent);
             if text_bytes > self.text_bytes_max {
@@ -135,7 +163,16 @@ impl Checker {
                 rows.rest().len()
             )));
         }
-        self.count(row_number, counts, now).map_err(broken)?;
+        if row_number > self.events_max {
+            return Err(broken(format!(
+                "{row_number} events in one turn; `events_per_turn` is {}",
+                self.events_max
+            )));
+        }
+        self.rate = rate;
+        for (total, count) in self.counts.iter_mut().zip(counts) {
+            *total += count;
+        }
         Ok(Rows { text: turn.text, index })
     }
 
@@ -197,31 +234,6 @@ impl Checker {
         }
         Ok(*place)
     }
-
-    fn count(&mut self, events: usize, counts: Vec<u64>, now: i64) -> Result<(), String> {
-        if events > self.events_max {
-            return Err(format!(
-                "{events} events in one turn; `events_per_turn` is {}",
-                self.events_max
-            ));
-        }
-        let minute = now.div_euclid(MINUTE);
-        if minute != self.minute {
-            (self.minute, self.events_this_minute) = (minute, 0);
-        }
-        let this_minute = self.events_this_minute + events as u64;
-        if this_minute > self.events_per_minute {
-            return Err(format!(
-                "{this_minute} events in a minute; `events_per_minute` is {}",
-                self.events_per_minute
-            ));
-        }
-        self.events_this_minute = this_minute;
-        for (total, count) in self.counts.iter_mut().zip(counts) {
-            *total += count;
-        }
-        Ok(())
-    }
 }
 
 fn shape(schema: &EventSchema) -> Shape {
@@ -279,8 +291,8 @@ mod tests {
     }
 
     fn check(checker: &mut Checker, rows: Rows) -> Result<Rows, String> {
-        let places = [10, 20].map(|position| Place { source: 1, position });
-        checker.check("process", rows, &places, 0).map_err(|failure| failure.to_string())
+        let places = [10, 20].map(|position| Place { source: 1, position, time: 0 });
+        checker.check("process", rows, &places).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -336,7 +348,10 @@ mod tests {
         let mut checker = checker();
         assert!(check(&mut checker, flood(3)).is_err_and(|e| e.contains("3 events in one turn")));
         assert!(check(&mut checker, flood(2)).is_ok());
-        assert!(check(&mut checker, flood(2)).is_err_and(|e| e.contains("4 events in a minute")));
+        assert!(
+            check(&mut checker, flood(2))
+                .is_err_and(|e| e.contains("more than 3 events in a minute"))
+        );
         assert!(check(&mut checker, flood(1)).is_ok());
         assert_eq!(checker.counts, [3]);
     }
