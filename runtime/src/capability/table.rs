@@ -49,12 +49,6 @@ impl TableFiles {
         Self { folder, rotation, files: HashMap::new(), lines: Vec::new() }
     }
 
-    /// Where the files are.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     pub(super) fn execute(&mut self, effect: &Effect) -> Result<usize, Refusal> {
         let form = form(&effect.target)?;
         if effect.columns.is_empty() {
@@ -74,19 +68,12 @@ impl TableFiles {
             Form::Csv => csv::header(&effect.columns),
             Form::JsonLines => Vec::new(),
         };
-        let rotation = self.rotation;
-        let written = self.append(&effect.target, &header, &lines, rotation);
+        let written = self.append(&effect.target, &header, &lines);
         self.lines = lines;
         written.map(|()| count)
     }
 
-    fn append(
-        &mut self,
-        target: &str,
-        header: &[u8],
-        lines: &[u8],
-        rotation: Rotation,
-    ) -> Result<(), Refusal> {
+    fn append(&mut self, target: &str, header: &[u8], lines: &[u8]) -> Result<(), Refusal> {
         let folder = &self.folder;
         let failed = |error| Refusal::Failed(format!("{}: {error}", folder.join(target).display()));
         if !self.files.contains_key(target) {
@@ -103,7 +90,7 @@ impl TableFiles {
             Some(file) if file.header() != header => Err(Refusal::Malformed(format!(
                 "`{target}` has other columns than it had before in this run"
             ))),
-            Some(file) => file.append(lines, rotation).map_err(failed),
+            Some(file) => file.append(lines, self.rotation).map_err(failed),
             None => Ok(()),
         }
     }

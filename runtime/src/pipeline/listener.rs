@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use correlator_frame::effect::HEADER;
 use correlator_frame::event::{BATCH_HEADER, BatchHeader, Rows as RowIterator};
 
 use super::keeper::{GuestReport, Keeper, Start};
@@ -153,7 +154,7 @@ impl ListenerWorker {
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            let rows = effect.rows.index.len() / (4 + 2 * effect.columns.len());
+            let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
             let outcome = self.allowed(rows).and_then(|()| self.capabilities.execute(&effect));
             match outcome {
                 Ok(count) => {

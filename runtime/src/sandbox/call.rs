@@ -88,6 +88,11 @@ impl Caller {
         result
     }
 
+    /// What bounds the guest.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The account since this was last asked.
     pub(super) fn usage(&mut self) -> Usage {
         let memory_bytes = self.store.data().memory_bytes();

@@ -28,7 +28,6 @@ pub(super) struct ModuleInstance {
 /// A listener in its sandbox.
 pub(super) struct ListenerInstance {
     caller: Caller,
-    limits: Limits,
     bindings: wit::listener::Listener,
 }
 
@@ -102,7 +101,7 @@ impl ListenerInstance {
             let instance = pre.instantiate(&mut *store)?;
             wit::listener::Listener::new(store, &instance)
         })?;
-        Ok(Self { caller, limits: limits.clone(), bindings })
+        Ok(Self { caller, bindings })
     }
 
     pub(super) fn describe(&mut self) -> Result<Description, Failure> {
@@ -145,7 +144,7 @@ impl Listener for ListenerInstance {
             .call("handle", count, bytes, |store| self.bindings.call_handle(store, &batch));
         *rows = Rows { text: batch.text, index: batch.index };
         let turn = result?.map_err(|message| call::refused("handle", &message))?;
-        effects::check("handle", turn, count, &self.limits)
+        effects::check("handle", turn, count, self.caller.limits())
     }
 
     fn tick(&mut self, tick: Tick) -> Result<Vec<Effect>, Failure> {
@@ -153,7 +152,7 @@ impl Listener for ListenerInstance {
             .caller
             .call("tick", 0, 0, |store| self.bindings.call_tick(store, wit_tick(tick)))?
             .map_err(|message| call::refused("tick", &message))?;
-        effects::check("tick", turn, 0, &self.limits)
+        effects::check("tick", turn, 0, self.caller.limits())
     }
 
     fn memory(&mut self) -> &mut dyn Stateful {
