@@ -37,6 +37,7 @@ const TIME: usize = 2;
 const PRIORITY: usize = 4;
 const FLAGS: usize = 5;
 const ZONE: usize = 6;
+const SOURCE: usize = 7;
 const HOST: usize = 8;
 const PROGRAM: usize = 10;
 const PROCESS_ID: usize = 12;
@@ -44,6 +45,7 @@ const MESSAGE_ID: usize = 14;
 const MESSAGE: usize = 16;
 const FIELDS: usize = 18;
 const HITS: usize = 20;
+const POSITION: usize = 22;
 
 /// The places of a row that hold an offset into `text`.
 const OFFSETS: [usize; 6] = [RAW, HOST, PROGRAM, PROCESS_ID, MESSAGE_ID, MESSAGE];
@@ -205,6 +207,14 @@ impl Frame {
         ]);
     }
 
+    /// Says where a record came from: which source, and its position there.
+    #[inline]
+    pub fn set_place(&mut self, place: usize, source: u32, position: u64) {
+        let row = &mut self.index[place * STRIDE..(place + 1) * STRIDE];
+        let [low, high] = words::split(position.cast_signed());
+        (row[SOURCE], row[POSITION], row[POSITION + 1]) = (source, low, high);
+    }
+
     /// Appends a copy of a record of another frame, with these hits: which literal, and where in the other frame's
     /// text.
     #[inline]
@@ -345,6 +355,20 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn zone_seconds(self) -> i32 {
         self.row[ZONE].cast_signed()
+    }
+
+    /// Which source it came from.
+    #[inline]
+    #[must_use]
+    pub fn source(self) -> u32 {
+        self.row[SOURCE]
+    }
+
+    /// Its position in that source: unique there, and the same when the record is read again.
+    #[inline]
+    #[must_use]
+    pub fn position(self) -> u64 {
+        words::join(self.row[POSITION], self.row[POSITION + 1]).cast_unsigned()
     }
 
     /// Who sent it; empty if unknown.

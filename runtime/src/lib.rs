@@ -6,7 +6,7 @@
 //! - [`text`], [`declaration`], [`guest`], `wit`: pure values: what strangers say, what guests declare, how they are
 //!   called, the bindings of the contract
 //! - [`stack`]: what the operator wants
-//! - [`source`] and [`capability`]: bytes to records; requests to the world
+//! - [`capability`]: requests to the world
 //! - [`sandbox`]: a component in; one bounded call and one turn out
 //! - [`pipeline`]: the record path and the delivery path
 //! - [`cli`]: arguments, wiring, words, exit codes
@@ -24,8 +24,6 @@ pub mod guest;
 mod wit;
 
 pub mod stack;
-
-pub mod source;
 
 pub mod capability;
 

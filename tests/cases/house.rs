@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["limit", "clock"],
     &["text", "declaration", "guest", "wit"],
     &["stack"],
-    &["source", "capability"],
+    &["capability"],
     &["sandbox"],
     &["pipeline"],
     &["cli"],

@@ -21,9 +21,9 @@ use crate::declaration::Role;
 use crate::limit;
 use crate::pipeline::{self, ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
 use crate::sandbox::Guest;
-use crate::source::{self, Input};
 use crate::stack::grant::Grant;
 use crate::stack::{Component, ListenerInstance, ModuleInstance, Stack};
+use correlator_source::file::{self, Input};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -106,7 +106,7 @@ fn code(report: &Report) -> u8 {
 fn inputs(stack: &Stack) -> Result<Vec<Input>, Failed> {
     let mut inputs = Vec::new();
     for source in &stack.sources {
-        inputs.extend(source::open(source).map_err(|error| Failed::new(EXIT_MACHINE, error))?);
+        inputs.extend(file::open(source).map_err(|error| Failed::new(EXIT_MACHINE, error))?);
     }
     Ok(inputs)
 }

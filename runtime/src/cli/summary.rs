@@ -9,7 +9,7 @@ use super::output::Output;
 use super::words::{bytes, count, number, setting, short, span};
 use crate::declaration::Setting;
 use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report};
-use crate::source::Counts;
+use correlator_source::counts::Counts;
 
 /// What a run cost.
 #[derive(Clone, Copy, Debug)]

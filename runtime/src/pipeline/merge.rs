@@ -8,7 +8,8 @@ use correlator_frame::record::{Frame, Record, STRIDE};
 use super::Progress;
 use super::route::Router;
 use super::turn::Place;
-use crate::source::{Counts, Input};
+use correlator_source::counts::Counts;
+use correlator_source::file::Input;
 
 /// An input with the frame that is being routed.
 struct Head {

@@ -36,8 +36,8 @@ use crate::capability::Capabilities;
 use crate::declaration::{EventSchema, Interest, Timer};
 use crate::guest::{Failure, Listener, Module, Rows};
 use crate::limit::Limits;
-use crate::source::Input;
 use crate::stack::criteria::compile::Compiled;
+use correlator_source::file::Input;
 
 /// A module instance to run.
 pub struct ModulePlan {

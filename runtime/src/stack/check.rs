@@ -4,11 +4,12 @@ mod listener;
 
 use std::collections::HashSet;
 
+use correlator_source::settings::{Door, Source, SourcePath};
 use jiff::tz::TimeZone;
 
 use super::problem::{Problem, Problems, Wrong};
 use super::raw::{RawInstance, RawStack};
-use super::source::{self, Source, SourcePath};
+use super::source;
 use super::{Component, Guests, ModuleInstance, Part, Stack, Typed, limits, settings, suggest};
 use crate::declaration::{BoundSchema, Description, Role, Setting};
 use crate::limit::{self, Limits};
@@ -85,7 +86,16 @@ impl<'a> Checker<'a> {
             }
             let Common { component, settings, limits, typed, .. } = common;
             let name = raw.name.text.clone();
-            modules.push(ModuleInstance { name, component, settings, limits, typed });
+            modules.push(ModuleInstance {
+                name,
+                component,
+                settings,
+                limits,
+                instances: 1,
+                partition_by: None,
+                enabled: true,
+                typed,
+            });
         }
         schemas.extend(self.guests.engine.iter().cloned());
         let listeners = self.raw.listeners.iter().filter_map(|raw| self.listener(raw, &schemas));
@@ -95,6 +105,9 @@ impl<'a> Checker<'a> {
             zone: self.zone.clone(),
             zone_set: self.zone_set,
             sources,
+            keeping: None,
+            control: super::Control::default(),
+            capture: None,
             modules,
             listeners,
             schemas,
@@ -157,7 +170,8 @@ impl<'a> Checker<'a> {
         for (key, node) in &raw.sources {
             let source = source::read(key, node, &raw.folder, &self.zone, &mut self.problems);
             let Some(source) = source else { continue };
-            let inputs = source.paths.iter().filter(|path| **path == SourcePath::Input).count();
+            let Door::Files { paths, .. } = &source.door else { continue };
+            let inputs = paths.iter().filter(|path| **path == SourcePath::Input).count();
             if inputs > 1 || inputs > 0 && input.is_some() {
                 let wrong = Wrong::new("standard input can be read only once");
                 let help = "remove one of the `-`";

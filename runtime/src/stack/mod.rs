@@ -35,14 +35,17 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use correlator_source::settings::Source;
+use correlator_spool::settings::{Durability, WhenFull};
 use jiff::tz::TimeZone;
 
 use self::criteria::compile::Compiled;
 use self::grant::Grant;
 use self::problem::Problem;
-use self::source::Source;
 use crate::declaration::{BoundSchema, Description, Setting};
 use crate::limit::Limits;
 
@@ -104,6 +107,49 @@ pub struct Guests {
     pub engine: Vec<BoundSchema>,
 }
 
+/// What is kept across restarts, and how surely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// The folder of the spools, checkpoints and dead letters.
+    pub folder: PathBuf,
+    /// How sure it is that what was taken survives.
+    pub durability: Durability,
+    /// How large each of the two spools may become.
+    pub spool_bytes: u64,
+    /// What happens then.
+    pub when_full: WhenFull,
+    /// How often the guests' state is saved with their positions.
+    pub checkpoint_every: Duration,
+}
+
+/// How people and programs reach a running engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// The control socket; none, if absent.
+    pub socket: Option<PathBuf>,
+    /// Where metrics are served over HTTP; not at all, if absent.
+    pub metrics: Option<SocketAddr>,
+    /// Whether a change of the stack file, a component or a drop-in is taken up by itself.
+    pub watch: bool,
+    /// A folder of stack fragments and components that belong to the stack.
+    pub drop_in: Option<PathBuf>,
+}
+
+/// What of a record decides which of a module's instances gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionBy {
+    /// Who sent it.
+    Host,
+    /// The program's name.
+    Program,
+    /// The process id.
+    ProcessId,
+    /// The message id.
+    MessageId,
+    /// A field, `NAME` or `ELEMENT.NAME`.
+    Field(String),
+}
+
 /// A stack that holds together. Nobody downstream checks it again.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -113,6 +159,12 @@ pub struct Stack {
     pub zone_set: bool,
     /// Where records come from.
     pub sources: Vec<Source>,
+    /// What is kept across restarts; nothing, if absent.
+    pub keeping: Option<Keeping>,
+    /// How a running engine is reached.
+    pub control: Control,
+    /// Where what arrives is written as it arrived; nowhere, if absent.
+    pub capture: Option<PathBuf>,
     /// What turns records into events.
     pub modules: Vec<ModuleInstance>,
     /// What turns events into effects.
@@ -135,6 +187,12 @@ pub struct ModuleInstance {
     pub settings: Vec<(String, Setting)>,
     /// What bounds it.
     pub limits: Limits,
+    /// How many instances share its records, each with its own state.
+    pub instances: usize,
+    /// What decides which of them gets a record; there is one instance, if absent.
+    pub partition_by: Option<PartitionBy>,
+    /// Whether it runs; `correlator modules enable` starts one that does not.
+    pub enabled: bool,
     /// What of this was typed.
     pub typed: Typed,
 }

@@ -6,7 +6,7 @@ use super::value::setting_text;
 use super::{Component, Guests, Stack, Typed, limits};
 use crate::declaration::{OptionSchema, Role, Setting};
 use crate::limit::{LIMITS, Limits, Unit};
-use crate::stack::source::{Source, SourcePath};
+use correlator_source::settings::{Door, Source, SourcePath};
 
 /// A setting of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,8 @@ impl Shown {
     fn source(&mut self, source: &Source) {
         self.begin("source", &source.name);
         let set = |name: &str| source.typed.contains(&name);
-        let paths = source.paths.iter().map(|path| match path {
+        let Door::Files { paths, .. } = &source.door else { return };
+        let paths = paths.iter().map(|path| match path {
             SourcePath::Input => "-".to_owned(),
             SourcePath::File(path) => path.display().to_string(),
             SourcePath::Glob(pattern) => pattern.clone(),

@@ -4,10 +4,11 @@
 //! anything.
 
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use correlator_record::framing::Framing;
+use correlator_source::settings::{Door, Source, SourcePath};
 use jiff::tz::{self, TimeZone};
 
 use super::node::{Key, Node, get, only};
@@ -18,36 +19,6 @@ use crate::text::clean;
 
 /// The years of dates that can be told in nanoseconds.
 const YEARS: std::ops::RangeInclusive<i64> = 1970..=2261;
-
-/// A source of records.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Its name, unique in the stack.
-    pub name: String,
-    /// What is read, in this order.
-    pub paths: Vec<SourcePath>,
-    /// How records are told apart; found out from the first bytes, if absent.
-    pub framing: Option<Framing>,
-    /// The framing as it was typed.
-    pub framing_text: String,
-    /// The zone of records that name none.
-    pub zone: TimeZone,
-    /// The year of dates that name none; taken from the time of reading, if absent.
-    pub year: Option<i16>,
-    /// What of this was typed.
-    pub typed: Vec<&'static str>,
-}
-
-/// Something to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourcePath {
-    /// Standard input.
-    Input,
-    /// A file.
-    File(PathBuf),
-    /// Every file that this pattern matches. If a file has the pattern itself as its name, it is that file.
-    Glob(String),
-}
 
 /// The names of a source's parts.
 const FILE: &str = "file";
@@ -102,7 +73,9 @@ pub(super) fn read(
     });
     Some(Source {
         name: name.text.clone(),
-        paths: paths(file, folder, problems),
+        door: Door::Files { paths: paths(file, folder, problems), follow: false },
+        lateness: Duration::ZERO,
+        idle_after: Duration::ZERO,
         framing,
         framing_text,
         zone: zone.unwrap_or_else(|| stack_zone.clone()),

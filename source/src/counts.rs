@@ -1,15 +1,8 @@
-//! Sources: bytes from outside, parsed into frames that know where they came from.
-//!
-//! A source reads a block straight into a frame and has the parser find the records in place. This room must never
-//! know who wants the records.
-
-mod file;
-
-pub use file::{Input, OpenError, open};
+//! What has been read, counted so that nothing is lost silently.
 
 use std::ops::AddAssign;
 
-/// What has been read, counted so that nothing is lost silently.
+/// Counts of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Bytes read.
@@ -28,6 +21,12 @@ pub struct Counts {
     pub record_bytes: u64,
     /// Bytes passed over because their records were cut.
     pub skipped_bytes: u64,
+    /// Datagrams that the kernel dropped because nobody read them in time.
+    pub dropped_by_kernel: u64,
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// Connections that were refused or ended by a limit, or failed.
+    pub connections_failed: u64,
 }
 
 impl AddAssign for Counts {
@@ -40,5 +39,8 @@ impl AddAssign for Counts {
         self.invalid_utf8 += other.invalid_utf8;
         self.record_bytes += other.record_bytes;
         self.skipped_bytes += other.skipped_bytes;
+        self.dropped_by_kernel += other.dropped_by_kernel;
+        self.connections += other.connections;
+        self.connections_failed += other.connections_failed;
     }
 }

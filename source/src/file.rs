@@ -16,10 +16,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use thiserror::Error;
 
-use super::Counts;
 use crate::clock;
+use crate::counts::Counts;
 use crate::limit;
-use crate::stack::source::{Source, SourcePath};
+use crate::settings::{Door, Source, SourcePath};
 
 /// What people see instead of a path.
 const STANDARD_INPUT: &str = "-";
@@ -107,8 +107,9 @@ pub struct Input {
 /// # Errors
 /// A file can't be read, or none is there.
 pub fn open(source: &Source) -> Result<Vec<Input>, OpenError> {
+    let Door::Files { paths: wanted, .. } = &source.door else { return Ok(Vec::new()) };
     let mut paths = Vec::new();
-    for path in &source.paths {
+    for path in wanted {
         match path {
             SourcePath::Input => paths.push(None),
             SourcePath::File(path) => paths.push(Some(path.clone())),
@@ -306,6 +307,7 @@ impl Input {
             invalid_utf8: parsed.invalid_utf8 as u64,
             record_bytes: parsed.bytes as u64,
             skipped_bytes: parsed.bytes_skipped as u64,
+            ..Counts::default()
         };
     }
 }
@@ -319,21 +321,28 @@ mod tests {
     use correlator_frame::record::Frame;
     use jiff::tz::TimeZone;
 
+    use std::time::Duration;
+
     use super::open;
-    use crate::stack::source::{Source, SourcePath};
+    use crate::settings::{Door, Source, SourcePath};
 
     fn source(path: &str) -> Source {
         Source {
             name: "test".into(),
-            paths: vec![if path.contains(['*', '[']) {
-                SourcePath::Glob(path.into())
-            } else {
-                SourcePath::File(path.into())
-            }],
+            door: Door::Files {
+                paths: vec![if path.contains(['*', '[']) {
+                    SourcePath::Glob(path.into())
+                } else {
+                    SourcePath::File(path.into())
+                }],
+                follow: false,
+            },
             framing: None,
             framing_text: "auto".into(),
             zone: TimeZone::UTC,
             year: Some(2023),
+            lateness: Duration::ZERO,
+            idle_after: Duration::ZERO,
             typed: Vec::new(),
         }
     }

@@ -1,0 +1,3 @@
+//! The spool: an append-only, checksummed, segmented log of frames.
+
+pub mod settings;
