@@ -85,9 +85,11 @@ impl Parsed {
     }
 }
 
-/// What is left of a record that was cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Skip {
+/// What is left of a record that was cut, and is to be skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Skip {
+    /// No record was cut.
+    #[default]
     Nothing,
     /// All up to its end.
     Rest,
@@ -95,13 +97,27 @@ enum Skip {
     Bytes(usize),
 }
 
+/// What a parser remembers between two calls. A parser of another run that is given it goes on as if there had been no
+/// end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The time of the last record that had one, and its offset from UTC in seconds.
+    pub last: Option<(i64, i32)>,
+    /// What is left of a record that was cut.
+    pub skip: Skip,
+    /// There was no good count where one ought to be.
+    pub lost: bool,
+}
+
 /// Turns bytes into records. One parser goes with one stream, since it remembers where in the stream it is.
 #[derive(Clone, Debug)]
 pub struct Parser {
     settings: Settings,
     dates: Dates,
-    /// The time of the last record that had one.
+    /// The time of the last record that had one; the reference, if none had.
     last: Moment,
+    /// Some record had a time.
+    timed: bool,
     skip: Skip,
     /// There was no good count where one ought to be.
     lost: bool,
@@ -118,6 +134,7 @@ impl Parser {
         Self {
             dates: Dates::new(clock),
             last,
+            timed: false,
             skip: Skip::Nothing,
             lost: false,
             decoded: Vec::new(),
@@ -129,6 +146,24 @@ impl Parser {
     pub fn set_reference(&mut self, reference: i64) {
         self.settings.reference = reference;
         self.dates = Dates::new(Clock::new(self.settings.zone.clone(), reference));
+        if !self.timed {
+            self.last.time = reference;
+        }
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let last = self.timed.then_some((self.last.time, self.last.zone_seconds));
+        Memory { last, skip: self.skip, lost: self.lost }
+    }
+
+    /// Goes on where another parser of the same stream was.
+    pub fn resume(&mut self, memory: Memory) {
+        if let Some((time, zone_seconds)) = memory.last {
+            self.last = Moment { time, zone_seconds, flags: 0 };
+        }
+        (self.timed, self.skip, self.lost) = (memory.last.is_some(), memory.skip, memory.lost);
     }
 
     /// Parses the whole records that stand in the frame's text from `start` on, up to `records_max` of them.
@@ -329,7 +364,7 @@ impl Parser {
             moment => moment,
         };
         if let Some(moment) = moment {
-            self.last = moment;
+            (self.last, self.timed) = (moment, true);
         }
         row.time = self.last.time;
         row.zone_seconds = self.last.zone_seconds;

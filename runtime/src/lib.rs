@@ -5,7 +5,10 @@
 //! - [`limit`] and [`clock`]: every number that bounds something; where time comes from
 //! - [`text`], [`declaration`], [`guest`], `wit`: pure values: what strangers say, what guests declare, how they are
 //!   called, the bindings of the contract
+//! - [`status`]: how a running engine fares, as it tells it
 //! - [`stack`]: what the operator wants
+//! - [`dead`]: what made a module fail, set aside
+//! - [`control`]: how people and programs reach a running engine
 //! - [`capability`]: requests to the world
 //! - [`sandbox`]: a component in; one bounded call and one turn out
 //! - [`pipeline`]: the record path and the delivery path
@@ -23,7 +26,13 @@ pub mod guest;
 
 mod wit;
 
+pub mod status;
+
 pub mod stack;
+
+pub mod dead;
+
+pub mod control;
 
 pub mod capability;
 

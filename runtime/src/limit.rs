@@ -4,6 +4,8 @@
 //! written in, and a greatest value that still protects the machine. What nobody may change is a constant. This room
 //! must never know who is bounded.
 
+pub mod setting;
+
 use std::time::Duration;
 
 // What the engine can count on, whatever a stack says.
@@ -80,6 +82,37 @@ pub const EFFECTS_PER_TURN_MAX: usize = 1_024;
 /// How often the picture of the progress changes.
 pub const PROGRESS_STEP: Duration = Duration::from_millis(100);
 
+// What streams hold.
+
+/// Pieces of a stream that are kept in memory, all together.
+pub const TAIL_BYTES_MAX: usize = 16 << 20;
+/// Pieces that a consumer takes at once.
+pub const PIECES_AT_ONCE: usize = 8;
+/// Emptied pieces whose memory is kept for others.
+pub const PIECES_SPARE: usize = 4;
+/// How often whoever waits for room, or for something that can't wake it, looks again.
+pub const RETRY_STEP: Duration = Duration::from_millis(100);
+/// A live record that is further ahead of the engine's clock, in nanoseconds, is not believed at once.
+pub const TIME_AHEAD_MAX: i64 = 24 * 3_600 * 1_000_000_000;
+/// Live records in a row that must agree with a time that is far ahead before it is believed.
+pub const TIME_WITNESSES: u32 = 16;
+/// For how long they must agree, in nanoseconds.
+pub const TIME_DOUBT_MIN: i64 = 60 * 1_000_000_000;
+/// A record of a file that is further ahead of those before it, in nanoseconds, is not believed without another.
+pub const FILE_TIME_AHEAD_MAX: i64 = 400 * 24 * 3_600 * 1_000_000_000;
+/// How far the machine's clock may be from the engine's before it counts as set, in nanoseconds.
+pub const CLOCK_DRIFT_MAX: i64 = 2_000_000_000;
+/// For how long the machine's clock must stay as it was set before the engine follows.
+pub const CLOCK_DOUBT: Duration = Duration::from_secs(60);
+/// How long guests that are behind may work on when the engine is stopped and nothing would be lost.
+pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How often the end of other threads is looked for.
+pub const JOIN_STEP: Duration = Duration::from_millis(1);
+/// How often the places up to which files have been read are written down.
+pub const MARKS_STEP: Duration = Duration::from_secs(1);
+/// How often time passes without records.
+pub const TIME_STEP: Duration = Duration::from_secs(1);
+
 // How guests are kept.
 
 /// The stack of a worker's thread: a guest's, and room for the host's own calls.
@@ -88,6 +121,54 @@ pub const WORKER_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
 pub const FUEL_BETWEEN_SAVINGS: u64 = 2_000_000;
 /// How much more fuel a guest's work must burn than saving its state did before it is saved again.
 pub const WORK_PER_SAVING: u64 = 50;
+
+// How a running engine is reached.
+
+/// Connections to the control socket at once; another is told to come again.
+pub const CONTROL_CLIENTS_MAX: usize = 16;
+/// Connections for metrics at once; another is told to come again.
+pub const METRICS_CLIENTS_MAX: usize = 8;
+/// A request to the control socket.
+pub const CONTROL_REQUEST_BYTES_MAX: usize = 16 << 10;
+/// An answer of the control socket.
+pub const CONTROL_ANSWER_BYTES_MAX: usize = 64 << 20;
+/// What an answer says that went wrong: a refused stack may have much wrong with it.
+pub const CONTROL_ERROR_BYTES_MAX: usize = 64 << 10;
+/// The head of a request for metrics.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
+/// How long a client may take to send a request.
+pub const CLIENT_READ_TIME: Duration = Duration::from_secs(5);
+/// How long a client may take to receive an answer.
+pub const CLIENT_WRITE_TIME: Duration = Duration::from_secs(2);
+/// How long a client waits to be let in, and for a status.
+pub const ENGINE_ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How long a client waits for a command: components may have to be compiled for it.
+pub const ENGINE_COMMAND_TIME: Duration = Duration::from_secs(600);
+/// How often a status that is watched is drawn.
+pub const WATCH_STEP: Duration = Duration::from_secs(1);
+/// How long the server rests after the system refused it a connection, for want of descriptors mostly.
+pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// A state that is told to the service manager.
+pub const SERVICE_STATUS_BYTES_MAX: usize = 512;
+
+// What is set aside.
+
+/// Dead letters that are kept; then the oldest makes room.
+pub const DEAD_LETTERS_MAX: usize = 10_000;
+/// What the dead letters may take on the disk, all together.
+pub const DEAD_BYTES_MAX: u64 = 256 << 20;
+/// The file of one dead letter: the longest record, escaped in the longest way, and what is said about it.
+pub const LETTER_BYTES_MAX: u64 = 1 << 20;
+
+/// A batch on which a guest failed is handed over again in so many smaller ones.
+pub const SUSPECTS_SPLIT: usize = 16;
+
+/// How often a listener's state is saved with the lengths of its tables, at the least.
+pub const LISTENER_CHECKPOINT_STEP: Duration = Duration::from_secs(1);
+/// About how large the segments of a spool are.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// A checkpoint's file.
+pub const CHECKPOINT_BYTES_MAX: u64 = 2 << 30;
 
 // What listeners ask for.
 
@@ -117,6 +198,20 @@ pub const INSTANCES_MAX: usize = 1_024;
 pub const PATHS_MAX: usize = 1_024;
 /// A trailer that ends a record.
 pub const TRAILER_BYTES_MAX: usize = 16;
+/// Fragments, or components, in a drop-in folder.
+pub const DROP_INS_MAX: usize = 1_024;
+/// Instances of one module.
+pub const MODULE_INSTANCES_MAX: u64 = 256;
+/// The name of a field that records are shared out by.
+pub const PARTITION_BYTES_MAX: usize = 256;
+/// Names of which a client's certificate must have one.
+pub const CLIENT_NAMES_MAX: usize = 1_024;
+/// A name in a certificate.
+pub const CLIENT_NAME_BYTES_MAX: usize = 253;
+/// The path of a socket, as the kernel takes it.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// The name of a socket that systemd hands over.
+pub const SOCKET_NAME_BYTES_MAX: usize = 255;
 /// Problems of one stack that are told.
 pub const PROBLEMS_MAX: usize = 100;
 /// How much of a line is shown with a problem.
@@ -277,6 +372,8 @@ limits! {
     failures "failures": u64, Count, 5, 1 => 1_000_000;
     /// How long a failure counts.
     failure_window "failure_window": Duration, Time, 600 * SECOND, SECOND => 30 * DAY;
+    /// How long a suspended guest waits before it is tried again; at 0 it waits to be released by hand.
+    release_after "release_after": Duration, Time, 600 * SECOND, 0 => 30 * DAY;
     /// Size of the component's file.
     component_bytes "component_bytes": usize, Bytes, 64 * MIB, 8 => GIB;
     /// Records, or events, that one call is handed at the most.

@@ -1,6 +1,6 @@
 //! What has been read, counted so that nothing is lost silently.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 /// Counts of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,5 +42,21 @@ impl AddAssign for Counts {
         self.dropped_by_kernel += other.dropped_by_kernel;
         self.connections += other.connections;
         self.connections_failed += other.connections_failed;
+    }
+}
+
+impl SubAssign for Counts {
+    fn sub_assign(&mut self, other: Self) {
+        self.bytes -= other.bytes;
+        self.records -= other.records;
+        self.unparsed -= other.unparsed;
+        self.blank -= other.blank;
+        self.cut -= other.cut;
+        self.invalid_utf8 -= other.invalid_utf8;
+        self.record_bytes -= other.record_bytes;
+        self.skipped_bytes -= other.skipped_bytes;
+        self.dropped_by_kernel -= other.dropped_by_kernel;
+        self.connections -= other.connections;
+        self.connections_failed -= other.connections_failed;
     }
 }

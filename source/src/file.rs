@@ -1,16 +1,15 @@
 //! Files, globs of files, and standard input.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use correlator_frame::record::Frame;
+use correlator_frame::record::{Frame, STRIDE};
 use correlator_record::framing::Framing;
 use correlator_record::parser::{Parsed, Parser, Settings};
-use jiff::Timestamp;
 use jiff::civil::date;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -18,13 +17,14 @@ use thiserror::Error;
 
 use crate::clock;
 use crate::counts::Counts;
+use crate::identity::{self, Identity, Print};
+use crate::intake::Mark;
 use crate::limit;
+use crate::saved::{self, Saved, SavedFile};
 use crate::settings::{Door, Source, SourcePath};
 
 /// What people see instead of a path.
 const STANDARD_INPUT: &str = "-";
-/// How compressed files begin: gzip, zstd, xz, bzip2.
-const COMPRESSED: [&[u8]; 4] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"\xfd7zXZ\0", b"BZh"];
 
 /// Why a source can't be read.
 #[derive(Debug, Error)]
@@ -86,7 +86,9 @@ pub struct Input {
     pub path: String,
     /// What names it in the ids of events: the same for the same source and path.
     pub id: u32,
-    /// How many bytes it has, where that is known.
+    /// The number of its source.
+    source: u64,
+    /// How many bytes there are to read, where that is known.
     pub bytes_total: Option<u64>,
     /// Whether its records come as they happen, so that nobody should wait for a full batch.
     pub live: bool,
@@ -95,6 +97,8 @@ pub struct Input {
     parser: Parser,
     /// What the last block left unfinished.
     tail: Vec<u8>,
+    /// The position of the first byte that was not read yet.
+    read_to: u64,
     /// The position of the first byte of the frame.
     base: u64,
     ended: bool,
@@ -158,7 +162,7 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
     let shown = path.map_or(STANDARD_INPUT.to_owned(), |path| path.display().to_string());
     let failed =
         |error| OpenError::Io { source_name: source.name.clone(), path: shown.clone(), error };
-    let mut reader = match path {
+    let reader = match path {
         Some(path) => File::open(path).map_err(failed)?,
         None => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?),
     };
@@ -167,53 +171,52 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     let plain = facts.is_file();
-    let modified = plain.then_some((facts.mtime(), facts.mtime_nsec()));
     let bytes_total = plain.then_some(facts.len());
-    let mut tail = Vec::new();
-    if bytes_total.is_some() {
-        reader.by_ref().take(limit::MAGIC_BYTES).read_to_end(&mut tail).map_err(failed)?;
-        if COMPRESSED.iter().any(|magic| tail.starts_with(magic)) {
+    if plain {
+        let mut magic = [0; limit::MAGIC_BYTES];
+        let length = reader.read_at(&mut magic, 0).map_err(failed)?;
+        if identity::is_compressed(&magic[..length]) {
             return Err(OpenError::Compressed { source_name: source.name.clone(), path: shown });
         }
     }
-    let reference = reference(source, modified);
-    let settings = Settings {
-        zone: source.zone.clone(),
-        reference,
-        record_bytes_max: limit::RECORD_BYTES_MAX,
-    };
+    let modified = plain.then(|| identity::modified(&facts));
+    let reference = year_end(source).or(modified).unwrap_or_else(clock::now);
     Ok(Input {
-        id: id(&source.name, &shown),
+        id: id(&source.name, &shown, 0),
+        source: saved::source_number(&source.name),
         path: shown,
         live: bytes_total.is_none(),
         bytes_total,
         reader,
         framing: source.framing.clone(),
-        parser: Parser::new(settings),
-        counts: Counts { bytes: tail.len() as u64, ..Counts::default() },
-        tail,
+        parser: Parser::new(settings(source, reference)),
+        counts: Counts::default(),
+        tail: Vec::new(),
+        read_to: 0,
         base: 0,
         ended: false,
     })
 }
 
-/// The moment that dates without a year are not far after: the last change of a file, the end of a pinned year, or now.
-fn reference(source: &Source, modified: Option<(i64, i64)>) -> i64 {
-    let pinned = source.year.and_then(|year| {
-        let end = date(year, 12, 31).at(0, 0, 0, 0).to_zoned(source.zone.clone()).ok()?;
-        i64::try_from(end.timestamp().as_nanosecond()).ok()
-    });
-    let of_file = modified.and_then(|(seconds, nanoseconds)| {
-        let time = Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()?;
-        i64::try_from(time.as_nanosecond()).ok()
-    });
-    pinned.or(of_file).unwrap_or_else(clock::now)
+/// What a parser of this source is told. Dates without a year are not far after the reference.
+pub(crate) fn settings(source: &Source, reference: i64) -> Settings {
+    let record_bytes_max = limit::RECORD_BYTES_MAX;
+    Settings { zone: source.zone.clone(), reference, record_bytes_max }
 }
 
-/// A number for a source and a path. The topmost bit is for ticks.
-fn id(source: &str, path: &str) -> u32 {
+/// The end of the year that the stack pins, which is then the reference.
+pub(crate) fn year_end(source: &Source) -> Option<i64> {
+    let end = date(source.year?, 12, 31).at(0, 0, 0, 0).to_zoned(source.zone.clone()).ok()?;
+    i64::try_from(end.timestamp().as_nanosecond()).ok()
+}
+
+/// A number for a source, a path, and how many files there were under that path before. The topmost bit is for ticks.
+pub(crate) fn id(source: &str, path: &str, incarnation: u64) -> u32 {
     let mut hash = blake3::Hasher::new();
     hash.update(source.as_bytes()).update(b"\0").update(path.as_bytes());
+    if incarnation > 0 {
+        hash.update(b"\0").update(&incarnation.to_le_bytes());
+    }
     let bytes = hash.finalize();
     let [a, b, c, d, ..] = *bytes.as_bytes();
     u32::from_le_bytes([a, b, c, d]) & (u32::MAX >> 1)
@@ -238,17 +241,69 @@ impl Input {
             if parsed.consumed == 0 && parsed.end >= limit::BLOCK_BYTES + limit::RECORD_BYTES_MAX {
                 parsed = self.parser.cut(frame, 0, &framing);
             }
-            self.account(&parsed);
+            self.counts += counted(&parsed);
             parsed.take_tail(frame, &mut self.tail);
-            self.base = self.counts.bytes - self.tail.len() as u64 - parsed.consumed as u64;
+            self.base = self.read_to - self.tail.len() as u64 - parsed.consumed as u64;
             if self.ended && parsed.consumed == 0 {
                 // Nothing more can be made of what is left.
                 self.tail.clear();
             }
             if parsed.records > 0 {
+                set_places(frame, 0, self.id, self.base);
                 return Ok(true);
             }
         }
+    }
+
+    /// Up to where it was read: behind the last frame. Empty for what can't be read again.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let path = Path::new(&self.path);
+        let key = saved::file_key(self.source, path, 0);
+        let saved = || {
+            let facts = self.reader.metadata().ok()?;
+            let position = self.read_to - self.tail.len() as u64;
+            Some(SavedFile {
+                source: self.source,
+                path: path.to_owned(),
+                incarnation: 0,
+                identity: Identity::of(&facts),
+                modified: identity::modified(&facts),
+                position,
+                print: Print::read(&self.reader, position).ok()?,
+                framing: self.framing.clone(),
+                memory: self.parser.memory(),
+            })
+        };
+        let saved = if self.live { None } else { saved() };
+        saved.map_or_else(|| saved::forgotten(key), SavedFile::mark)
+    }
+
+    /// Goes on where an earlier run had been. Says no, and reads from the start, if that read another file.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn resume(&mut self, mark: &Mark) -> io::Result<bool> {
+        let Some(Saved::File(saved)) = Saved::read(mark).filter(|_| !self.live) else {
+            return Ok(false);
+        };
+        let identity = Identity::of(&self.reader.metadata()?);
+        if !identity.may_be(&saved.identity) && Path::new(&self.path) != saved.path {
+            return Ok(false);
+        }
+        match Print::read(&self.reader, saved.position) {
+            Ok(print) if print == saved.print => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        self.reader.seek(SeekFrom::Start(saved.position))?;
+        (self.read_to, self.base, self.ended) = (saved.position, saved.position, false);
+        self.tail.clear();
+        self.bytes_total = self.bytes_total.map(|total| total.saturating_sub(saved.position));
+        self.framing = self.framing.take().or(saved.framing);
+        self.parser.resume(saved.memory);
+        Ok(true)
     }
 
     /// The position in the source of a place in the frame's text.
@@ -280,7 +335,9 @@ impl Input {
             let count = self.reader.by_ref().take(wanted).read_to_end(&mut frame.text)?;
             self.ended = (count as u64) < wanted;
         }
-        self.counts.bytes += (frame.text.len() - before) as u64;
+        let count = (frame.text.len() - before) as u64;
+        self.counts.bytes += count;
+        self.read_to += count;
         Ok(())
     }
 
@@ -296,19 +353,27 @@ impl Input {
         }
         Ok(false)
     }
+}
 
-    fn account(&mut self, parsed: &Parsed) {
-        self.counts += Counts {
-            bytes: 0,
-            records: parsed.records as u64,
-            unparsed: parsed.unparsed as u64,
-            blank: parsed.blank as u64,
-            cut: parsed.cut as u64,
-            invalid_utf8: parsed.invalid_utf8 as u64,
-            record_bytes: parsed.bytes as u64,
-            skipped_bytes: parsed.bytes_skipped as u64,
-            ..Counts::default()
-        };
+/// What a parser has done, counted. The bytes that were read are counted by who read them.
+pub(crate) fn counted(parsed: &Parsed) -> Counts {
+    Counts {
+        records: parsed.records as u64,
+        unparsed: parsed.unparsed as u64,
+        blank: parsed.blank as u64,
+        cut: parsed.cut as u64,
+        invalid_utf8: parsed.invalid_utf8 as u64,
+        record_bytes: parsed.bytes as u64,
+        skipped_bytes: parsed.bytes_skipped as u64,
+        ..Counts::default()
+    }
+}
+
+/// Tells the records of a frame from this one on where they came from; `base` is the position of the frame's text.
+pub(crate) fn set_places(frame: &mut Frame, first: usize, source: u32, base: u64) {
+    for place in first..frame.len() {
+        let start = u64::from(frame.index[place * STRIDE]);
+        frame.set_place(place, source, base.wrapping_add(start));
     }
 }
 

@@ -7,7 +7,12 @@
 //! - [`limit`] and [`clock`]: every number that bounds something; where time comes from
 //! - [`settings`]: what is to be read, checked already
 //! - [`counts`] and [`intake`]: what was read; who takes it
+//! - [`identity`] and [`saved`]: which file it is; how far it was read, for another run
+//! - [`capture`]: what arrives, kept byte by byte
 //! - [`file`]: files that are read once, and standard input
+//! - [`follow`]: files that are written to while they are read, through rotation
+//! - [`replay`]: captures, read record by record and sent again
+//! - [`net`]: TCP, TLS, UDP and Unix sockets
 
 pub mod limit;
 
@@ -19,4 +24,16 @@ pub mod counts;
 
 pub mod intake;
 
+pub mod identity;
+
+pub mod saved;
+
+pub mod capture;
+
 pub mod file;
+
+pub mod follow;
+
+pub mod net;
+
+pub mod replay;

@@ -8,7 +8,7 @@ use correlator_record::framing::Framing;
 use jiff::tz::TimeZone;
 
 /// A source of records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Its name, unique in the stack.
     pub name: String,
@@ -28,6 +28,44 @@ pub struct Source {
     pub idle_after: Duration,
     /// What of this was typed.
     pub typed: Vec<&'static str>,
+}
+
+impl Source {
+    /// Whether it comes to the same as another, whatever of it was typed. Zones are the same if they have one name.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            door,
+            framing,
+            framing_text: _,
+            zone,
+            year,
+            lateness,
+            idle_after,
+            typed: _,
+        } = self;
+        let zones = match (zone.iana_name(), other.zone.iana_name()) {
+            (None, None) => *zone == other.zone,
+            (one, another) => one == another,
+        };
+        zones
+            && *name == other.name
+            && *door == other.door
+            && *framing == other.framing
+            && *year == other.year
+            && *lateness == other.lateness
+            && *idle_after == other.idle_after
+    }
+}
+
+impl Source {
+    /// A number that names the source for good. The topmost bit is for ticks.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        let [a, b, c, d, ..] = *blake3::hash(self.name.as_bytes()).as_bytes();
+        u32::from_le_bytes([a, b, c, d]) & (u32::MAX >> 1)
+    }
 }
 
 /// A way by which records come.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 /// The engine's rooms, floor by floor, from the ground up. A room reads only from floors below its own.
 const FLOORS: [&[&str]; 7] = [
     &["limit", "clock"],
-    &["text", "declaration", "guest", "wit"],
-    &["stack"],
-    &["capability"],
+    &["text", "declaration", "guest", "wit", "status"],
+    &["stack", "dead", "confine"],
+    &["capability", "control"],
     &["sandbox"],
     &["pipeline"],
     &["cli"],

@@ -3,6 +3,7 @@
 //! One test binary for all of them, so that they share a cache of compiled guests and one build. It must never reach
 //! into the engine: what a case can't see from outside, an operator can't either.
 
+mod captures;
 mod hostile;
 mod hostile_table;
 mod house;

@@ -26,7 +26,7 @@ pub struct Run {
     folder: PathBuf,
     arguments: Vec<OsString>,
     deadline: Duration,
-    /// Whether a stack file says where its files go.
+    /// Whether something else than a flag says where its files go.
     has_stack: bool,
 }
 
@@ -60,6 +60,15 @@ impl Run {
         fs::create_dir_all(&folder)
             .with_context(|| format!("could not make `{}`", folder.display()))?;
         Ok(Self { folder, arguments: vec!["run".into()], deadline, has_stack: false })
+    }
+
+    /// Another command than `run`, with these arguments, that will be killed after this long.
+    ///
+    /// # Errors
+    /// If no folder can be made for it.
+    pub fn of(deadline: Duration, arguments: &[&str]) -> Result<Self> {
+        let arguments = arguments.iter().map(OsString::from).collect();
+        Ok(Self { arguments, has_stack: true, ..Self::new(deadline)? })
     }
 
     /// Runs the stack file of a folder, beside copies of the folder's files. Its tables go to `output`.

@@ -11,7 +11,7 @@ mod table;
 use thiserror::Error;
 
 pub use log::{Console, LogLines, Paint};
-pub use table::{Rotation, TableFiles};
+pub use table::{Rotation, TableFiles, TableMark, TableMarks};
 
 use crate::guest::Effect;
 

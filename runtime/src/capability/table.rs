@@ -7,11 +7,15 @@
 mod csv;
 mod file;
 mod json;
+mod mark;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use file::TableFile;
+use mark::Journal;
+pub use mark::{TableMark, TableMarks};
 
 use super::{Refusal, cells};
 use crate::guest::Effect;
@@ -40,13 +44,60 @@ pub struct TableFiles {
     rotation: Rotation,
     files: HashMap<String, TableFile>,
     lines: Vec<u8>,
+    /// How long files were when they were opened: written down before the first row, where anything is kept.
+    journal: Option<Journal>,
+    /// Marks of files that an earlier run wrote and this one has not opened.
+    earlier: Vec<TableMark>,
 }
 
 impl TableFiles {
     /// Files in this folder and nowhere else. The folder is made when the first row comes.
     #[must_use]
     pub fn new(folder: PathBuf, rotation: Rotation) -> Self {
-        Self { folder, rotation, files: HashMap::new(), lines: Vec::new() }
+        Self { folder, rotation, files: HashMap::new(), lines: Vec::new(), journal: None, earlier: Vec::new() }
+    }
+
+    /// Goes back to where an earlier run was when it last wrote down its marks: rows behind them come again. From now on
+    /// what is needed for that is written down in the file `journal`.
+    ///
+    /// # Errors
+    /// The journal or a table can't be read or written.
+    pub fn resume(
+        &mut self,
+        journal: &Path,
+        kept: TableMarks,
+        through: bool,
+    ) -> io::Result<()> {
+        let epoch = kept.epoch;
+        self.earlier = mark::resume(&self.folder, journal, kept)?;
+        self.journal = Some(Journal::begin(journal, epoch, through)?);
+        Ok(())
+    }
+
+    /// Goes on where another has just ended: nothing comes again.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn go_on(&mut self, journal: &Path, kept: TableMarks, through: bool) -> io::Result<()> {
+        self.journal = Some(Journal::go_on(journal, kept.epoch, through)?);
+        self.earlier = kept.marks;
+        Ok(())
+    }
+
+    /// How far the tables have been written. What these say is on the disk if `through` was asked for.
+    ///
+    /// # Errors
+    /// A table can't be written through.
+    pub fn marks(&mut self) -> io::Result<TableMarks> {
+        let through = self.journal.as_ref().is_some_and(Journal::is_through);
+        let mut marks: Vec<_> = self.files.iter().map(|(target, file)| file.mark(target)).collect();
+        if through {
+            self.files.values_mut().try_for_each(TableFile::sync)?;
+        }
+        let opened = |mark: &&TableMark| !self.files.contains_key(&mark.target);
+        marks.extend(self.earlier.iter().filter(opened).cloned());
+        let epoch = self.journal.as_mut().map_or(0, Journal::turn_over);
+        Ok(TableMarks { epoch, marks })
     }
 
     pub(super) fn execute(&mut self, effect: &Effect) -> Result<usize, Refusal> {
@@ -84,13 +135,25 @@ impl TableFiles {
                 )));
             }
             let file = TableFile::open(folder, target, header).map_err(failed)?;
+            if let Some(journal) = &mut self.journal {
+                journal.note(file.mark(target)).map_err(failed)?;
+            }
             self.files.insert(target.to_owned(), file);
         }
+        let journal = &mut self.journal;
         match self.files.get_mut(target) {
             Some(file) if file.header() != header => Err(Refusal::Malformed(format!(
                 "`{target}` has other columns than it had before in this run"
             ))),
-            Some(file) => file.append(lines, self.rotation).map_err(failed),
+            Some(file) => {
+                if file.is_full(lines.len(), self.rotation) {
+                    file.put_aside(self.rotation.keep).map_err(failed)?;
+                    if let Some(journal) = journal {
+                        journal.note(file.mark(target)).map_err(failed)?;
+                    }
+                }
+                file.append(lines).map_err(failed)
+            }
             None => Ok(()),
         }
     }

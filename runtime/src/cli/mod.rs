@@ -2,6 +2,8 @@
 //!
 //! Only this room prints. What a run produces goes to standard output, everything about the run to standard error.
 
+mod arguments;
+mod capture;
 mod check;
 mod componentize;
 mod inspect;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::sandbox;
-use crate::stack::flags::Flags;
+use arguments::StackArguments;
 use output::Output;
 
 /// All went well.
@@ -94,6 +96,9 @@ enum Command {
     Componentize(componentize::Arguments),
     /// List the bundled modules and listeners.
     Modules,
+    /// List, filter and replay captures.
+    #[command(subcommand)]
+    Capture(capture::Command),
     #[command(hide = true, name = sandbox::CHILD_COMMAND)]
     CompileComponent { seconds: u64, memory_bytes: u64 },
 }
@@ -102,61 +107,6 @@ enum Command {
 enum StackCommand {
     /// Every option, limit and grant with its value, default and meaning.
     Show(StackArguments),
-}
-
-/// A stack file, or flags that make the same.
-#[derive(Args)]
-struct StackArguments {
-    /// The stack file (YAML).
-    #[arg(value_name = "STACK", conflicts_with_all = ["module", "listener", "file", "option", "criteria", "limit", "output", "framing", "time_zone", "year"])]
-    stack: Option<PathBuf>,
-    /// A module: a bundled one's name or a component file. May be given again.
-    #[arg(long, short, value_name = "MODULE")]
-    module: Vec<String>,
-    /// A listener: a bundled one's name or a component file. May be given again.
-    #[arg(long, short, value_name = "LISTENER")]
-    listener: Vec<String>,
-    /// A log file, a pattern such as '/var/log/auth.log*', or - for standard input. May be given again.
-    #[arg(long, short, value_name = "FILE")]
-    file: Vec<String>,
-    /// Set an option of a guest. May be given again.
-    #[arg(long, short, value_name = "INSTANCE.OPTION=VALUE")]
-    option: Vec<String>,
-    /// Which events a listener gets. May be given again.
-    #[arg(long, value_name = "[LISTENER=]EXPRESSION")]
-    criteria: Vec<String>,
-    /// Set a limit of one guest or of all. May be given again.
-    #[arg(long, value_name = "[INSTANCE.]LIMIT=VALUE")]
-    limit: Vec<String>,
-    /// The folder that listeners named on the command line may write table files to [default: csv].
-    #[arg(long, value_name = "FOLDER")]
-    output: Option<PathBuf>,
-    /// How records are told apart: auto, lines, octets, or the trailer itself, such as '\r'.
-    #[arg(long, value_name = "FRAMING")]
-    framing: Option<String>,
-    /// The zone of times that name none, such as Europe/Berlin [default: the system's].
-    #[arg(long, value_name = "ZONE")]
-    time_zone: Option<String>,
-    /// The year of dates that name none [default: by the file's date].
-    #[arg(long, value_name = "YEAR")]
-    year: Option<String>,
-}
-
-impl StackArguments {
-    fn flags(&self) -> Flags {
-        Flags {
-            modules: self.module.clone(),
-            listeners: self.listener.clone(),
-            files: self.file.clone(),
-            options: self.option.clone(),
-            criteria: self.criteria.clone(),
-            limits: self.limit.clone(),
-            output: self.output.clone(),
-            framing: self.framing.clone(),
-            time_zone: self.time_zone.clone(),
-            year: self.year.clone(),
-        }
-    }
 }
 
 /// How much is told.
@@ -207,6 +157,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             componentize::componentize(&arguments, &common, &mut output)
         }
         Command::Modules => modules::modules(&common, &mut output),
+        Command::Capture(command) => capture::capture(&command, &mut output),
         Command::CompileComponent { seconds, memory_bytes } => compile(seconds, memory_bytes),
     };
     let code = done.unwrap_or_else(|failed| {

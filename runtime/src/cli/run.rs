@@ -19,11 +19,11 @@ use crate::capability::{Capabilities, LogLines, Rotation, TableFiles};
 use crate::clock;
 use crate::declaration::Role;
 use crate::limit;
-use crate::pipeline::{self, ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
+use crate::pipeline::{Engine, ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
 use crate::sandbox::Guest;
 use crate::stack::grant::Grant;
 use crate::stack::{Component, ListenerInstance, ModuleInstance, Stack};
-use correlator_source::file::{self, Input};
+use correlator_source::settings::{Door, Source, SourcePath};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -62,32 +62,40 @@ pub(super) fn run(
         ))?;
         register(signal_hook::flag::register(signal, Arc::clone(&stop)))?;
     }
-    let inputs = inputs(&stack)?;
-    if inputs.iter().any(|input| input.live) && std::io::stdin().is_terminal() {
+    if reads_terminal(&stack) && std::io::stdin().is_terminal() {
         output.note("reading from the terminal; end with Ctrl-D\n");
     }
-    let bytes_total = inputs.iter().map(|input| input.bytes_total).sum::<Option<u64>>();
+    let progress = Arc::new(Progress::default());
+    let plan = plan(&arguments.stack, &stack, guests);
+    let engine = Engine::start(plan, Arc::clone(&progress), Arc::clone(&stop)).map_err(failed)?;
     let started = start.elapsed();
-    let progress = Progress::default();
     let done = AtomicBool::new(false);
     let report = thread::scope(|scope| {
         if output.is_watched() && !prints_to_terminal(&stack) {
-            scope.spawn(|| watch(&progress, bytes_total, &done));
+            scope.spawn(|| watch(&progress, &done));
         }
-        let report = pipeline::run(plan(&stack, guests, inputs), &progress, &stop);
+        engine.wait();
+        let report = engine.finish();
         done.store(true, Ordering::Release);
         report
     });
-    let report = report.map_err(|error| match error {
-        RunError::Start { .. } => Failed::new(EXIT_REFUSED, error),
-        RunError::Thread(_) => Failed::new(EXIT_MACHINE, error),
-    })?;
+    let report = report.map_err(failed)?;
     summary::tell(
         &report,
         summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() },
         output,
     );
     Ok(code(&report))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an error is told once")]
+fn failed(error: RunError) -> Failed {
+    match error {
+        RunError::Start { .. } => Failed::new(EXIT_REFUSED, error),
+        RunError::Source(_) | RunError::State(_) | RunError::Thread(_) => {
+            Failed::new(EXIT_MACHINE, error)
+        }
+    }
 }
 
 fn code(report: &Report) -> u8 {
@@ -103,12 +111,12 @@ fn code(report: &Report) -> u8 {
     }
 }
 
-fn inputs(stack: &Stack) -> Result<Vec<Input>, Failed> {
-    let mut inputs = Vec::new();
-    for source in &stack.sources {
-        inputs.extend(file::open(source).map_err(|error| Failed::new(EXIT_MACHINE, error))?);
-    }
-    Ok(inputs)
+fn reads_terminal(stack: &Stack) -> bool {
+    let input = |source: &Source| match &source.door {
+        Door::Files { paths, .. } => paths.contains(&SourcePath::Input),
+        _ => false,
+    };
+    stack.sources.iter().any(input)
 }
 
 /// Whether a listener's lines come to the terminal, where a picture of the progress would be in their way.
@@ -119,7 +127,7 @@ fn prints_to_terminal(stack: &Stack) -> bool {
 }
 
 /// Wires the stack's instances to their guests.
-fn plan(stack: &Stack, guests: HashMap<Component, Guest>, inputs: Vec<Input>) -> Plan {
+fn plan(arguments: &StackArguments, stack: &Stack, guests: HashMap<Component, Guest>) -> Plan {
     let guests: HashMap<_, _> =
         guests.into_iter().map(|(component, guest)| (component, Arc::new(guest))).collect();
     let guest = |component: &Component| guests.get(component).map(Arc::clone);
@@ -131,12 +139,21 @@ fn plan(stack: &Stack, guests: HashMap<Component, Guest>, inputs: Vec<Input>) ->
         .listeners
         .iter()
         .filter_map(|instance| Some(listener(stack, instance, guest(&instance.component)?)));
+    let named = arguments.stack.as_ref().map(|path| path.display().to_string());
     Plan {
-        inputs,
+        stack: named.unwrap_or_else(|| "command line".to_owned()),
+        sources: stack.sources.clone(),
+        capture: stack.capture.clone(),
         modules: modules.collect(),
         listeners: listeners.collect(),
         zone: stack.zone.clone(),
+        keeping: stack.keeping.clone(),
     }
+}
+
+/// A component for people, what tells it from others, and the version that it names.
+fn component(component: &Component, guest: &Guest) -> (String, String, String) {
+    (component.to_string(), guest.digest.clone(), guest.description.version.clone())
 }
 
 fn module(instance: &ModuleInstance, guest: Arc<Guest>) -> ModulePlan {
@@ -148,11 +165,16 @@ fn module(instance: &ModuleInstance, guest: Arc<Guest>) -> ModulePlan {
         (instance.name.clone(), instance.settings.clone(), instance.limits.clone());
     ModulePlan {
         name: name.clone(),
+        component: component(&instance.component, &guest),
+        settings: format!("{instance:?}"),
         interest,
         events,
         timers: guest.description.timers.clone(),
+        instances: instance.instances,
+        partition_by: instance.partition_by.clone(),
+        enabled: instance.enabled,
         limits: limits.clone(),
-        start: Box::new(move || guest.module(&name, &settings, &limits)),
+        start: Arc::new(move || guest.module(&name, &settings, &limits)),
     }
 }
 
@@ -162,11 +184,13 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
     let schemas = stack.schemas.clone();
     ListenerPlan {
         name: name.clone(),
+        component: component(&instance.component, &guest),
+        settings: format!("{instance:?}"),
         criteria: instance.compiled.clone(),
         timers: guest.description.timers.clone(),
         capabilities: capabilities(&instance.grants),
         limits: limits.clone(),
-        start: Box::new(move || guest.listener(&name, &settings, &schemas, &limits)),
+        start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
     }
 }
 
@@ -190,15 +214,16 @@ fn capabilities(grants: &[Grant]) -> Capabilities {
 
 /// Shows how far the run has come, until it is done.
 #[expect(clippy::disallowed_methods, reason = "only a picture for people waits here")]
-fn watch(progress: &Progress, bytes_total: Option<u64>, done: &AtomicBool) {
-    let template = match bytes_total {
+fn watch(progress: &Progress, done: &AtomicBool) {
+    let bytes_total = progress.bytes_total.load(Ordering::Relaxed);
+    let template = match Some(bytes_total).filter(|&total| total > 0) {
         Some(_) => "{bar:30} {percent:>3} %  {msg}  {bytes_per_sec}  {eta} left",
         None => "{spinner} {bytes} read  {msg}  {bytes_per_sec}",
     };
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸ ");
-    let bar = ProgressBar::new(bytes_total.unwrap_or(0)).with_style(style);
+    let bar = ProgressBar::new(bytes_total).with_style(style);
     while !done.load(Ordering::Acquire) {
         bar.set_position(progress.bytes.load(Ordering::Relaxed));
         let records = progress.records.load(Ordering::Relaxed);

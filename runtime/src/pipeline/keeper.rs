@@ -1,18 +1,19 @@
-//! Keeps one guest alive, or puts it to rest.
+//! Keeps one guest alive: starts it, remembers what it saved last, and counts how often it failed.
 //!
-//! A guest that fails loses its turn and its instance. It is started again from its last saved state, and when it
-//! keeps failing it is suspended; the run goes on without it. State is saved as often as saving stays cheap beside
-//! the work, measured in fuel so that two runs do alike.
+//! A guest that fails loses its instance. It is started again from its last saved state; what it was handed since is
+//! the worker's business, which hands it over once more.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::feed::Place;
 use crate::clock;
 use crate::guest::{Failure, State, Stateful, Statistic, Usage};
 use crate::limit::{self, Limits};
 
 /// Makes a fresh, configured instance.
-pub type Start<G> = Box<dyn Fn() -> Result<Box<G>, Failure> + Send>;
+pub type Start<G> = Arc<dyn Fn() -> Result<Box<G>, Failure> + Send + Sync>;
 
 /// What became of a guest.
 #[derive(Clone, Debug, Default)]
@@ -21,33 +22,75 @@ pub struct GuestReport {
     pub name: String,
     /// Records, or events, that it was handed.
     pub handed: u64,
-    /// Records, or events, whose turns were lost.
+    /// Records, or events, that it never got because it was suspended or they were gone.
     pub lost: u64,
-    /// How often it failed.
+    /// Records, events or ticks that were set aside because it failed on them.
+    pub set_aside: u64,
+    /// Calls that failed.
     pub failures: u64,
     /// How it failed the last time.
     pub last_failure: Option<Failure>,
-    /// Whether it was suspended.
+    /// Whether it is suspended.
     pub suspended: bool,
     /// What it used; memory is the most that was seen.
     pub usage: Usage,
     /// What it tells of its work.
     pub statistics: Vec<Statistic>,
+    /// Where it is, and how far behind.
+    pub position: u64,
+    /// Items between its position and the newest.
+    pub lag: u64,
+    /// Bytes of its last saved state.
+    pub state_bytes: u64,
+    /// When its last checkpoint was made, by the clock that never jumps.
+    pub checkpoint: Option<Instant>,
+}
+
+/// A report that others may look at while the guest works.
+#[derive(Clone, Debug, Default)]
+pub struct Shared(Arc<Mutex<GuestReport>>);
+
+impl Shared {
+    pub(super) fn new(name: &str) -> Self {
+        let report = GuestReport { name: name.to_owned(), ..GuestReport::default() };
+        Self(Arc::new(Mutex::new(report)))
+    }
+
+    /// The report as it is now.
+    #[must_use]
+    pub fn look(&self) -> GuestReport {
+        self.lock().clone()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, GuestReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A guest's state, and the place in its stream that it belongs to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Saved {
+    /// Nothing yet: a fresh instance is what was saved.
+    pub(super) state: Option<Arc<State>>,
+    pub(super) place: Place,
+    /// Events, or effects, in the minute of that place: the minute and how many.
+    pub(super) rate: (i64, u64),
 }
 
 /// A guest and what it takes to start it again.
 pub(super) struct Keeper<G: ?Sized> {
-    guest: Option<Box<G>>,
+    pub(super) guest: Option<Box<G>>,
     start: Start<G>,
     memory: fn(&mut G) -> &mut dyn Stateful,
     limits: Limits,
-    saved: Option<State>,
+    pub(super) saved: Saved,
     fuel_since_saved: u64,
     fuel_of_saving: u64,
-    handed_since_saved: u64,
+    /// Whether the guest was called since its state was saved.
+    pub(super) unsaved: bool,
     failures: VecDeque<Instant>,
-    role: &'static str,
-    pub(super) report: GuestReport,
+    pub(super) role: &'static str,
+    pub(super) report: Shared,
 }
 
 impl<G: ?Sized> Keeper<G> {
@@ -58,76 +101,87 @@ impl<G: ?Sized> Keeper<G> {
         memory: fn(&mut G) -> &mut dyn Stateful,
         limits: &Limits,
     ) -> Self {
-        let report = GuestReport { name: name.to_owned(), ..GuestReport::default() };
         Self {
             guest: None,
             start,
             memory,
             limits: limits.clone(),
-            saved: None,
+            saved: Saved::default(),
             fuel_since_saved: 0,
             fuel_of_saving: 0,
-            handed_since_saved: 0,
+            unsaved: false,
             failures: VecDeque::new(),
             role,
-            report,
+            report: Shared::new(name),
         }
     }
 
-    /// Starts the guest for the first time.
+    /// Starts the guest from what was saved last.
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
-        self.guest = Some((self.start)()?);
+        self.guest = None;
+        let mut guest = (self.start)()?;
+        if let Some(state) = &self.saved.state {
+            (self.memory)(&mut guest).restore(state)?;
+        }
+        (self.unsaved, self.fuel_since_saved) = (false, 0);
+        self.guest = Some(guest);
         Ok(())
     }
 
-    /// Runs one turn over so many records or events. Nothing comes back if it failed or the guest is suspended.
-    pub(super) fn turn<T>(
+    /// Calls the guest and accounts for it.
+    pub(super) fn call<T>(
         &mut self,
-        handed: usize,
         run: impl FnOnce(&mut G) -> Result<T, Failure>,
-    ) -> Option<T> {
-        let Some(guest) = &mut self.guest else {
-            self.report.lost += handed as u64;
-            return None;
-        };
-        self.report.handed += handed as u64;
-        self.handed_since_saved += handed as u64;
+    ) -> Option<Result<T, Failure>> {
+        let guest = self.guest.as_mut()?;
+        self.unsaved = true;
         let result = run(guest);
         self.account();
-        match result {
-            Ok(turn) => {
-                self.save_if_cheap();
-                Some(turn)
-            }
-            Err(failure) => {
-                self.report.lost += handed as u64;
-                self.fail(&failure, handed);
-                None
-            }
+        Some(result)
+    }
+
+    /// Whether so much has been done since the last time that saving costs little beside it.
+    pub(super) fn saving_is_cheap(&self) -> bool {
+        let due = self.fuel_of_saving.saturating_mul(limit::WORK_PER_SAVING);
+        self.fuel_since_saved >= due.max(limit::FUEL_BETWEEN_SAVINGS)
+    }
+
+    /// Has the guest save its state, which belongs to this place.
+    pub(super) fn save(&mut self, place: Place, rate: (i64, u64)) -> Result<(), Failure> {
+        if self.unsaved {
+            let Some(guest) = &mut self.guest else { return Ok(()) };
+            self.fuel_since_saved = 0;
+            let state = (self.memory)(guest).save()?;
+            self.account();
+            self.fuel_of_saving = std::mem::take(&mut self.fuel_since_saved);
+            self.report.lock().state_bytes = state.bytes.len() as u64;
+            self.saved.state = Some(Arc::new(state));
+            self.unsaved = false;
         }
+        (self.saved.place, self.saved.rate) = (place, rate);
+        Ok(())
     }
 
     /// Asks for statistics at the end.
-    pub(super) fn end(mut self) -> GuestReport {
+    pub(super) fn end(&mut self) {
         if let Some(guest) = &mut self.guest {
             match (self.memory)(guest).statistics() {
-                Ok(statistics) => self.report.statistics = statistics,
+                Ok(statistics) => self.report.lock().statistics = statistics,
                 Err(failure) => {
-                    self.report.failures += 1;
-                    tracing::warn!("{} `{}`: {failure}", self.role, self.report.name);
-                    self.report.last_failure = Some(failure);
+                    tracing::warn!("{} `{}`: {failure}", self.role, self.report.lock().name);
+                    self.note(&failure);
                 }
             }
         }
         self.account();
-        self.report
     }
 
     /// Adds what the guest used since the last time.
     fn account(&mut self) {
         let Some(guest) = &mut self.guest else { return };
         let used = (self.memory)(guest).usage();
-        let total = &mut self.report.usage;
+        let mut report = self.report.lock();
+        let total = &mut report.usage;
         total.calls += used.calls;
         total.time += used.time;
         total.fuel += used.fuel;
@@ -135,93 +189,43 @@ impl<G: ?Sized> Keeper<G> {
         self.fuel_since_saved += used.fuel;
     }
 
-    fn save_if_cheap(&mut self) {
-        let due = self.fuel_of_saving.saturating_mul(limit::WORK_PER_SAVING);
-        if self.fuel_since_saved < due.max(limit::FUEL_BETWEEN_SAVINGS) {
-            return;
-        }
-        let Some(guest) = &mut self.guest else { return };
-        self.fuel_since_saved = 0;
-        match (self.memory)(guest).save() {
-            Ok(state) => {
-                self.account();
-                self.fuel_of_saving = std::mem::take(&mut self.fuel_since_saved);
-                self.saved = Some(state);
-                self.handed_since_saved = 0;
-            }
-            Err(failure) => self.fail(&failure, 0),
-        }
-    }
-
-    /// Drops what failed and starts again, or suspends.
-    fn fail(&mut self, failure: &Failure, lost: usize) {
-        let (role, name) = (self.role, self.report.name.clone());
-        tracing::warn!(
-            "{role} `{name}`: {failure}; {}",
-            if lost > 0 {
-                format!("its turn of {lost} is lost")
-            } else {
-                "it is started again".into()
-            }
-        );
-        self.note(failure);
-        while !self.report.suspended {
-            if self.failures.len() as u64 >= self.limits.failures {
-                self.suspend();
-                return;
-            }
-            match self.restart() {
-                Ok(()) => return,
-                Err(failure) => {
-                    tracing::warn!("{role} `{name}` could not be started again: {failure}");
-                    self.note(&failure);
-                }
-            }
-        }
-    }
-
-    fn note(&mut self, failure: &Failure) {
+    /// Notes that a call failed. The instance is gone with it.
+    pub(super) fn note(&mut self, failure: &Failure) {
+        self.account();
         self.guest = None;
-        self.report.failures += 1;
-        self.report.last_failure = Some(failure.clone());
+        let mut report = self.report.lock();
+        report.failures += 1;
+        report.last_failure = Some(failure.clone());
+    }
+
+    /// Counts a failure that the guest answers for, and says whether there were too many of late.
+    pub(super) fn too_many(&mut self) -> bool {
         let now = clock::instant();
         self.failures.push_back(now);
-        while self
-            .failures
-            .front()
-            .is_some_and(|&then| now.duration_since(then) > self.limits.failure_window)
-        {
+        let window = self.limits.failure_window;
+        while self.failures.front().is_some_and(|&then| now.duration_since(then) > window) {
             self.failures.pop_front();
         }
+        self.failures.len() as u64 >= self.limits.failures
     }
 
-    fn restart(&mut self) -> Result<(), Failure> {
-        let mut guest = (self.start)()?;
-        if let Some(saved) = &self.saved {
-            (self.memory)(&mut guest).restore(saved)?;
-        }
-        if self.handed_since_saved > 0 {
-            tracing::info!(
-                "{} `{}` starts again from its last saved state, which knows nothing of the last {} that it was handed",
-                self.role,
-                self.report.name,
-                self.handed_since_saved
-            );
-        }
-        self.handed_since_saved = 0;
-        self.fuel_since_saved = 0;
-        self.guest = Some(guest);
-        Ok(())
-    }
-
-    fn suspend(&mut self) {
-        self.report.suspended = true;
+    /// Puts the guest to rest.
+    pub(super) fn suspend(&mut self) {
+        self.guest = None;
+        let mut report = self.report.lock();
+        report.suspended = true;
         tracing::error!(
-            "{} `{}` is suspended: it failed {} times within {} s (`failures`, `failure_window`); the run goes on without it",
+            "{} `{}` is suspended: it failed {} times within {} s (`failures`, `failure_window`); the others go on without it",
             self.role,
-            self.report.name,
+            report.name,
             self.failures.len(),
             self.limits.failure_window.as_secs()
         );
+    }
+
+    /// Forgets old failures: the guest gets another chance.
+    pub(super) fn forgive(&mut self) {
+        self.failures.clear();
+        self.report.lock().suspended = false;
     }
 }

@@ -1,19 +1,170 @@
-//! A listener's worker: a thread that hands one listener the events that it asked for and carries out its effects.
+//! A listener's side of a worker: batches of the events that it asked for in, its effects out.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use correlator_frame::effect::HEADER;
-use correlator_frame::event::{BATCH_HEADER, BatchHeader, Rows as RowIterator};
+use correlator_frame::event::{BATCH_HEADER, BatchHeader};
 
-use super::keeper::{GuestReport, Keeper, Start};
-use super::timers::Timers;
+use super::cursor::Cursor;
+use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
+use super::keeper::{GuestReport, Shared};
+use super::module::Aside;
+use super::piece::EventPiece;
+use super::worker::Side;
 use crate::capability::{Capabilities, Refusal};
-use crate::guest::{Cause, Effect, Failure, Listener, Rows, Tick};
+use crate::guest::{Effect, Failure, Listener, Rows, Tick};
 use crate::limit::{self, Limits};
 use crate::stack::criteria::compile::Compiled;
 use crate::stack::criteria::matching::Subject;
+
+const SECOND: i64 = 1_000_000_000;
+const MINUTE: i64 = 60 * SECOND;
+/// Where a row says its schema.
+const SCHEMA: usize = 1;
+
+/// Events on their way to one listener.
+#[derive(Default)]
+pub(super) struct EventBatch {
+    pub(super) rows: Rows,
+    /// The sequence number of each.
+    pub(super) items: Vec<u64>,
+}
+
+impl Batch for EventBatch {
+    // Text stays where it is: a batch has the whole text of the piece that its rows point into.
+    const OF_ONE_PIECE: bool = true;
+
+    fn items(&self) -> usize {
+        self.items.len()
+    }
+
+    fn bytes(&self) -> usize {
+        4 * self.rows.index.len()
+    }
+
+    fn clear(&mut self) {
+        self.rows.text.clear();
+        self.rows.index.clear();
+        self.items.clear();
+    }
+}
+
+/// Where the schemas of the modules begin among those that a listener was configured with, by module and shape.
+pub(super) type Shapes = HashMap<(String, u64), u32>;
+
+/// How a listener looks at events.
+pub(super) struct EventView {
+    criteria: Compiled,
+    shapes: Shapes,
+    /// Where the schemas of the piece's module begin; none if the listener can't know them.
+    base: Option<u32>,
+    /// The next row: its item, and where it starts.
+    item: u64,
+    row: usize,
+    /// The second up to which time was told.
+    told: i64,
+    /// Whether the end was told.
+    ended: bool,
+    scratch: Vec<u32>,
+    /// Events that are not handed over any more.
+    pub(super) aside: BTreeSet<u64>,
+    /// Events that no listener of this stack can read any more.
+    pub(super) strange: u64,
+}
+
+impl EventView {
+    pub(super) fn new(criteria: Compiled, shapes: Shapes) -> Self {
+        Self {
+            criteria,
+            shapes,
+            base: None,
+            item: 0,
+            row: 0,
+            told: i64::MIN,
+            ended: false,
+            scratch: Vec::new(),
+            aside: BTreeSet::new(),
+            strange: 0,
+        }
+    }
+}
+
+/// The row that starts here.
+fn row(piece: &EventPiece, start: usize) -> Option<&[u32]> {
+    let rest = piece.rows.index.get(start..)?;
+    let length = *rest.first()? as usize;
+    if length < BATCH_HEADER { None } else { rest.get(..length) }
+}
+
+impl View for EventView {
+    type Piece = EventPiece;
+    type Batch = EventBatch;
+
+    fn enter(&mut self, _: usize) {}
+
+    fn open(&mut self, piece: &EventPiece, from: u64) {
+        (self.item, self.row, self.told, self.ended) = (piece.first, 0, i64::MIN, false);
+        self.base = self.shapes.get(&(piece.module.clone(), piece.shape)).copied();
+        if self.base.is_none() && !piece.is_end {
+            self.strange += u64::from(piece.count);
+        }
+        while self.item < from
+            && let Some(row) = row(piece, self.row)
+        {
+            self.row += row.len();
+            self.item += 1;
+        }
+    }
+
+    #[inline]
+    fn look(&mut self, piece: &EventPiece) -> Look {
+        if piece.is_end && !self.ended {
+            return Look::End(None);
+        }
+        let Some(base) = self.base else { return Look::Nothing };
+        while let Some(row) = row(piece, self.row) {
+            let time = BatchHeader::read(row).time;
+            if time.div_euclid(SECOND) > self.told {
+                self.told = time.div_euclid(SECOND);
+                return Look::Step(self.item, time);
+            }
+            let wanted = if self.criteria.always() {
+                true
+            } else {
+                self.scratch.clear();
+                self.scratch.extend_from_slice(row);
+                self.scratch[SCHEMA] += base;
+                self.criteria.matches(&Subject::of_row(&self.scratch, &piece.rows.text))
+            };
+            if wanted && !self.aside.contains(&self.item) {
+                return Look::Item(self.item, 4 * row.len());
+            }
+            self.row += row.len();
+            self.item += 1;
+        }
+        Look::Nothing
+    }
+
+    #[inline]
+    fn take(&mut self, piece: &EventPiece, batch: &mut EventBatch) {
+        let (Some(row), Some(base)) = (row(piece, self.row), self.base) else { return };
+        if batch.items.is_empty() {
+            batch.rows.text.extend_from_slice(&piece.rows.text);
+        }
+        let start = batch.rows.index.len();
+        batch.rows.index.extend_from_slice(row);
+        batch.rows.index[start + SCHEMA] += base;
+        batch.items.push(self.item);
+        self.row += row.len();
+        self.item += 1;
+    }
+
+    fn pass(&mut self) {
+        // The time of a row was told, and the row itself is still to come; behind the end nothing is.
+        self.ended = true;
+    }
+}
 
 /// What became of a listener.
 #[derive(Clone, Debug, Default)]
@@ -26,143 +177,52 @@ pub struct ListenerReport {
     pub refused: BTreeMap<String, u64>,
 }
 
-/// A listener in the pipeline.
-pub(super) struct ListenerWorker {
-    keeper: Keeper<dyn Listener + Send>,
-    criteria: Compiled,
-    timers: Timers,
-    capabilities: Capabilities,
-    limits: Limits,
-    now: i64,
-    batch: Rows,
-    events: usize,
-    minute: i64,
-    rows_this_minute: u64,
+/// Rows by what became of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcomes {
     done: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
 }
 
-const MINUTE: i64 = 60_000_000_000;
+/// What others see of a listener while it works.
+#[derive(Clone, Debug)]
+pub(super) struct ListenerPicture {
+    pub(super) guest: Shared,
+    pub(super) outcomes: Arc<Mutex<Outcomes>>,
+}
 
-impl ListenerWorker {
-    pub(super) fn new(
-        name: &str,
-        start: Start<dyn Listener + Send>,
-        criteria: Compiled,
-        timers: Timers,
-        capabilities: Capabilities,
-        limits: &Limits,
-    ) -> Self {
-        Self {
-            keeper: Keeper::new("listener", name, start, |listener| listener.memory(), limits),
-            criteria,
-            timers,
-            capabilities,
-            limits: limits.clone(),
-            now: i64::MIN,
-            batch: Rows::default(),
-            events: 0,
-            minute: i64::MIN,
-            rows_this_minute: 0,
-            done: BTreeMap::new(),
-            refused: BTreeMap::new(),
-        }
+impl ListenerPicture {
+    pub(super) fn look(&self) -> ListenerReport {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Outcomes { done, refused } = outcomes;
+        ListenerReport { guest: self.guest.look(), done, refused }
     }
+}
 
-    pub(super) fn name(&self) -> String {
-        self.keeper.report.name.clone()
-    }
+/// A listener in the pipeline.
+pub(super) struct ListenerSide {
+    pub(super) name: String,
+    pub(super) feed: Feed<EventView>,
+    pub(super) batch: EventBatch,
+    pub(super) capabilities: Capabilities,
+    pub(super) limits: Limits,
+    pub(super) rate: (i64, u64),
+    pub(super) outcomes: Arc<Mutex<Outcomes>>,
+    pub(super) ticks_aside: BTreeSet<(u64, i64)>,
+    pub(super) tell: Arc<dyn Fn(Aside) + Send + Sync>,
+}
 
-    pub(super) fn begin(&mut self) -> Result<(), Failure> {
-        self.keeper.begin()
-    }
-
-    /// Works until nothing more can come; `ended` then says whether the input ended for good.
-    pub(super) fn run(
-        mut self,
-        from: &Receiver<Arc<Rows>>,
-        ended: impl FnOnce() -> bool,
-    ) -> ListenerReport {
-        while let Ok(events) = from.recv() {
-            self.take(events);
-        }
-        if ended() && self.now > i64::MIN {
-            self.tick(Tick { cause: Cause::End, time: self.now });
-        }
-        ListenerReport { guest: self.keeper.end(), done: self.done, refused: self.refused }
-    }
-
-    fn take(&mut self, events: Arc<Rows>) {
-        let small = events.index.len() / BATCH_HEADER <= self.limits.batch_records
-            && events.text.len() <= self.limits.batch_bytes;
-        if self.criteria.always() && self.timers.next() == i64::MAX && small {
-            // Nothing to choose and nothing to interrupt: the frame goes on as it is.
-            self.batch = Arc::unwrap_or_clone(events);
-            let rows = RowIterator::new(&self.batch.index, BATCH_HEADER);
-            (self.events, self.now) = rows.fold((0, self.now), |(count, now), row| {
-                (count + 1, now.max(BatchHeader::read(row).time))
-            });
-            self.flush();
-            return;
-        }
-        for row in RowIterator::new(&events.index, BATCH_HEADER) {
-            self.choose(row, &events.text);
-        }
-        self.flush();
-    }
-
-    fn choose(&mut self, row: &[u32], text: &[u8]) {
-        let header = BatchHeader::read(row);
-        if header.time > self.now {
-            self.now = header.time;
-            if self.now >= self.timers.next() {
-                self.flush();
-                for tick in self.timers.due(self.now) {
-                    self.tick(tick);
-                }
+impl ListenerSide {
+    fn carry_out(&mut self, effect: &Effect) {
+        let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
+        let outcome = self.allowed(rows).and_then(|()| self.capabilities.execute(effect));
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(count) => {
+                let name = format!("{} {}", effect.capability, effect.target);
+                count_up(&mut outcomes.done, name, count as u64);
             }
-        }
-        if !self.criteria.matches(&Subject::of_row(row, text)) {
-            return;
-        }
-        // Text stays where it is: the batch takes the frame's text whole when its first row comes.
-        if self.batch.text.is_empty() {
-            self.batch.text.extend_from_slice(text);
-        }
-        self.batch.index.extend_from_slice(row);
-        self.events += 1;
-        if self.events >= self.limits.batch_records {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        if self.events > 0 {
-            let (batch, events) = (&mut self.batch, self.events);
-            let effects = self.keeper.turn(events, |listener| listener.handle(batch));
-            self.carry_out(effects.unwrap_or_default());
-        }
-        self.batch.text.clear();
-        self.batch.index.clear();
-        self.events = 0;
-    }
-
-    fn tick(&mut self, tick: Tick) {
-        let effects = self.keeper.turn(0, |listener| listener.tick(tick));
-        self.carry_out(effects.unwrap_or_default());
-    }
-
-    fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
-            let outcome = self.allowed(rows).and_then(|()| self.capabilities.execute(&effect));
-            match outcome {
-                Ok(count) => {
-                    let name = format!("{} {}", effect.capability, effect.target);
-                    count_up(&mut self.done, name, count as u64);
-                }
-                Err(refusal) => self.refuse(&refusal, rows.max(1)),
-            }
+            Err(refusal) => refuse(&self.name, &mut outcomes.refused, &refusal, rows.max(1)),
         }
     }
 
@@ -173,12 +233,13 @@ impl ListenerWorker {
                 self.limits.effects_per_turn
             )));
         }
-        let minute = self.now.div_euclid(MINUTE);
-        if minute != self.minute {
-            (self.minute, self.rows_this_minute) = (minute, 0);
+        let now = self.feed.place().now.unwrap_or(0);
+        let minute = now.div_euclid(MINUTE);
+        if minute != self.rate.0 {
+            self.rate = (minute, 0);
         }
-        self.rows_this_minute += rows as u64;
-        if self.rows_this_minute > self.limits.effects_per_minute {
+        self.rate.1 += rows as u64;
+        if self.rate.1 > self.limits.effects_per_minute {
             return Err(Refusal::Denied(format!(
                 "more effects in a minute than `effects_per_minute` allows ({})",
                 self.limits.effects_per_minute
@@ -186,18 +247,15 @@ impl ListenerWorker {
         }
         Ok(())
     }
+}
 
-    /// Counts what was not done, and tells of each reason once.
-    fn refuse(&mut self, refusal: &Refusal, rows: usize) {
-        let reason = refusal.to_string();
-        if !self.refused.contains_key(&reason) {
-            tracing::warn!(
-                "listener `{}`: {reason} (told once; the summary counts)",
-                self.keeper.report.name
-            );
-        }
-        count_up(&mut self.refused, reason, rows as u64);
+/// Counts what was not done, and tells of each reason once.
+fn refuse(listener: &str, refused: &mut BTreeMap<String, u64>, refusal: &Refusal, rows: usize) {
+    let reason = refusal.to_string();
+    if !refused.contains_key(&reason) {
+        tracing::warn!("listener `{listener}`: {reason} (told once; the summary counts)");
     }
+    count_up(refused, reason, rows as u64);
 }
 
 /// Counts by name, with an end to the number of names: names are a stranger's.
@@ -206,5 +264,117 @@ fn count_up(counts: &mut BTreeMap<String, u64>, name: String, by: u64) {
         *counts.entry("others".to_owned()).or_default() += by;
     } else {
         *counts.entry(name).or_default() += by;
+    }
+}
+
+impl Side for ListenerSide {
+    type Guest = dyn Listener + Send;
+    type Turn = Vec<Effect>;
+
+    fn next(&mut self, bounds: Bounds) -> Next {
+        loop {
+            let next = self.feed.next(&mut self.batch, bounds);
+            if let Next::Tick(tick) = next
+                && self.ticks_aside.contains(&(self.feed.place().cursor.item, tick.time))
+            {
+                continue;
+            }
+            return next;
+        }
+    }
+
+    fn items(&self) -> usize {
+        self.batch.items.len()
+    }
+
+    fn process(&mut self, guest: &mut Self::Guest) -> Result<Vec<Effect>, Failure> {
+        guest.handle(&mut self.batch.rows)
+    }
+
+    fn tick(&mut self, guest: &mut Self::Guest, tick: Tick) -> Result<Vec<Effect>, Failure> {
+        guest.tick(tick)
+    }
+
+    fn commit(&mut self, effects: Vec<Effect>, _: Cursor) -> bool {
+        effects.iter().for_each(|effect| self.carry_out(effect));
+        true
+    }
+
+    fn set_aside(&mut self, tick: Option<Tick>, failure: &Failure) {
+        let mut aside = Aside {
+            guest: self.name.clone(),
+            item: self.feed.place().cursor.item,
+            tick,
+            source: 0,
+            position: 0,
+            time: tick.map_or(0, |tick| tick.time),
+            raw: Vec::new(),
+            failure: failure.clone(),
+        };
+        if let Some(tick) = tick {
+            self.ticks_aside.insert((aside.item, tick.time));
+        } else if let Some(&item) = self.batch.items.first() {
+            self.feed.view.aside.insert(item);
+            let header = BatchHeader::read(&self.batch.rows.index);
+            aside.item = item;
+            aside.source = header.id.source;
+            aside.position = header.id.position;
+            aside.time = header.time;
+        }
+        (self.tell)(aside);
+    }
+
+    fn rate(&self) -> (i64, u64) {
+        self.rate
+    }
+
+    fn set_rate(&mut self, rate: (i64, u64)) {
+        self.rate = rate;
+    }
+
+    fn place(&self) -> Place {
+        self.feed.place()
+    }
+
+    fn seek(&mut self, place: Place) {
+        self.feed.seek(place);
+    }
+
+    fn advance(&self, pinned: Option<u64>) {
+        self.feed.advance(pinned);
+    }
+
+    fn set_absent(&mut self, absent: bool) {
+        self.feed.set_absent(absent);
+    }
+
+    fn wait(&mut self) {
+        self.feed.wait();
+    }
+
+    fn save_wanted(&self) -> bool {
+        self.feed.save_wanted()
+    }
+
+    fn lag(&self) -> (u64, u64) {
+        (self.feed.lag(), self.feed.missed)
+    }
+
+    fn is_over(&self) -> bool {
+        self.feed.is_over()
+    }
+
+    fn settle(&mut self) -> Option<Vec<u8>> {
+        let Some(table) = &mut self.capabilities.table else { return Some(Vec::new()) };
+        match table.marks() {
+            Ok(marks) => postcard::to_allocvec(&marks).ok(),
+            Err(error) => {
+                tracing::error!(
+                    "listener `{}`: its tables can't be written through: {error}; no checkpoint is made until they can",
+                    self.name
+                );
+                None
+            }
+        }
     }
 }

@@ -1,48 +1,72 @@
-//! The pipeline: the record path and the delivery path, one thread for each guest.
+//! The pipeline: the record path and the delivery path.
 //!
-//! Records go one way: sources, router, modules, listeners, capabilities. Queues between threads are bounded, so
-//! memory is too: who is slow makes those before it wait, and the limits on guests bound how slow one can be. A guest
-//! that fails loses its turn and nothing else.
+//! Sources publish records in one stream, every module reads it at its own pace and publishes events in another, and
+//! every listener reads that. Each guest has a thread of its own; a guest that fails loses nothing but the item that it
+//! failed on. Where a stack keeps anything, both streams lie on spools and every guest's state and place are saved
+//! together, so that a run goes on after a crash as if there had been none.
+//!
+//! # Layout
+//! - `cursor`, `piece`, `stream`: places in a stream, what travels in it, the stream itself
+//! - `clock`, `watermark`, `timers`: the engine's clock; event time; when guests' timers are due
+//! - `interest`, `share`, `intake`: who wants a record; which instance gets it; the door of the record stream
+//! - `merge`: files as one stream in order of time
+//! - `feed`: one consumer's way through a stream
+//! - `turn`: a module's turn, checked
+//! - `keeper`, `checkpoint`, `worker`: a guest kept alive; its state on the disk; the thread that hands it its work
+//! - `module`, `listener`: what is particular to each
+//! - `recover`, `crew`, `engine`: what an earlier run left; the guests at work; the whole
 
+mod aside;
+mod checkpoint;
+mod clock;
+mod crew;
+mod cursor;
+mod engine;
+mod feed;
+mod intake;
 mod interest;
 mod keeper;
 mod listener;
 mod merge;
 mod module;
-mod route;
+mod piece;
+mod recover;
+mod share;
+mod stream;
 mod timers;
 mod turn;
+mod watermark;
+mod worker;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use correlator_source::settings::Source;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
+pub use engine::Engine;
 pub use keeper::{GuestReport, Start};
 pub use listener::ListenerReport;
 pub use merge::SourceReport;
 pub use module::ModuleReport;
 
-use interest::Filter;
-use listener::ListenerWorker;
-use module::{ModuleBatch, ModuleWorker};
-use route::{Outlet, Router};
-use timers::Timers;
-
 use crate::capability::Capabilities;
 use crate::declaration::{EventSchema, Interest, Timer};
-use crate::guest::{Failure, Listener, Module, Rows};
+use crate::guest::{Failure, Listener, Module};
 use crate::limit::Limits;
 use crate::stack::criteria::compile::Compiled;
-use correlator_source::file::Input;
+use crate::stack::{Keeping, PartitionBy};
 
-/// A module instance to run.
+/// A module to run.
+#[derive(Clone)]
 pub struct ModulePlan {
     /// Its name in the stack.
     pub name: String,
+    /// What it is an instance of, for people; what tells this version of it from others; the version that it names.
+    pub component: (String, String, String),
+    /// What tells its settings, limits and everything else of the stack from others.
+    pub settings: String,
     /// Makes an instance.
     pub start: Start<dyn Module + Send>,
     /// Which records it wants.
@@ -51,14 +75,24 @@ pub struct ModulePlan {
     pub events: Vec<EventSchema>,
     /// Its timers.
     pub timers: Vec<Timer>,
+    /// How many instances share its records.
+    pub instances: usize,
+    /// What decides which of them gets a record.
+    pub partition_by: Option<PartitionBy>,
+    /// Whether it works from the start.
+    pub enabled: bool,
     /// What bounds it.
     pub limits: Limits,
 }
 
-/// A listener instance to run.
+/// A listener to run.
 pub struct ListenerPlan {
     /// Its name in the stack.
     pub name: String,
+    /// What it is an instance of, for people; what tells this version of it from others; the version that it names.
+    pub component: (String, String, String),
+    /// What tells its settings, limits and everything else of the stack from others.
+    pub settings: String,
     /// Makes an instance.
     pub start: Start<dyn Listener + Send>,
     /// Which events it wants.
@@ -73,14 +107,20 @@ pub struct ListenerPlan {
 
 /// All that a run needs.
 pub struct Plan {
+    /// Where the stack comes from, for people.
+    pub stack: String,
     /// Where records come from.
-    pub inputs: Vec<Input>,
-    /// Who reads them.
+    pub sources: Vec<Source>,
+    /// Where what arrives is written as it arrived.
+    pub capture: Option<PathBuf>,
+    /// Who reads records.
     pub modules: Vec<ModulePlan>,
     /// Who acts on events.
     pub listeners: Vec<ListenerPlan>,
     /// The zone of daily timers.
     pub zone: TimeZone,
+    /// What is kept across restarts.
+    pub keeping: Option<Keeping>,
 }
 
 /// How far a run has come: for those who watch.
@@ -90,13 +130,10 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Records read.
     pub records: AtomicU64,
-}
-
-impl Progress {
-    fn add(&self, bytes: u64, records: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.records.fetch_add(records, Ordering::Relaxed);
-    }
+    /// Bytes that there are to read; 0 if nobody knows.
+    pub bytes_total: AtomicU64,
+    /// Whether everything works.
+    pub ready: AtomicBool,
 }
 
 /// What became of a run.
@@ -108,6 +145,8 @@ pub struct Report {
     pub modules: Vec<ModuleReport>,
     /// Each listener.
     pub listeners: Vec<ListenerReport>,
+    /// Records that found no room in the spool.
+    pub dropped: u64,
     /// Whether it was stopped before its input ended.
     pub interrupted: bool,
 }
@@ -125,107 +164,13 @@ pub enum RunError {
         /// How it failed.
         failure: Failure,
     },
+    /// A source can't be opened.
+    #[error("{0}")]
+    Source(String),
+    /// What is kept can't be read or written.
+    #[error("{0}")]
+    State(String),
     /// The system gave no thread, or one of ours panicked.
     #[error("a worker thread failed: {0}")]
     Thread(String),
-}
-
-/// Runs until the inputs end or `stop` is set.
-///
-/// # Errors
-/// A guest could not be started; what happens later is part of the report.
-pub fn run(plan: Plan, progress: &Progress, stop: &AtomicBool) -> Result<Report, RunError> {
-    let filter = Filter::new(plan.modules.iter().map(|module| module.interest.as_slice()));
-    let ended = AtomicBool::new(false);
-    let mut report = Report::default();
-    thread::scope(|scope| {
-        let (mut senders, mut listeners) = (Vec::new(), Vec::new());
-        for listener in plan.listeners {
-            let (to, from) = mpsc::sync_channel::<Arc<Rows>>(listener.limits.queue_batches);
-            let worker = begin_listener(listener, &plan.zone)?;
-            let name = worker.name();
-            let ended = &ended;
-            let work = move || worker.run(&from, || ended.load(Ordering::Acquire));
-            listeners.push(spawn(scope, &name, work)?);
-            senders.push(to);
-        }
-        let (mut outlets, mut modules) = (Vec::new(), Vec::new());
-        let mut first_schema = 0;
-        for module in plan.modules {
-            let (to, from) = mpsc::sync_channel(module.limits.queue_batches);
-            let (back, emptied): (Sender<ModuleBatch>, Receiver<ModuleBatch>) = mpsc::channel();
-            let timers = Timers::new(&module.timers, &plan.zone);
-            outlets.push(Outlet::new(to, emptied, timers, &module.limits));
-            let count = module.events.len() as u32;
-            let name = module.name.clone();
-            let mut worker = ModuleWorker::new(
-                &module.name,
-                module.start,
-                &module.events,
-                first_schema,
-                &module.limits,
-                senders.clone(),
-            );
-            first_schema += count;
-            worker.begin().map_err(|failure| RunError::Start {
-                role: "module",
-                name: name.clone(),
-                failure,
-            })?;
-            modules.push(spawn(scope, &name, move || worker.run(&from, &back))?);
-        }
-        // The listeners end when the last module has let go of them.
-        drop(senders);
-        let mut router = Router::new(filter, outlets);
-        report.sources = merge::merge(plan.inputs, &mut router, progress, stop);
-        report.interrupted = stop.load(Ordering::Relaxed);
-        if report.interrupted {
-            router.flush();
-        } else {
-            router.end();
-            ended.store(true, Ordering::Release);
-        }
-        drop(router);
-        report.modules = join(modules)?;
-        report.listeners = join(listeners)?;
-        Ok(report)
-    })
-}
-
-fn begin_listener(plan: ListenerPlan, zone: &TimeZone) -> Result<ListenerWorker, RunError> {
-    let timers = Timers::new(&plan.timers, zone);
-    let mut worker = ListenerWorker::new(
-        &plan.name,
-        plan.start,
-        plan.criteria,
-        timers,
-        plan.capabilities,
-        &plan.limits,
-    );
-    worker.begin().map_err(|failure| RunError::Start {
-        role: "listener",
-        name: plan.name,
-        failure,
-    })?;
-    Ok(worker)
-}
-
-fn spawn<'scope, T: Send + 'scope>(
-    scope: &'scope thread::Scope<'scope, '_>,
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'scope,
-) -> Result<thread::ScopedJoinHandle<'scope, T>, RunError> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(crate::limit::WORKER_STACK_BYTES)
-        .spawn_scoped(scope, work)
-        .map_err(|error| RunError::Thread(error.to_string()))
-}
-
-fn join<T>(workers: Vec<thread::ScopedJoinHandle<'_, T>>) -> Result<Vec<T>, RunError> {
-    let join = |worker: thread::ScopedJoinHandle<'_, T>| {
-        let name = worker.thread().name().unwrap_or_default().to_owned();
-        worker.join().map_err(|_| RunError::Thread(format!("the worker of `{name}` panicked")))
-    };
-    workers.into_iter().map(join).collect()
 }

@@ -1,35 +1,162 @@
-//! A module's worker: a thread that hands batches to one module and its events to all listeners.
+//! A module's side of a worker: batches of the records that it wants in, its events out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use correlator_frame::record::Frame;
+use correlator_frame::record::{Frame, Record};
 
-use super::keeper::{GuestReport, Keeper, Start};
-use super::turn::{Checker, Place};
-use crate::declaration::EventSchema;
-use crate::guest::{Module, Rows, Tick};
-use crate::limit::Limits;
+use super::cursor::Cursor;
+use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
+use super::interest::Filter;
+use super::keeper::{GuestReport, Shared};
+use super::piece::{EventPiece, PickList, RecordKind, RecordPiece};
+use super::share::Share;
+use super::stream::{Refused, Stream};
+use super::turn::{Checker, Origin};
+use super::worker::Side;
+use crate::guest::{Failure, Module, Rows, Tick};
 
 /// Records on their way to one module.
 #[derive(Default)]
 pub(super) struct ModuleBatch {
     pub(super) frame: Frame,
-    /// Where each record came from.
-    pub(super) places: Vec<Place>,
+    /// The sequence number of each.
+    pub(super) items: Vec<u64>,
 }
 
-impl ModuleBatch {
-    pub(super) fn clear(&mut self) {
+impl Batch for ModuleBatch {
+    const OF_ONE_PIECE: bool = false;
+
+    fn items(&self) -> usize {
+        self.items.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.frame.text.len()
+    }
+
+    fn clear(&mut self) {
         self.frame.clear();
-        self.places.clear();
+        self.items.clear();
     }
 }
 
-/// What a module's worker is told, in order.
-pub(super) enum ToModule {
-    Batch(ModuleBatch),
-    Tick(Tick),
+/// How a module looks at records.
+pub(super) struct RecordView {
+    name: String,
+    slot: usize,
+    /// The version of the routing that knows this module.
+    version: u64,
+    /// For records that were routed before the module was there, or that come from the disk.
+    filter: Filter,
+    share: Option<Share>,
+    picks: PickList,
+    /// Whether the picks are the view's own.
+    own: bool,
+    /// The next pick and the next step.
+    pick: usize,
+    step: usize,
+    /// Records that are not handed over any more.
+    pub(super) aside: BTreeSet<u64>,
+}
+
+impl RecordView {
+    pub(super) fn new(name: &str, version: u64, filter: Filter, share: Option<Share>) -> Self {
+        Self {
+            name: name.to_owned(),
+            slot: 0,
+            version,
+            filter,
+            share,
+            picks: PickList::default(),
+            own: false,
+            pick: 0,
+            step: 0,
+            aside: BTreeSet::new(),
+        }
+    }
+
+    fn list<'a>(&'a self, piece: &'a RecordPiece) -> &'a PickList {
+        if self.own { &self.picks } else { &piece.picks.lists[self.slot] }
+    }
+
+    /// Works out which records of a piece the module wants.
+    fn pick(&mut self, piece: &RecordPiece) {
+        self.picks.clear();
+        if piece.kind == RecordKind::Retry {
+            if piece.only == self.name {
+                (0..piece.count()).for_each(|record| self.picks.push(record, &[]));
+            }
+            return;
+        }
+        let (filter, picks, share) = (&mut self.filter, &mut self.picks, &self.share);
+        for (number, record) in piece.frame.batch().records().enumerate() {
+            if share.as_ref().is_none_or(|share| share.admits(record)) {
+                filter.select(record, |wanted| picks.push(number as u32, wanted.hits));
+            }
+        }
+    }
+}
+
+impl View for RecordView {
+    type Piece = RecordPiece;
+    type Batch = ModuleBatch;
+
+    fn enter(&mut self, slot: usize) {
+        self.slot = slot;
+    }
+
+    fn open(&mut self, piece: &RecordPiece, from: u64) {
+        let known = piece.kind == RecordKind::Records
+            && piece.picks.version >= self.version
+            && self.slot < piece.picks.lists.len();
+        self.own = !known;
+        if self.own {
+            self.pick(piece);
+        }
+        let from = from.saturating_sub(piece.first) as u32;
+        self.step = piece.steps.partition_point(|step| step.record < from);
+        self.pick = self.list(piece).records.partition_point(|&record| record < from);
+    }
+
+    #[inline]
+    fn look(&mut self, piece: &RecordPiece) -> Look {
+        match (piece.kind, self.step) {
+            (RecordKind::Records | RecordKind::Retry, _) => {}
+            (RecordKind::Time, 0) => return Look::Step(piece.first, piece.now),
+            (RecordKind::End, 0) => return Look::End(Some(piece.now)),
+            (RecordKind::Time | RecordKind::End, _) => return Look::Nothing,
+        }
+        loop {
+            let picked = self.list(piece).records.get(self.pick).copied();
+            if let Some(step) = piece.steps.get(self.step)
+                && picked.is_none_or(|record| step.record <= record)
+            {
+                return Look::Step(piece.first + u64::from(step.record), step.time);
+            }
+            let Some(record) = picked else { return Look::Nothing };
+            let item = piece.first + u64::from(record);
+            if self.aside.is_empty() || !self.aside.contains(&item) {
+                let bytes = piece.frame.batch().record(record as usize);
+                return Look::Item(item, bytes.map_or(0, |record| record.raw().len()));
+            }
+            self.pick += 1;
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, piece: &RecordPiece, batch: &mut ModuleBatch) {
+        let list = self.list(piece);
+        let record = list.records[self.pick];
+        batch.frame.gather(&piece.frame, record as usize, list.hits(self.pick));
+        batch.items.push(piece.first + u64::from(record));
+        self.pick += 1;
+    }
+
+    fn pass(&mut self) {
+        self.step += 1;
+    }
 }
 
 /// What became of a module.
@@ -41,79 +168,187 @@ pub struct ModuleReport {
     pub events: Vec<(String, u64)>,
 }
 
-/// A module in the pipeline.
-pub(super) struct ModuleWorker {
-    keeper: Keeper<dyn Module + Send>,
-    checker: Checker,
-    names: Vec<String>,
-    listeners: Vec<SyncSender<Arc<Rows>>>,
+/// What others see of a module while it works.
+#[derive(Clone, Debug)]
+pub(super) struct ModulePicture {
+    pub(super) guest: Shared,
+    pub(super) events: Arc<std::sync::Mutex<Vec<(String, u64)>>>,
 }
 
-impl ModuleWorker {
-    pub(super) fn new(
-        name: &str,
-        start: Start<dyn Module + Send>,
-        schemas: &[EventSchema],
-        first_schema: u32,
-        limits: &Limits,
-        listeners: Vec<SyncSender<Arc<Rows>>>,
-    ) -> Self {
-        Self {
-            keeper: Keeper::new("module", name, start, |module| module.memory(), limits),
-            checker: Checker::new(schemas, first_schema, limits),
-            names: schemas.iter().map(|schema| schema.name.clone()).collect(),
-            listeners,
+impl ModulePicture {
+    pub(super) fn look(&self) -> ModuleReport {
+        let events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ModuleReport { guest: self.guest.look(), events: events.clone() }
+    }
+}
+
+/// Something that a guest failed on: what is told of it to whoever keeps dead letters.
+#[derive(Clone, Debug)]
+pub(super) struct Aside {
+    pub(super) guest: String,
+    pub(super) item: u64,
+    pub(super) tick: Option<Tick>,
+    pub(super) source: u32,
+    pub(super) position: u64,
+    pub(super) time: i64,
+    pub(super) raw: Vec<u8>,
+    pub(super) failure: Failure,
+}
+
+/// A module in the pipeline.
+pub(super) struct ModuleSide {
+    pub(super) name: String,
+    /// Which part of a module that runs in several.
+    pub(super) part: u32,
+    pub(super) shape: u64,
+    pub(super) feed: Feed<RecordView>,
+    pub(super) batch: ModuleBatch,
+    pub(super) checker: Checker,
+    pub(super) names: Vec<String>,
+    pub(super) events: Arc<Stream<EventPiece>>,
+    pub(super) counts: Arc<std::sync::Mutex<Vec<(String, u64)>>>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) ticks_aside: BTreeSet<(u64, i64)>,
+    pub(super) tell: Arc<dyn Fn(Aside) + Send + Sync>,
+}
+
+impl ModuleSide {
+    /// Tells others how many events there are by now.
+    fn count(&self) {
+        let counts = self.names.iter().cloned().zip(self.checker.counts.iter().copied());
+        let mut told = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *told = counts.collect();
+    }
+}
+
+impl Side for ModuleSide {
+    type Guest = dyn Module + Send;
+    type Turn = Rows;
+
+    fn next(&mut self, bounds: Bounds) -> Next {
+        loop {
+            let next = self.feed.next(&mut self.batch, bounds);
+            if let Next::Tick(tick) = next
+                && self.ticks_aside.contains(&(self.feed.place().cursor.item, tick.time))
+            {
+                continue;
+            }
+            return next;
         }
     }
 
-    pub(super) fn begin(&mut self) -> Result<(), crate::guest::Failure> {
-        self.keeper.begin()
+    fn items(&self) -> usize {
+        self.batch.items.len()
     }
 
-    /// Works until nothing more can come. Emptied batches go back, so that their memory serves again.
-    pub(super) fn run(
-        mut self,
-        from: &Receiver<ToModule>,
-        back: &Sender<ModuleBatch>,
-    ) -> ModuleReport {
-        while let Ok(work) = from.recv() {
-            let events = match work {
-                ToModule::Batch(mut batch) => {
-                    let events = self.process(&mut batch);
-                    batch.clear();
-                    // The router may have ended: then nobody needs the memory.
-                    let _ = back.send(batch);
-                    events
-                }
-                ToModule::Tick(tick) => self.tick(tick),
-            };
-            if let Some(events) = events.filter(|events| !events.index.is_empty()) {
-                self.hand_on(events);
+    fn process(&mut self, guest: &mut Self::Guest) -> Result<Rows, Failure> {
+        let turn = guest.process(&mut self.batch.frame)?;
+        self.checker.check("process", turn, Origin::Batch(&self.batch.frame))
+    }
+
+    fn tick(&mut self, guest: &mut Self::Guest, tick: Tick) -> Result<Rows, Failure> {
+        let turn = guest.tick(tick)?;
+        self.checker.check("tick", turn, Origin::Tick(tick, self.part))
+    }
+
+    fn commit(&mut self, turn: Rows, upto: Cursor) -> bool {
+        self.checker.accept();
+        if turn.index.is_empty() {
+            return true;
+        }
+        let count = self.checker.rows() as u32;
+        let (module, part, shape) = (self.name.clone(), self.part, self.shape);
+        let piece = |first| EventPiece {
+            first,
+            module,
+            part,
+            shape,
+            upto,
+            rows: turn,
+            count,
+            is_end: false,
+        };
+        let published = self.events.publish(piece, |_| (), &self.stop);
+        self.count();
+        // Events that find no room wait for it: they are what all the work was for.
+        !matches!(published, Err(Refused::Ended))
+    }
+
+    fn set_aside(&mut self, tick: Option<Tick>, failure: &Failure) {
+        let mut aside = Aside {
+            guest: self.name.clone(),
+            item: self.feed.place().cursor.item,
+            tick,
+            source: 0,
+            position: 0,
+            time: tick.map_or(0, |tick| tick.time),
+            raw: Vec::new(),
+            failure: failure.clone(),
+        };
+        if let Some(tick) = tick {
+            self.ticks_aside.insert((aside.item, tick.time));
+        } else if let Some(&item) = self.batch.items.first() {
+            self.feed.view.aside.insert(item);
+            aside.item = item;
+            if let Some(record) = self.batch.frame.batch().record(0) {
+                aside.source = record.source();
+                aside.position = record.position();
+                aside.time = record.time();
+                aside.raw = Record::raw(record).to_vec();
             }
         }
-        let events = self.names.into_iter().zip(self.checker.counts).collect();
-        ModuleReport { guest: self.keeper.end(), events }
+        (self.tell)(aside);
     }
 
-    fn process(&mut self, batch: &mut ModuleBatch) -> Option<Rows> {
-        let checker = &mut self.checker;
-        self.keeper.turn(batch.frame.len(), |module| {
-            let turn = module.process(&mut batch.frame)?;
-            checker.check("process", turn, &batch.places)
-        })
+    fn rate(&self) -> (i64, u64) {
+        self.checker.rate()
     }
 
-    fn tick(&mut self, tick: Tick) -> Option<Rows> {
-        let checker = &mut self.checker;
-        self.keeper.turn(0, |module| {
-            let turn = module.tick(tick)?;
-            checker.check("tick", turn, &[Place::of_tick(tick)])
-        })
+    fn set_rate(&mut self, rate: (i64, u64)) {
+        self.checker.set_rate(rate);
     }
 
-    fn hand_on(&mut self, events: Rows) {
-        let events = Arc::new(events);
-        // A listener's worker ends only when all modules have: this can't fail while we run.
-        self.listeners.retain(|listener| listener.send(Arc::clone(&events)).is_ok());
+    fn place(&self) -> Place {
+        self.feed.place()
+    }
+
+    fn seek(&mut self, place: Place) {
+        self.feed.seek(place);
+    }
+
+    fn advance(&self, pinned: Option<u64>) {
+        self.feed.advance(pinned);
+    }
+
+    fn set_absent(&mut self, absent: bool) {
+        self.feed.set_absent(absent);
+    }
+
+    fn wait(&mut self) {
+        self.feed.wait();
+    }
+
+    fn save_wanted(&self) -> bool {
+        self.feed.save_wanted()
+    }
+
+    fn lag(&self) -> (u64, u64) {
+        (self.feed.lag(), self.feed.missed)
+    }
+
+    fn is_over(&self) -> bool {
+        self.feed.is_over()
+    }
+
+    fn settle(&mut self) -> Option<Vec<u8>> {
+        // All that this module has concluded so far stands before this place in the stream of events.
+        Some(self.events.next().to_le_bytes().to_vec())
+    }
+}
+
+impl Drop for ModuleSide {
+    fn drop(&mut self) {
+        // Whoever waits for this flag to end a wait for room has nothing to wait for any more.
+        self.stop.store(true, Ordering::Relaxed);
     }
 }

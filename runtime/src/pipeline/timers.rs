@@ -26,6 +26,16 @@ impl Timers {
         Self { zone: zone.clone(), schedules, next }
     }
 
+    /// Goes on from another moment, or begins anew. Nothing is due at the moment itself.
+    pub(super) fn restart(&mut self, now: Option<i64>) {
+        for (schedule, due) in &mut self.schedules {
+            *due = now.map(|now| following(*schedule, now, &self.zone));
+        }
+        let never = if self.schedules.is_empty() { i64::MAX } else { i64::MIN };
+        let due = self.schedules.iter().filter_map(|(_, due)| *due);
+        self.next = if now.is_some() { due.min().unwrap_or(i64::MAX) } else { never };
+    }
+
     /// The moment before which there is nothing to ask.
     #[inline]
     pub(super) fn next(&self) -> i64 {

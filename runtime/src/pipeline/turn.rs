@@ -6,30 +6,61 @@
 use correlator_frame::event::{
     BatchHeader, Id, Rows as RowIterator, SEVERITY_OF_SCHEMA, TURN_HEADER, TurnHeader,
 };
+use correlator_frame::record::Frame;
 use correlator_frame::value::Kind;
 
 use crate::declaration::EventSchema;
 use crate::guest::{Cause, Failure, Rows, Tick};
 use crate::limit::{Limits, TIMERS_MAX};
 
-/// Where a record came from: what names the events that it triggers.
+/// What a turn's events may be about.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// The records of a batch.
+    Batch(&'a Frame),
+    /// A tick, of one part of a module that runs in several.
+    Tick(Tick, u32),
+}
+
+impl Origin<'_> {
+    /// How many records there are.
+    fn count(self) -> usize {
+        match self {
+            Self::Batch(frame) => frame.len(),
+            Self::Tick(..) => 1,
+        }
+    }
+
+    /// Where a record came from, which names the events that it triggers, and when it happened.
+    fn place(self, number: u32) -> Option<Place> {
+        match self {
+            Self::Batch(frame) => {
+                let record = frame.batch().record(number as usize)?;
+                let (source, position) = (record.source(), record.position());
+                Some(Place { source, position, time: record.time() })
+            }
+            Self::Tick(tick, part) => (number == 0).then(|| Place::of_tick(tick, part)),
+        }
+    }
+}
+
+/// Where a record came from, and when it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) source: u32,
-    pub(super) position: u64,
-    /// When it happened.
-    pub(super) time: i64,
+struct Place {
+    source: u32,
+    position: u64,
+    time: i64,
 }
 
 impl Place {
     /// A tick is a source of its own: the same tick gives the same ids.
-    pub(super) fn of_tick(tick: Tick) -> Self {
+    fn of_tick(tick: Tick, part: u32) -> Self {
         let from_the_end = match tick.cause {
             Cause::Timer(timer) => timer,
             Cause::End => TIMERS_MAX as u32,
         };
         Self {
-            source: u32::MAX - from_the_end,
+            source: u32::MAX - from_the_end - part * (TIMERS_MAX as u32 + 1),
             position: tick.time.cast_unsigned(),
             time: tick.time,
         }
@@ -60,14 +91,14 @@ impl Shape {
 /// Checks the turns of one module.
 pub(super) struct Checker {
     shapes: Vec<Shape>,
-    /// Where the module's schemas begin among those of the whole stack.
-    first_schema: u32,
     events_max: usize,
     /// All texts of a turn, each counted as often as a cell names it.
     text_bytes_max: u64,
     rate: Rate,
     /// Events so far, by schema.
     pub(super) counts: Vec<u64>,
+    /// Events of the last turn, by schema.
+    last: Vec<u64>,
 }
 
 const MINUTE: i64 = 60_000_000_000;
@@ -98,10 +129,10 @@ impl Rate {
 }
 
 impl Checker {
-    pub(super) fn new(schemas: &[EventSchema], first_schema: u32, limits: &Limits) -> Self {
+    pub(super) fn new(schemas: &[EventSchema], limits: &Limits) -> Self {
         Self {
             shapes: schemas.iter().map(shape).collect(),
-            first_schema,
+            last: Vec::new(),
             events_max: limits.events_per_turn,
             text_bytes_max: limits.turn_bytes as u64,
             rate: Rate { most: limits.events_per_minute, minute: i64::MIN, events: 0 },
@@ -109,13 +140,36 @@ impl Checker {
         }
     }
 
-    /// The rows for listeners. `places` are those of the batch's records.
+    /// The minute of the last event and the events in it.
+    pub(super) fn rate(&self) -> (i64, u64) {
+        (self.rate.minute, self.rate.events)
+    }
+
+    /// Goes back to an earlier minute.
+    pub(super) fn set_rate(&mut self, (minute, events): (i64, u64)) {
+        (self.rate.minute, self.rate.events) = (minute, events);
+    }
+
+    /// How many rows the last turn had.
+    pub(super) fn rows(&self) -> u64 {
+        self.last.iter().sum()
+    }
+
+    /// Counts the last turn's events: it is done with for good.
+    pub(super) fn accept(&mut self) {
+        for (total, count) in self.counts.iter_mut().zip(&self.last) {
+            *total += count;
+        }
+    }
+
+    /// The rows for listeners. `origin` is what the turn was about.
     pub(super) fn check(
         &mut self,
         call: &'static str,
         turn: Rows,
-        places: &[Place],
+        origin: Origin<'_>,
     ) -> Result<Rows, Failure> {
+        self.last.clear();
         let broken = |problem| Failure::Broken { call, problem };
         let mut index = Vec::with_capacity(turn.index.len() + turn.index.len() / 2);
         let mut counts = vec![0; self.shapes.len()];
@@ -128,7 +182,7 @@ impl Checker {
                 count = 0;
             }
             let place = self
-                .row(row, header, last_record, places, turn.text.len())
+                .row(row, header, last_record, origin, turn.text.len())
                 .map_err(|problem| broken(format!("row {row_number}: {problem}")))?;
             rate.count(place.time).map_err(broken)?;
             let shape = &self.shapes[header.schema as usize];
@@ -145,7 +199,7 @@ impl Checker {
             };
             let id = Id { source: place.source, position: place.position, count };
             BatchHeader {
-                schema: self.first_schema + header.schema,
+                schema: header.schema,
                 severity,
                 time: header.time,
                 absent: header.absent,
@@ -169,10 +223,7 @@ impl Checker {
                 self.events_max
             )));
         }
-        self.rate = rate;
-        for (total, count) in self.counts.iter_mut().zip(counts) {
-            *total += count;
-        }
+        (self.rate, self.last) = (rate, counts);
         Ok(Rows { text: turn.text, index })
     }
 
@@ -181,7 +232,7 @@ impl Checker {
         row: &[u32],
         header: TurnHeader,
         last_record: u32,
-        places: &[Place],
+        origin: Origin<'_>,
         text_bytes: usize,
     ) -> Result<Place, String> {
         let Some(shape) = self.shapes.get(header.schema as usize) else {
@@ -195,11 +246,11 @@ impl Checker {
         if row.len() != shape.words {
             return problem(format!("{} words instead of {}", row.len(), shape.words));
         }
-        let Some(place) = places.get(header.record as usize) else {
+        let Some(place) = origin.place(header.record) else {
             return problem(format!(
                 "record {} is not in the batch of {}",
                 header.record,
-                places.len()
+                origin.count()
             ));
         };
         if header.record < last_record {
@@ -232,7 +283,7 @@ impl Checker {
                 return problem(format!("the column `{name}` is neither 0 nor 1"));
             }
         }
-        Ok(*place)
+        Ok(place)
     }
 }
 
@@ -256,10 +307,11 @@ fn shape(schema: &EventSchema) -> Shape {
 #[cfg(test)]
 mod tests {
     use correlator_frame::event::{BATCH_HEADER, BatchHeader, TurnHeader};
+    use correlator_frame::record::{Frame, Row};
     use correlator_frame::severity::Severity;
     use correlator_frame::value::{Kind, Value};
 
-    use super::{Checker, Place};
+    use super::{Checker, Origin};
     use crate::declaration::{Column, EventSchema};
     use crate::guest::Rows;
     use crate::limit::Limits;
@@ -282,7 +334,7 @@ mod tests {
             columns: vec![column("who", Kind::Text, false), column("sure", Kind::Boolean, true)],
         };
         let limits = Limits { events_per_turn: 2, events_per_minute: 3, ..Limits::default() };
-        Checker::new(&[schema], 5, &limits)
+        Checker::new(&[schema], &limits)
     }
 
     fn row(header: TurnHeader, who: (u32, u32), sure: u32, rows: &mut Rows) {
@@ -291,8 +343,14 @@ mod tests {
     }
 
     fn check(checker: &mut Checker, rows: Rows) -> Result<Rows, String> {
-        let places = [10, 20].map(|position| Place { source: 1, position, time: 0 });
-        checker.check("process", rows, &places).map_err(|failure| failure.to_string())
+        let mut frame = Frame::default();
+        for (place, position) in [10, 20].into_iter().enumerate() {
+            frame.push(&Row::default(), 0);
+            frame.set_place(place, 1, position);
+        }
+        let turn = checker.check("process", rows, Origin::Batch(&frame));
+        checker.accept();
+        turn.map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -303,7 +361,7 @@ mod tests {
         let rows = check(&mut checker(), rows).expect("a sound turn");
         let words = BATCH_HEADER + 4;
         let header = |place: usize| BatchHeader::read(&rows.index[place * words..]);
-        assert_eq!((header(0).schema, header(0).severity, header(0).time), (5, 4, 7));
+        assert_eq!((header(0).schema, header(0).severity, header(0).time), (0, 4, 7));
         assert_eq!((header(1).severity, header(1).absent), (2, 2));
         assert_eq!((header(0).id.position, header(0).id.count, header(1).id.count), (20, 0, 1));
         assert_eq!(rows.index[BATCH_HEADER..words], [0, 4, 1, 0]);

@@ -1,16 +1,22 @@
 //! From what was typed and what the guests say to a stack that holds together, or to every problem at once.
 
+pub(super) mod module;
+
 mod listener;
+mod sources;
+mod whole;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use correlator_source::settings::{Door, Source, SourcePath};
+use correlator_source::settings::Source;
 use jiff::tz::TimeZone;
 
-use super::problem::{Problem, Problems, Wrong};
+use super::node::Key;
+use super::problem::{Place, Problem, Problems, Wrong};
 use super::raw::{RawInstance, RawStack};
-use super::source;
-use super::{Component, Guests, ModuleInstance, Part, Stack, Typed, limits, settings, suggest};
+use super::{
+    Component, Guests, Part, Stack, Typed, limits, settings, suggest, zone,
+};
 use crate::declaration::{BoundSchema, Description, Role, Setting};
 use crate::limit::{self, Limits};
 use crate::text::clean;
@@ -21,9 +27,10 @@ impl Stack {
     /// # Errors
     /// All problems in the order of their places, warnings among them.
     pub fn check(raw: &RawStack, guests: &Guests) -> Result<Self, Vec<Problem>> {
+        let raw = &raw.settled(guests);
         let mut problems = raw.problems.clone();
         let zone = raw.zone.as_ref().and_then(|node| {
-            problems.take(&node.place, node.scalar("a time zone").and_then(source::zone))
+            problems.take(&node.place, node.scalar("a time zone").and_then(zone::read))
         });
         let mut limits = Limits::default();
         let limits_set = limits::apply(&raw.limits, &mut limits, &mut problems);
@@ -36,12 +43,13 @@ impl Stack {
             limits,
             limits_set,
             modules_known: true,
+            typed: Vec::new(),
         };
         let stack = checker.stack();
         if checker.problems.stop() {
-            return Err(checker.problems.finish(&raw.text));
+            return Err(checker.problems.finish(&raw.texts));
         }
-        Ok(Self { warnings: checker.problems.finish(&raw.text), ..stack })
+        Ok(Self { warnings: checker.problems.finish(&raw.texts), ..stack })
     }
 }
 
@@ -56,6 +64,8 @@ struct Checker<'a> {
     limits_set: Vec<&'static str>,
     /// Whether the events of every module are known.
     modules_known: bool,
+    /// What of the whole stack was typed.
+    typed: Vec<String>,
 }
 
 /// What every instance has.
@@ -84,33 +94,28 @@ impl<'a> Checker<'a> {
                     schema: event.clone(),
                 }));
             }
-            let Common { component, settings, limits, typed, .. } = common;
-            let name = raw.name.text.clone();
-            modules.push(ModuleInstance {
-                name,
-                component,
-                settings,
-                limits,
-                instances: 1,
-                partition_by: None,
-                enabled: true,
-                typed,
-            });
+            modules.push(self.module(raw, common));
         }
+        self.count(&modules);
         schemas.extend(self.guests.engine.iter().cloned());
         let listeners = self.raw.listeners.iter().filter_map(|raw| self.listener(raw, &schemas));
         let listeners = listeners.collect();
         self.missing();
+        let keeping = self.keeping();
+        let control = self.control(&sources);
+        let capture = self.capture();
+        self.typed.extend(self.zone_set.then(|| "time_zone".to_owned()));
         Stack {
             zone: self.zone.clone(),
             zone_set: self.zone_set,
             sources,
-            keeping: None,
-            control: super::Control::default(),
-            capture: None,
+            keeping,
+            control,
+            capture,
             modules,
             listeners,
             schemas,
+            typed: std::mem::take(&mut self.typed),
             warnings: Vec::new(),
         }
     }
@@ -145,43 +150,44 @@ impl<'a> Checker<'a> {
     /// Instances can be told apart by name, whatever they are, and their names can stand in file names.
     fn names(&mut self) {
         let raw = self.raw;
-        let sources = raw.sources.iter().map(|(key, _)| ("source", key));
-        let instances = raw.modules.iter().chain(&raw.listeners);
-        let instances = instances.map(|raw| (raw.part.name(), &raw.name));
-        let mut seen: HashSet<&str> =
-            self.guests.engine.iter().map(|schema| schema.instance.as_str()).collect();
-        for (part, key) in sources.chain(instances) {
-            if let Err(wrong) = name(part, &key.text) {
-                self.problems.error(&key.place, wrong);
-            } else if part != "source" && !seen.insert(&key.text) {
-                let wrong = Wrong::new(format!("the name `{}` is taken", key.text));
-                let help = "modules and listeners need different names; rename this one and keep \
-                            what it is with";
-                let help = format!("{help} `{part}: {}`", key.text);
-                self.problems.error(&key.place, wrong.help(help));
-            }
+        let mut seen: HashMap<&str, &Place> = HashMap::new();
+        for key in raw.sources.iter().map(|source| &source.name) {
+            self.name("source", key, &mut seen);
+        }
+        let mut seen: HashMap<&str, &Place> = HashMap::new();
+        for raw in raw.modules.iter().chain(&raw.listeners) {
+            self.name(raw.part.name(), &raw.name, &mut seen);
         }
     }
 
-    fn sources(&mut self) -> Vec<Source> {
-        let raw = self.raw;
-        let mut sources: Vec<Source> = Vec::new();
-        let mut input = None;
-        for (key, node) in &raw.sources {
-            let source = source::read(key, node, &raw.folder, &self.zone, &mut self.problems);
-            let Some(source) = source else { continue };
-            let Door::Files { paths, .. } = &source.door else { continue };
-            let inputs = paths.iter().filter(|path| **path == SourcePath::Input).count();
-            if inputs > 1 || inputs > 0 && input.is_some() {
-                let wrong = Wrong::new("standard input can be read only once");
-                let help = "remove one of the `-`";
-                self.problems.error(&key.place, wrong.help(help));
-            } else if inputs > 0 {
-                input = Some(key);
-            }
-            sources.push(source);
+    fn name(&mut self, part: &str, key: &'a Key, seen: &mut HashMap<&'a str, &'a Place>) {
+        if let Err(wrong) = name(part, &key.text) {
+            return self.problems.error(&key.place, wrong);
         }
-        sources
+        let text = key.text.as_str();
+        let mut engine = self.guests.engine.iter();
+        let engine = part != "source" && engine.any(|schema| schema.instance == text);
+        let first = seen.get(text).copied();
+        seen.entry(text).or_insert(&key.place);
+        if first.is_none() && !engine {
+            return;
+        }
+        let wrong = Wrong::new(format!("the name `{text}` is taken"));
+        let elsewhere = match first {
+            Some(first) => format!("it is first at {first}; "),
+            None => String::new(),
+        };
+        let help = match (part, &key.place) {
+            ("source", _) => "sources need different names; rename one of them".to_owned(),
+            (_, Place::Whole { .. }) => {
+                "rename the file, or name it in a fragment beside it".to_owned()
+            }
+            _ => format!(
+                "modules and listeners need different names; rename this one and keep what it is \
+                 with `{part}: {text}`"
+            ),
+        };
+        self.problems.error(&key.place, wrong.help(format!("{elsewhere}{help}")));
     }
 
     /// Checks what modules and listeners have in common.
@@ -189,7 +195,7 @@ impl<'a> Checker<'a> {
         let mut limits = self.limits.clone();
         let mut limits_set = limits::apply(&raw.limits, &mut limits, &mut self.problems);
         limits_set.extend(&self.limits_set);
-        let component = self.raw.component(raw);
+        let component = raw.component();
         let description = self.description(raw, &component)?;
         let what = format!("{} `{}`", raw.part, raw.name.text);
         let typed = settings::Typed {
@@ -199,7 +205,8 @@ impl<'a> Checker<'a> {
             zone: &self.zone,
         };
         let (settings, options) = settings::check(&typed, &description.options, &mut self.problems);
-        let typed = Typed { options, limits: limits_set, criteria: raw.criteria.is_some() };
+        let criteria = raw.criteria.is_some();
+        let typed = Typed { settings: Vec::new(), options, limits: limits_set, criteria };
         Some(Common { component, description, settings, limits, typed })
     }
 

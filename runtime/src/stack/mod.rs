@@ -7,11 +7,13 @@
 //!
 //! # Layout
 //! - [`problem`]: what is wrong, where, and the way out
-//! - `node`, `yaml`: values with their places; from a file's text to them
-//! - [`value`], `suggest`: how numbers, sizes and times are written; the name that was probably meant
-//! - [`raw`], [`flags`]: a stack as it was typed, in a file or on the command line
+//! - `node`, `fields`, `yaml`: values with their places; from a file's text to them
+//! - [`value`], `bound`, `zone`, `path`, `address`: how numbers, sizes, times and places are written
+//! - `suggest`: the name that was probably meant
+//! - [`raw`], `drop_in`, [`flags`]: a stack as it was typed, in files or on the command line
 //! - [`criteria`]: which events a listener gets
-//! - `settings`, `limits`, [`source`], [`grant`]: the checks of each part
+//! - `settings`, `limits`, [`source`], `keeping`, `control`, `partition`, [`grant`]: the checks of each part
+//! - `typed`: single values for other commands
 //! - `check`, [`show`]: from what was typed to what holds; all of it for people
 
 pub mod criteria;
@@ -23,12 +25,24 @@ pub mod show;
 pub mod source;
 pub mod value;
 
+pub(crate) mod typed;
+
+mod address;
+mod bound;
 mod check;
+mod control;
+mod drop_in;
+mod fields;
+mod keeping;
 mod limits;
 mod node;
+mod partition;
+mod path;
+mod reach;
 mod settings;
 mod suggest;
 mod yaml;
+mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -127,6 +141,9 @@ pub struct Keeping {
 pub struct Control {
     /// The control socket; none, if absent.
     pub socket: Option<PathBuf>,
+    /// Whether the stack says where the socket is, or that there is none. Otherwise it is in the usual place while
+    /// something runs that does not end by itself, and nothing is lost if it can't be there.
+    pub socket_set: bool,
     /// Where metrics are served over HTTP; not at all, if absent.
     pub metrics: Option<SocketAddr>,
     /// Whether a change of the stack file, a component or a drop-in is taken up by itself.
@@ -172,8 +189,18 @@ pub struct Stack {
     /// The events that may come, by module in the order of the stack, then the engine's own. Criteria are compiled
     /// against these, and listeners are configured with them.
     pub schemas: Vec<BoundSchema>,
+    /// What of the whole stack was typed, such as `capture`, `state.durability` or `control.metrics`.
+    pub typed: Vec<String>,
     /// What is probably not as it was meant.
     pub warnings: Vec<Problem>,
+}
+
+impl Stack {
+    /// Whether any of its sources never ends by itself.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.sources.iter().any(|source| source.door.is_live())
+    }
 }
 
 /// A module of a stack.
@@ -197,6 +224,22 @@ pub struct ModuleInstance {
     pub typed: Typed,
 }
 
+impl ModuleInstance {
+    /// Whether it comes to the same as another, whatever of it was typed. What its component holds is not compared.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        let Self { name, component, settings, limits, instances, partition_by, enabled, typed: _ } =
+            self;
+        *name == other.name
+            && *component == other.component
+            && *settings == other.settings
+            && *limits == other.limits
+            && *instances == other.instances
+            && *partition_by == other.partition_by
+            && *enabled == other.enabled
+    }
+}
+
 /// A listener of a stack.
 #[derive(Clone, Debug)]
 pub struct ListenerInstance {
@@ -218,9 +261,28 @@ pub struct ListenerInstance {
     pub typed: Typed,
 }
 
+impl ListenerInstance {
+    /// Whether it comes to the same as another, whatever of it was typed. What its component holds is not compared, and
+    /// neither are the events that may come: [`Self::compiled`] goes by the places of [`Stack::schemas`], and where
+    /// those differ, so does it.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        let Self { name, component, criteria, compiled: _, settings, grants, limits, typed: _ } =
+            self;
+        *name == other.name
+            && *component == other.component
+            && *criteria == other.criteria
+            && *settings == other.settings
+            && *grants == other.grants
+            && *limits == other.limits
+    }
+}
+
 /// What of an instance was typed; the rest are defaults.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Typed {
+    /// Names of what every instance of its part has, such as `partition_by`.
+    pub settings: Vec<&'static str>,
     /// Names of options.
     pub options: Vec<String>,
     /// Names of limits, the stack's own included.

@@ -22,6 +22,11 @@ pub enum Place {
         /// How many characters it takes on that line.
         width: u32,
     },
+    /// A whole file, such as a component.
+    Whole {
+        /// The file, as it was named.
+        file: Arc<str>,
+    },
     /// On the command line.
     Flag {
         /// The flag and its value.
@@ -32,12 +37,33 @@ pub enum Place {
 }
 
 impl Place {
-    /// What places are sorted by: as they stand in the file or on the command line.
-    fn order(&self) -> (u32, u32) {
+    /// What places are sorted by: as they stand in the files or on the command line.
+    fn order(&self, texts: &[Text]) -> (usize, &str, u32, u32) {
         match self {
-            Self::File { line, column, .. } => (*line, *column),
-            Self::Flag { count, .. } => (*count, 0),
+            Self::File { file, line, column, .. } => {
+                let place = texts.iter().position(|text| text.name == *file);
+                (place.unwrap_or(texts.len()), file, *line, *column)
+            }
+            Self::Whole { file } => (texts.len(), file, 0, 0),
+            Self::Flag { count, .. } => (0, "", *count, 0),
         }
+    }
+}
+
+/// A file that was read, to point into.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    /// The file, as places name it.
+    pub(super) name: Arc<str>,
+    /// What stands in it.
+    pub(super) text: String,
+}
+
+impl Text {
+    /// A byte order mark is no part of a text.
+    pub(super) fn new(text: String, name: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        Self { name: name.into(), text }
     }
 }
 
@@ -45,6 +71,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, line, column, .. } => write!(f, "{file}:{line}:{column}"),
+            Self::Whole { file } => f.write_str(&clean(file, limit::EXCERPT_CHARACTERS_MAX)),
             Self::Flag { text, .. } => f.write_str(&clean(text, limit::EXCERPT_CHARACTERS_MAX)),
         }
     }
@@ -129,9 +156,10 @@ impl Problem {
 
     /// Adds the line of the file that this is about.
     #[must_use]
-    pub(super) fn within(mut self, text: &str) -> Self {
-        if let Place::File { line, column, .. } = &self.place
-            && let Some(found) = text.lines().nth(*line as usize - 1)
+    pub(super) fn within(mut self, texts: &[Text]) -> Self {
+        if let Place::File { file, line, column, .. } = &self.place
+            && let Some(text) = texts.iter().find(|text| text.name == *file)
+            && let Some(found) = text.text.lines().nth(*line as usize - 1)
         {
             self.excerpt = excerpt(found, *column as usize - 1);
         }
@@ -220,7 +248,8 @@ impl Problems {
         result.map_err(|wrong| self.error(place, wrong)).ok()
     }
 
-    fn push(&mut self, problem: Problem) {
+    /// Adds a problem, once.
+    pub(super) fn push(&mut self, problem: Problem) {
         // A value that aliases repeat is wrong once.
         if self.found.contains(&problem) {
             return;
@@ -237,13 +266,13 @@ impl Problems {
         self.found.iter().any(|problem| problem.weight == Weight::Error)
     }
 
-    /// All of them in the order of their places, with the lines of the file.
-    pub(super) fn finish(mut self, text: &str) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| problem.place.order());
+    /// All of them in the order of their places, with the lines of the files.
+    pub(super) fn finish(mut self, texts: &[Text]) -> Vec<Problem> {
+        self.found.sort_by(|one, other| one.place.order(texts).cmp(&other.place.order(texts)));
         if let (Some(last), 1..) = (self.found.last(), self.more) {
             let more = Wrong::new(format!("{} more problems are not shown", self.more));
             self.found.push(Problem::error(&last.place.clone(), more));
         }
-        self.found.into_iter().map(|problem| problem.within(text)).collect()
+        self.found.into_iter().map(|problem| problem.within(texts)).collect()
     }
 }

@@ -3,6 +3,8 @@
 //! The shape is looked at here; what only the guests can say is left for the check, which also tells the problems that
 //! were found here, so that an operator sees all of them at once.
 
+mod instance;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,45 +12,52 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub(super) use self::instance::RawInstance;
 use super::node::{Key, Node, Value, get, only};
-use super::problem::{Place, Problem, Problems, Wrong};
-use super::{Component, Part, limits, yaml};
+use super::problem::{Place, Problem, Problems, Text, Wrong};
+use super::{Component, Guests, Part, limits, yaml};
+use crate::declaration::Role;
 use crate::limit::{self, Limits};
 use crate::text::clean;
 
 /// The names at the top of a stack.
-const TOP: [&str; 5] = ["time_zone", "sources", "modules", "listeners", "limits"];
+const TOP: [&str; 8] =
+    ["time_zone", "state", "control", "capture", "sources", "modules", "listeners", "limits"];
+/// Those of them that a fragment may have.
+const FRAGMENT: [&str; 3] = ["sources", "modules", "listeners"];
 
 /// A stack as it was typed.
 #[derive(Clone, Debug)]
 pub struct RawStack {
-    /// The file's text, to point into.
-    pub(super) text: String,
+    /// The files that it was read from, to point into.
+    pub(super) texts: Vec<Text>,
+    pub(super) files: Vec<PathBuf>,
     /// Where problems of the stack as a whole are told.
     pub(super) place: Place,
-    /// What relative paths are relative to.
+    /// What relative paths at the top are relative to.
     pub(super) folder: PathBuf,
     pub(super) zone: Option<Arc<Node>>,
-    pub(super) sources: Vec<(Key, Arc<Node>)>,
+    pub(super) state: Option<Arc<Node>>,
+    pub(super) control: Option<Arc<Node>>,
+    pub(super) capture: Option<Arc<Node>>,
+    pub(super) sources: Vec<RawSource>,
     pub(super) modules: Vec<RawInstance>,
     pub(super) listeners: Vec<RawInstance>,
+    /// Components that nobody names, each an instance of what it says it is.
+    pub(super) bare: Vec<RawInstance>,
     pub(super) limits: Vec<(Key, Arc<Node>)>,
     pub(super) problems: Problems,
     /// Whether it comes from flags, which grant what they imply.
     pub(super) flags: bool,
 }
 
-/// An instance of a guest as it was typed.
+/// A source as it was typed.
 #[derive(Clone, Debug)]
-pub(super) struct RawInstance {
+pub(super) struct RawSource {
     pub(super) name: Key,
-    pub(super) part: Part,
-    /// The component's name or path.
-    pub(super) component: Key,
-    pub(super) criteria: Option<Arc<Node>>,
-    pub(super) options: Vec<(Key, Arc<Node>)>,
-    pub(super) grants: Vec<(Key, Arc<Node>)>,
-    pub(super) limits: Vec<(Key, Arc<Node>)>,
+    pub(super) node: Arc<Node>,
+    /// What its relative paths are relative to.
+    pub(super) folder: PathBuf,
 }
 
 /// A component that has to be loaded before the stack can be checked.
@@ -56,8 +65,8 @@ pub(super) struct RawInstance {
 pub struct Wanted {
     /// The instance that needs it.
     pub instance: String,
-    /// The part that it is to play.
-    pub part: Part,
+    /// The part that it is to play; whichever it says, if absent.
+    pub part: Option<Part>,
     /// Where it comes from.
     pub component: Component,
     /// What bounds loading it.
@@ -83,50 +92,54 @@ pub enum StackError {
 }
 
 impl RawStack {
-    /// Reads a stack file.
+    /// Reads a stack file, and what lies in its drop-in folder.
     ///
     /// # Errors
-    /// It can't be read, or is not one YAML document.
+    /// It can't be read, or is not one YAML document. What is wrong with a fragment is told by
+    /// [`super::Stack::check`].
     pub fn read(path: &Path) -> Result<Self, StackError> {
-        let failed = |error| StackError::Read { path: path.to_owned(), error };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(failed)?;
-        file.take(limit::STACK_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        let name = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?;
+        let text = text(path)?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        Self::parse_in(&text, &name, folder)
+        let mut raw = Self::parse_in(text, &path.display().to_string(), folder)?;
+        raw.files.push(path.to_owned());
+        raw.drop_in();
+        Ok(raw)
     }
 
-    /// Reads a stack's text; `name` is what problems call it. Relative paths stay as they are.
+    /// Reads a stack's text; `name` is what problems call it. Relative paths stay as they are, and no drop-in folder is
+    /// looked into.
     ///
     /// # Errors
     /// It is not one YAML document.
     pub fn parse(text: &str, name: &str) -> Result<Self, StackError> {
-        Self::parse_in(text, name, PathBuf::new())
+        Self::parse_in(text.to_owned(), name, PathBuf::new())
     }
 
-    fn parse_in(text: &str, name: &str, folder: PathBuf) -> Result<Self, StackError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
-        let file: Arc<str> = name.into();
+    fn parse_in(text: String, name: &str, folder: PathBuf) -> Result<Self, StackError> {
         let mut problems = Problems::default();
-        let root = yaml::read(&text, &file, &mut problems)
-            .map_err(|problem| StackError::Syntax(Box::new(problem.within(&text))))?;
-        let place = Place::File { file, line: 1, column: 1, width: 1 };
-        let mut raw = Self::empty(text, place, folder, problems);
+        let text = Text::new(text, name);
+        let root = parsed(&text, &mut problems)?;
+        let place = Place::File { file: text.name.clone(), line: 1, column: 1, width: 1 };
+        let mut raw = Self::empty(place, folder, problems);
+        raw.texts.push(text);
         raw.fill(&root);
         Ok(raw)
     }
 
-    pub(super) fn empty(text: String, place: Place, folder: PathBuf, problems: Problems) -> Self {
+    pub(super) fn empty(place: Place, folder: PathBuf, problems: Problems) -> Self {
         Self {
-            text,
+            texts: Vec::new(),
+            files: Vec::new(),
             place,
             folder,
             zone: None,
+            state: None,
+            control: None,
+            capture: None,
             sources: Vec::new(),
             modules: Vec::new(),
             listeners: Vec::new(),
+            bare: Vec::new(),
             limits: Vec::new(),
             problems,
             flags: false,
@@ -143,26 +156,65 @@ impl RawStack {
         let entries = root.map("a mapping with `sources`, `modules` and `listeners`");
         let Some(entries) = self.problems.take(&root.place, entries) else { return };
         only(entries, "a stack", &TOP, &mut self.problems);
-        self.zone = get(entries, "time_zone").cloned();
-        let problems = &mut self.problems;
-        let mut part = |name: &str, expected: &str, most: usize| {
-            let Some(node) = get(entries, name) else { return Vec::new() };
-            let found = problems.take(&node.place, node.map(expected)).unwrap_or_default();
-            if found.len() > most {
-                let wrong = format!("a stack has at most {most} {name}, this has {}", found.len());
-                problems.error(&node.place, Wrong::new(wrong));
+        let top = |name: &str| get(entries, name).cloned();
+        (self.zone, self.state) = (top("time_zone"), top("state"));
+        (self.control, self.capture) = (top("control"), top("capture"));
+        self.limits = part(entries, "limits", &mut self.problems);
+        let folder = self.folder.clone();
+        self.add(entries, &folder);
+    }
+
+    /// Adds a fragment's text.
+    pub(super) fn fragment(
+        &mut self,
+        text: String,
+        name: &str,
+        folder: &Path,
+    ) -> Result<(), StackError> {
+        let text = Text::new(text, name);
+        let root = parsed(&text, &mut self.problems);
+        self.texts.push(text);
+        let root = root?;
+        let entries = root.map("a mapping with `sources`, `modules` or `listeners`");
+        let Some(entries) = self.problems.take(&root.place, entries) else { return Ok(()) };
+        for (key, _) in entries.iter().filter(|(key, _)| TOP.contains(&key.text.as_str())) {
+            if !FRAGMENT.contains(&key.text.as_str()) {
+                let wrong = Wrong::new(format!("a fragment has no `{}`", key.text));
+                let help = format!("it is for the whole stack; move it to {}", self.place_name());
+                self.problems.error(&key.place, wrong.help(help));
             }
-            found[..found.len().min(most)].to_vec()
-        };
-        self.sources = part("sources", "sources by name", limit::SOURCES_MAX);
-        let modules = part("modules", "modules by name", limit::INSTANCES_MAX);
-        let listeners = part("listeners", "listeners by name", limit::INSTANCES_MAX);
-        self.limits = part("limits", "limits by name", usize::MAX);
-        let read = |part, problems: &mut Problems, entries: Vec<(Key, Arc<Node>)>| {
-            entries.into_iter().map(|(name, node)| instance(part, name, &node, problems)).collect()
-        };
-        self.modules = read(Part::Module, problems, modules);
-        self.listeners = read(Part::Listener, problems, listeners);
+        }
+        only_known(entries, &mut self.problems);
+        self.add(entries, folder);
+        Ok(())
+    }
+
+    fn place_name(&self) -> String {
+        self.texts.first().map(|text| text.name.to_string()).unwrap_or_default()
+    }
+
+    /// Adds sources, modules and listeners.
+    fn add(&mut self, entries: &[(Key, Arc<Node>)], folder: &Path) {
+        let problems = &mut self.problems;
+        for (name, node) in part(entries, "sources", problems) {
+            self.sources.push(RawSource { name, node, folder: folder.to_owned() });
+        }
+        for (name, node) in part(entries, "modules", problems) {
+            self.modules.push(instance::read(Part::Module, name, &node, folder, problems));
+        }
+        for (name, node) in part(entries, "listeners", problems) {
+            self.listeners.push(instance::read(Part::Listener, name, &node, folder, problems));
+        }
+        bounded(&mut self.sources, "sources", limit::SOURCES_MAX, problems, |raw| &raw.name);
+        let most = limit::INSTANCES_MAX;
+        bounded(&mut self.modules, "modules", most, problems, |raw| &raw.name);
+        bounded(&mut self.listeners, "listeners", most, problems, |raw| &raw.name);
+    }
+
+    /// The stack file and the fragments that it was read from; its components are in [`Self::components`].
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The components that have to be loaded before [`super::Stack::check`], one for each instance.
@@ -170,29 +222,39 @@ impl RawStack {
     pub fn components(&self) -> Vec<Wanted> {
         // Limits that are wrong are told by the check; until then the defaults hold.
         let mut ignored = Problems::default();
-        let wanted = |raw: &RawInstance| {
+        let mut wanted = |raw: &RawInstance, part: Option<Part>| {
             let mut limits = Limits::default();
             limits::apply(&self.limits, &mut limits, &mut ignored);
             limits::apply(&raw.limits, &mut limits, &mut ignored);
             Wanted {
                 instance: raw.name.text.clone(),
-                part: raw.part,
-                component: self.component(raw),
+                part,
+                component: raw.component(),
                 limits,
                 place: raw.component.place.clone(),
             }
         };
-        self.modules.iter().chain(&self.listeners).map(wanted).collect()
+        let named = self.modules.iter().chain(&self.listeners);
+        let mut all: Vec<_> = named.map(|raw| wanted(raw, Some(raw.part))).collect();
+        all.extend(self.bare.iter().map(|raw| wanted(raw, None)));
+        all
     }
 
-    /// A word is the name of a bundled guest; what looks like a path is one.
-    pub(super) fn component(&self, raw: &RawInstance) -> Component {
-        let text = &raw.component.text;
-        if text.contains(['/', '\\', '.']) {
-            Component::File(self.folder.join(text))
-        } else {
-            Component::Bundled(text.clone())
+    /// The same with every component that nobody names in the part that it says it plays.
+    pub(super) fn settled(&self, guests: &Guests) -> Self {
+        let mut raw = self.clone();
+        for instance in std::mem::take(&mut raw.bare) {
+            let listens = match guests.loaded.get(&instance.component()) {
+                Some(Ok(description)) => matches!(description.role, Role::Listener { .. }),
+                _ => false,
+            };
+            if listens {
+                raw.listeners.push(RawInstance { part: Part::Listener, ..instance });
+            } else {
+                raw.modules.push(instance);
+            }
         }
+        raw
     }
 }
 
@@ -207,6 +269,54 @@ impl StackError {
     }
 }
 
+/// A file's text, bounded before it is read.
+pub(super) fn text(path: &Path) -> Result<String, StackError> {
+    let failed = |error| StackError::Read { path: path.to_owned(), error };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(limit::STACK_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|error| not_utf8(&path.display().to_string(), &error))
+}
+
+/// The values that stand in a file.
+fn parsed(text: &Text, problems: &mut Problems) -> Result<Node, StackError> {
+    yaml::read(&text.text, &text.name, problems)
+        .map_err(|problem| StackError::Syntax(Box::new(problem.within(std::slice::from_ref(text)))))
+}
+
+/// A part of a stack: what it has, by name.
+fn part(
+    entries: &[(Key, Arc<Node>)],
+    name: &str,
+    problems: &mut Problems,
+) -> Vec<(Key, Arc<Node>)> {
+    let Some(node) = get(entries, name) else { return Vec::new() };
+    let found = problems.take(&node.place, node.map(&format!("{name} by name")));
+    found.unwrap_or_default().to_vec()
+}
+
+/// Drops what is more than a stack may have of one kind.
+fn bounded<T>(
+    all: &mut Vec<T>,
+    kind: &str,
+    most: usize,
+    problems: &mut Problems,
+    name: impl Fn(&T) -> &Key,
+) {
+    if let Some(first) = all.get(most) {
+        let wrong = format!("a stack has at most {most} {kind}, this has {}", all.len());
+        problems.error(&name(first).place, Wrong::new(wrong));
+        all.truncate(most);
+    }
+}
+
+/// Complains of names that neither a fragment nor a stack has.
+fn only_known(entries: &[(Key, Arc<Node>)], problems: &mut Problems) {
+    let strange = entries.iter().filter(|(key, _)| !TOP.contains(&key.text.as_str()));
+    let strange: Vec<_> = strange.cloned().collect();
+    only(&strange, "a fragment", &FRAGMENT, problems);
+}
+
 fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> StackError {
     let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     let line = memchr::memchr_iter(b'\n', valid).count() as u32 + 1;
@@ -215,38 +325,4 @@ fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> StackError {
     let place = Place::File { file: name.into(), line, column, width: 1 };
     let wrong = Wrong::new("this is not UTF-8 text").help("save the file as UTF-8");
     StackError::Syntax(Box::new(Problem::error(&place, wrong)))
-}
-
-/// Reads what was typed for one instance.
-fn instance(part: Part, name: Key, node: &Arc<Node>, problems: &mut Problems) -> RawInstance {
-    let what = format!("{part} `{}`", clean(&name.text, limit::NAME_BYTES_MAX));
-    let expected = format!("the settings of {part} `{}`", clean(&name.text, limit::NAME_BYTES_MAX));
-    let entries = node.map(&expected).map_err(|wrong| match &node.value {
-        Value::Scalar { text, .. } => wrong.help(format!("write `{part}: {}`", clean(text, 48))),
-        _ => wrong,
-    });
-    let entries = problems.take(&node.place, entries).unwrap_or_default();
-    let names: &[&str] = match part {
-        Part::Module => &["module", "options", "limits"],
-        Part::Listener => &["listener", "criteria", "options", "grants", "limits"],
-    };
-    only(entries, &what, names, problems);
-    let component = get(entries, part.name()).and_then(|node| {
-        let text = node.scalar("a bundled guest's name or a component's path");
-        let text = problems.take(&node.place, text)?.to_owned();
-        Some(Key { text, place: node.place.clone() })
-    });
-    let mut part_of = |name: &str, expected: &str| {
-        let Some(node) = get(entries, name) else { return Vec::new() };
-        problems.take(&node.place, node.map(expected)).unwrap_or_default().to_vec()
-    };
-    RawInstance {
-        part,
-        component: component.unwrap_or_else(|| name.clone()),
-        criteria: get(entries, "criteria").cloned(),
-        options: part_of("options", "options by name"),
-        grants: part_of("grants", "grants by name, such as `log: true`"),
-        limits: part_of("limits", "limits by name"),
-        name,
-    }
 }

@@ -46,7 +46,7 @@ pub(super) fn check(
             problems.take(&node.place, setting.map_err(|wrong| named(&option.name, wrong)))
         } else {
             if option.default.is_none() {
-                problems.error(typed.place, missing(typed.what, option));
+                problems.error(typed.place, missing(typed, option));
             }
             option.default.clone()
         };
@@ -59,10 +59,15 @@ fn named(name: &str, wrong: Wrong) -> Wrong {
     Wrong { message: format!("option `{name}`: {}", wrong.message), help: wrong.help }
 }
 
-fn missing(what: &str, option: &OptionSchema) -> Wrong {
-    let name = &option.name;
+fn missing(typed: &Typed<'_>, option: &OptionSchema) -> Wrong {
+    let (what, name) = (typed.what, &option.name);
+    let first = match typed.place {
+        // Nobody typed anything of it yet.
+        Place::Whole { .. } => "name it in a fragment beside it and ",
+        _ => "",
+    };
     Wrong::new(format!("{what} needs the option `{name}`, which has no default")).help(format!(
-        "add `{name}: ...` to its options, {}: {}",
+        "{first}add `{name}: ...` to its options, {}: {}",
         article(option.kind),
         option.meaning
     ))

@@ -2,11 +2,16 @@
 //!
 //! This is data; whoever prints it decides how.
 
+mod source;
+mod whole;
+
+use jiff::tz::TimeZone;
+
+use super::check::module::{ENABLED, INSTANCES, PARTITION_BY};
 use super::value::setting_text;
-use super::{Component, Guests, Stack, Typed, limits};
+use super::{Component, Guests, ModuleInstance, Stack, Typed, bound, partition};
 use crate::declaration::{OptionSchema, Role, Setting};
 use crate::limit::{LIMITS, Limits, Unit};
-use correlator_source::settings::{Door, Source, SourcePath};
 
 /// A setting of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,23 +39,15 @@ pub struct ShownOption {
 /// All settings of a stack, in its order. Limits come last for each instance.
 #[must_use]
 pub fn show(stack: &Stack, guests: &Guests) -> Vec<ShownOption> {
-    let zone = stack.zone.iana_name().map_or_else(|| zone_text(&stack.zone), str::to_owned);
     let mut shown = Shown { part: "stack", instance: String::new(), rows: Vec::new() };
-    shown.row(
-        "settings",
-        "time_zone",
-        "time zone",
-        zone,
-        Some("system".into()),
-        stack.zone_set,
-        "The zone of daily timers, and of records and sources that name none.",
-    );
+    whole::show(&mut shown, stack);
     for source in &stack.sources {
-        shown.source(source);
+        source::show(&mut shown, source);
     }
     for module in &stack.modules {
         shown.begin("module", &module.name);
         shown.component(&module.component, &module.name);
+        shown.shares(module);
         shown.options(schema(guests, &module.component), &module.settings, &module.typed);
         shown.limits(&module.limits, &module.typed);
     }
@@ -107,55 +104,20 @@ impl Shown {
         });
     }
 
-    fn source(&mut self, source: &Source) {
-        self.begin("source", &source.name);
-        let set = |name: &str| source.typed.contains(&name);
-        let Door::Files { paths, .. } = &source.door else { return };
-        let paths = paths.iter().map(|path| match path {
-            SourcePath::Input => "-".to_owned(),
-            SourcePath::File(path) => path.display().to_string(),
-            SourcePath::Glob(pattern) => pattern.clone(),
-        });
-        let paths = paths.collect::<Vec<_>>().join(", ");
-        let zone = source.zone.iana_name().map_or_else(|| zone_text(&source.zone), str::to_owned);
-        let year = source.year.map_or_else(|| "inferred".to_owned(), |year| year.to_string());
-        let framing = source.framing_text.escape_default().to_string();
-        self.row(
-            "settings",
-            "file",
-            "paths",
-            paths,
-            None,
-            true,
-            "The files to read; `-` is standard input.",
-        );
-        self.row(
-            "settings",
-            "framing",
-            "framing",
-            framing,
-            Some("auto".into()),
-            set("framing"),
-            "How records are told apart: `auto`, `lines`, `octets` or a trailer.",
-        );
-        self.row(
-            "settings",
-            "time_zone",
-            "time zone",
-            zone,
-            Some("the stack's".into()),
-            set("time_zone"),
-            "The zone of records that name none.",
-        );
-        self.row(
-            "settings",
-            "year",
-            "integer",
-            year,
-            Some("inferred".into()),
-            set("year"),
-            "The year of dates that name none.",
-        );
+    /// What only modules have.
+    fn shares(&mut self, module: &ModuleInstance) {
+        let by = module.partition_by.as_ref();
+        let by = by.map_or_else(|| "nothing".to_owned(), |by| partition::text(by).to_owned());
+        let (instances, enabled) = (module.instances.to_string(), module.enabled.to_string());
+        let rows = [
+            (INSTANCES, "integer", instances, "1", "How many instances share its records."),
+            (PARTITION_BY, "field", by, "nothing", "What of a record decides which gets it."),
+            (ENABLED, "boolean", enabled, "true", "Whether it runs."),
+        ];
+        for (name, kind, value, default, meaning) in rows {
+            let set = module.typed.settings.contains(&name);
+            self.row("settings", name, kind, value, Some(default.to_owned()), set, meaning);
+        }
     }
 
     fn component(&mut self, component: &Component, name: &str) {
@@ -190,8 +152,8 @@ impl Shown {
                 Unit::Bytes => "size",
                 Unit::Time => "duration",
             };
-            let value = limits::text(limit.unit, (limit.get)(limits));
-            let default = limits::text(limit.unit, limit.default);
+            let value = bound::text(limit.unit, (limit.get)(limits));
+            let default = bound::text(limit.unit, limit.default);
             let set = typed.limits.contains(&limit.name);
             self.row("limits", limit.name, kind, value, Some(default), set, limit.meaning);
         }
@@ -228,6 +190,8 @@ fn own_criteria(guests: &Guests, component: &Component) -> String {
     }
 }
 
-fn zone_text(zone: &jiff::tz::TimeZone) -> String {
-    zone.to_fixed_offset().map_or_else(|_| "system".to_owned(), |offset| offset.to_string())
+fn zone_name(zone: &TimeZone) -> String {
+    let offset =
+        || zone.to_fixed_offset().map_or_else(|_| "system".to_owned(), |offset| offset.to_string());
+    zone.iana_name().map_or_else(offset, str::to_owned)
 }

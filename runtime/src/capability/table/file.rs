@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
-use super::Rotation;
+use super::{Rotation, TableMark};
 use crate::limit;
 
 /// An open file that ends with a whole line.
@@ -48,12 +49,14 @@ impl TableFile {
         &self.header
     }
 
+    /// Whether so many bytes more would make it larger than it may be.
+    pub(super) fn is_full(&self, more: usize, rotation: Rotation) -> bool {
+        let full = |bytes| self.committed > 0 && self.committed + more as u64 > bytes;
+        rotation.bytes.is_some_and(full)
+    }
+
     /// Appends whole lines, all or none, below a header where the file is new.
-    pub(super) fn append(&mut self, lines: &[u8], rotation: Rotation) -> io::Result<()> {
-        let full = |bytes| self.committed > 0 && self.committed + lines.len() as u64 > bytes;
-        if rotation.bytes.is_some_and(full) {
-            self.put_aside(rotation.keep)?;
-        }
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let written = if self.committed == 0 && !self.header.is_empty() {
             self.file.write_all(&[&self.header, lines].concat())
         } else {
@@ -73,6 +76,22 @@ impl TableFile {
         }
     }
 
+    /// How far it has been written.
+    pub(super) fn mark(&self, target: &str) -> TableMark {
+        let facts = self.file.metadata().ok();
+        TableMark {
+            target: target.to_owned(),
+            device: facts.as_ref().map_or(0, MetadataExt::dev),
+            inode: facts.as_ref().map_or(0, MetadataExt::ino),
+            length: self.committed,
+        }
+    }
+
+    /// Writes it through to the disk.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
     fn first_line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         self.file.seek(SeekFrom::Start(0))?;
@@ -83,7 +102,7 @@ impl TableFile {
     }
 
     /// Renames the file to `NAME.1`, and those before it one up; at most `keep` stay.
-    fn put_aside(&mut self, keep: u32) -> io::Result<()> {
+    pub(super) fn put_aside(&mut self, keep: u32) -> io::Result<()> {
         let path = |number| self.folder.join(put_aside_name(&self.name, number));
         let mut last = 0;
         while last < keep && path(last + 1).try_exists()? {
@@ -188,7 +207,7 @@ mod tests {
         let folder = folder("repair");
         let append = |lines: &[u8]| {
             TableFile::open(&folder, "t.csv", HEADER)
-                .and_then(|mut table| table.append(lines, Rotation::default()))
+                .and_then(|mut table| table.append(lines))
                 .expect("a table");
         };
         append(b"1,2\n");
@@ -204,7 +223,10 @@ mod tests {
         let rotation = Rotation { bytes: Some(10), keep: 2 };
         let mut table = TableFile::open(&folder, "t.csv", HEADER).expect("a table");
         for row in [b"1,1\n", b"2,2\n", b"3,3\n", b"4,4\n"] {
-            table.append(row, rotation).expect("a row");
+            if table.is_full(row.len(), rotation) {
+                table.put_aside(rotation.keep).expect("an old file");
+            }
+            table.append(row).expect("a row");
         }
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         assert_eq!(read("t.csv"), "a,b\n4,4\n");
@@ -223,7 +245,7 @@ mod tests {
         assert_eq!(error.as_deref(), Some("it is a link, and links are not followed"));
         fs::write(folder.join("u.csv"), b"x,y\n9,9\n").expect("another table");
         let mut table = TableFile::open(&folder, "u.csv", HEADER).expect("a table");
-        table.append(b"1,2\n", Rotation::default()).expect("a row");
+        table.append(b"1,2\n").expect("a row");
         assert_eq!(fs::read(folder.join("u.csv")).expect("a table"), b"a,b\n1,2\n");
         assert_eq!(fs::read(folder.join("u.csv.1")).expect("the old one"), b"x,y\n9,9\n");
         fs::remove_dir_all(folder).expect("clean up");

@@ -7,7 +7,7 @@
 mod route;
 mod search;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use correlator_frame::record::Record;
 use correlator_frame::severity::Severity;
@@ -26,10 +26,10 @@ pub(super) struct Filter {
     /// What each literal of the search stands for.
     anywhere: Vec<Target>,
     /// The programs of late, as they are written in records.
-    routes: HashMap<Box<[u8]>, Rc<Route>, FixedState>,
+    routes: HashMap<Box<[u8]>, Arc<Route>, FixedState>,
     /// The program of the last record and its route: logs come in runs.
     last_program: Vec<u8>,
-    last_route: Rc<Route>,
+    last_route: Arc<Route>,
     found: Vec<Found>,
     hits: Vec<Hit>,
     of_module: Vec<(u32, u32)>,
@@ -98,7 +98,7 @@ impl Filter {
                 clauses.push(clause);
             }
         }
-        let last_route = Rc::new(Route::new(&clauses, b""));
+        let last_route = Arc::new(Route::new(&clauses, b""));
         Self {
             clauses,
             search: Search::new(texts),
@@ -178,15 +178,15 @@ impl Filter {
         self.last_program.clear();
         self.last_program.extend_from_slice(program);
         if let Some(route) = self.routes.get(program) {
-            self.last_route = Rc::clone(route);
+            self.last_route = Arc::clone(route);
             return;
         }
         // Whoever sends logs chooses the programs' names.
         if self.routes.len() >= limit::ROUTES_MAX {
             self.routes.clear();
         }
-        self.last_route = Rc::new(Route::new(&self.clauses, program));
-        self.routes.insert(program.into(), Rc::clone(&self.last_route));
+        self.last_route = Arc::new(Route::new(&self.clauses, program));
+        self.routes.insert(program.into(), Arc::clone(&self.last_route));
     }
 }
 

@@ -24,7 +24,7 @@ impl Checker<'_> {
             _ => "",
         };
         let (criteria, compiled) = self.criteria(raw, own, schemas)?;
-        let mut granted = grant::read(&raw.grants, &self.raw.folder, &mut self.problems);
+        let mut granted = grant::read(&raw.grants, &raw.folder, &mut self.problems);
         let common = common?;
         if let Role::Listener { wants, credentials, .. } = &common.description.role {
             self.wants(raw, wants, &mut granted);
@@ -61,8 +61,18 @@ impl Checker<'_> {
             let reason = &want.reason;
             let wants = format!("listener `{name}` wants `{capability}` ({reason})");
             let wrong = match Grant::example(capability) {
-                Some(example) => Wrong::new(format!("{wants}, which is not granted"))
-                    .help(format!("add `{example}` to its `grants`")),
+                Some(example) => {
+                    let help = match &raw.name.place {
+                        // Nobody typed anything of it yet.
+                        Place::Whole { .. } => format!(
+                            "write a fragment beside it: `listeners: {{ {name}: {{ listener: \
+                             ./{}, grants: {{ {example} }} }} }}`",
+                            raw.component.text
+                        ),
+                        _ => format!("add `{example}` to its `grants`"),
+                    };
+                    Wrong::new(format!("{wants}, which is not granted")).help(help)
+                }
                 None => {
                     Wrong::new(format!("{wants}, a capability that this version does not have"))
                 }

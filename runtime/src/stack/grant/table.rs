@@ -6,7 +6,7 @@ use super::{Body, Explained};
 use crate::limit;
 use crate::stack::node::{self, get};
 use crate::stack::problem::{Problems, Wrong};
-use crate::stack::value;
+use crate::stack::{path, value};
 
 /// The capability's name.
 pub const NAME: &str = "table";
@@ -44,12 +44,7 @@ impl TableGrant {
             problems.error(body.place, wrong.help(format!("write `{EXAMPLE}`")));
             return None;
         };
-        let path = directory.scalar("the path of a folder").and_then(|text| {
-            if text.is_empty() || text.contains('\0') {
-                return Err(Wrong::new("expected the path of a folder, found an empty text"));
-            }
-            Ok(body.folder.join(text))
-        });
+        let path = path::read("the path of a folder", directory, body.folder);
         let mut grant = Self::new(problems.take(&directory.place, path)?);
         if let Some(node) = get(body.entries, ROTATE_BYTES) {
             let size =

@@ -123,7 +123,8 @@ fn what_must_be_there() {
     );
     check(
         "sources: { a: {} }\nmodules: { report: }\nlisteners: { log: { grants: { log: true } } }",
-        "stack.yaml:1:12: source `a` has no `file`; add `file: PATH`, or `file: \"-\"` for standard input
+        "stack.yaml:1:12: source `a` does not say where its records come from; add `file: PATH` (`file: \"-\"` for standard input), or one of \
+         `tcp`, `tls`, `udp`, `unix`, `unix_datagram` with an address
          stack.yaml:2:12: module `report` needs the option `title`, which has no default; \
          add `title: ...` to its options, a text: the title of it",
     );
@@ -138,7 +139,7 @@ listeners: { sshd: { listener: log, grants: { log: true } }, on: { listener: log
         "stack.yaml:1:12: `1a` is no name for a source; a name has letters, digits, `_` and `-`, a letter first, 64 at most
          stack.yaml:2:20: `a b` is no name for a module; a name has letters, digits, `_` and `-`, a letter first, 64 at most
          stack.yaml:2:43: `é` is no name for a module; a name has letters, digits, `_` and `-`, a letter first, 64 at most
-         stack.yaml:3:14: the name `sshd` is taken; modules and listeners need different names; \
+         stack.yaml:3:14: the name `sshd` is taken; it is first at stack.yaml:2:12; modules and listeners need different names; \
          rename this one and keep what it is with `listener: sshd`",
     );
 }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use correlator_source::settings::{Door, SourcePath};
+
 use super::{checked, load};
 use crate::declaration::Setting;
 use crate::stack::flags::Flags;
 use crate::stack::grant::Grant;
 use crate::stack::grant::table::TableGrant;
 use crate::stack::raw::RawStack;
-use crate::stack::source::SourcePath;
 use crate::stack::{Component, Stack};
 
 fn some(words: &[&str]) -> Vec<String> {
@@ -54,7 +55,8 @@ fn the_same_stack_without_a_file() {
     let stack = stack(&flags);
     assert_eq!(stack.zone.iana_name(), Some("UTC"));
     let [file] = &stack.sources[..] else { panic!("one source") };
-    assert_eq!(file.paths, [SourcePath::File("a.log".into()), SourcePath::Glob("b*.log".into())]);
+    let paths = vec![SourcePath::File("a.log".into()), SourcePath::Glob("b*.log".into())];
+    assert_eq!(file.door, Door::Files { paths, follow: false });
     assert_eq!((file.name.as_str(), file.year), ("file", Some(2023)));
     let [first, second] = &stack.modules[..] else { panic!("two modules") };
     assert_eq!((first.name.as_str(), second.name.as_str()), ("sshd", "sshd-2"));
@@ -74,7 +76,8 @@ fn the_same_stack_without_a_file() {
 #[test]
 fn defaults() {
     let flags = Flags { modules: some(&["quiet"]), ..Flags::default() };
-    assert_eq!(stack(&flags).sources[0].paths, [SourcePath::Input]);
+    let input = Door::Files { paths: vec![SourcePath::Input], follow: false };
+    assert_eq!(stack(&flags).sources[0].door, input);
     let flags = Flags { output: Some("elsewhere".into()), ..usual() };
     assert_eq!(
         stack(&flags).listeners[0].grants,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use correlator_record::framing::Framing;
+use correlator_source::settings::{Door, SourcePath};
 
 use super::stack;
 use crate::declaration::Setting;
@@ -11,7 +12,6 @@ use crate::stack::Component;
 use crate::stack::grant::Grant;
 use crate::stack::grant::log::LogGrant;
 use crate::stack::grant::table::TableGrant;
-use crate::stack::source::SourcePath;
 
 const FULL: &str = r#"
 time_zone: Europe/Berlin
@@ -49,10 +49,12 @@ fn sources() {
     assert_eq!(stack.zone.iana_name(), Some("Europe/Berlin"));
     let [auth, rest] = &stack.sources[..] else { panic!("two sources") };
     let file = SourcePath::File(PathBuf::from("/var/log/auth.log"));
-    assert_eq!(auth.paths, [file, SourcePath::Glob("more/*.log".into())]);
+    let paths = vec![file, SourcePath::Glob("more/*.log".into())];
+    assert_eq!(auth.door, Door::Files { paths, follow: false });
     assert_eq!(auth.framing, Some(Framing::Trailer(b"\r".to_vec())));
     assert_eq!((auth.zone.iana_name(), auth.year), (Some("UTC"), Some(2023)));
-    assert_eq!(rest.paths, [SourcePath::Input]);
+    let paths = vec![SourcePath::Input];
+    assert_eq!(rest.door, Door::Files { paths, follow: false });
     assert_eq!((rest.framing.clone(), rest.year), (None, None));
     assert_eq!(rest.zone.iana_name(), Some("Europe/Berlin"));
 }

@@ -19,6 +19,7 @@ pub(super) fn describe(name: &str) -> Option<Description> {
         ),
         "log" => (vec![], listener("", &[("log", "events are shown")], &[])),
         "mail" => (vec![], listener("", &[("mail", "events are sent")], &["smtp-password"])),
+        "silent" => (vec![], listener("", &[], &[])),
         "odd" => (vec![], listener("event == \"never\"", &[], &[])),
         _ => return None,
     };

@@ -1,13 +1,19 @@
 //! Stacks and what is said about them, with made-up guests.
 
 mod documents;
+mod doors;
+mod drop_in;
 mod file;
 mod flags;
 mod good;
 mod guests;
+mod live_flags;
+mod same;
 mod selection;
+mod shares;
 mod shown;
 mod values;
+mod whole;
 mod yaml;
 
 use super::raw::{RawStack, StackError};

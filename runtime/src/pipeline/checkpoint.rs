@@ -1,0 +1,328 @@
+//! Checkpoints: a guest's state and its place in the stream, together in one file.
+//!
+//! A file is written beside the last one and takes its place when it is whole; the one before stays, and is what a
+//! damaged one falls back to. What a checkpoint builds on is on the disk before it is. One thread writes for all guests,
+//! so that no stream waits for a disk.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::cursor::Cursor;
+use super::feed::Place;
+use crate::guest::State;
+use crate::limit;
+
+/// How a checkpoint's file begins.
+const MAGIC: [u8; 8] = *b"CORRCKP1";
+
+/// A guest's state, and where it belongs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checkpoint {
+    pub(super) place: Place,
+    pub(super) rate: (i64, u64),
+    /// None: a fresh instance.
+    pub(super) state: Option<Arc<State>>,
+    /// What the worker has to know of the world as it was then.
+    pub(super) outside: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    guest: String,
+    component: String,
+    item: u64,
+    ticks: u32,
+    now: Option<i64>,
+    rate: (i64, u64),
+    outside: Vec<u8>,
+    state_version: Option<u32>,
+    state_bytes: u64,
+}
+
+/// The checkpoints of one guest.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf {
+    folder: PathBuf,
+    /// The instance's name in the stack.
+    guest: String,
+    /// What it is an instance of.
+    component: String,
+    /// Whether files are written through.
+    through: bool,
+}
+
+impl Shelf {
+    pub(super) fn new(folder: &Path, guest: &str, component: &str, through: bool) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            guest: guest.to_owned(),
+            component: component.to_owned(),
+            through,
+        }
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", self.guest))
+    }
+
+    /// The checkpoints that can be read, the newest first. What can't is told.
+    pub(super) fn load(&self) -> Vec<Checkpoint> {
+        let mut found = Vec::new();
+        for ending in ["checkpoint", "before"] {
+            let path = self.path(ending);
+            match read(&path) {
+                Ok(checkpoint) => found.push(checkpoint),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => tracing::warn!(
+                    "{}: {error}; the checkpoint before it is used, if there is one",
+                    path.display()
+                ),
+            }
+        }
+        found
+    }
+
+    /// Puts a checkpoint in the place of the last one, which becomes the one before.
+    pub(super) fn store(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let new = self.path("new");
+        write(&new, self, checkpoint)?;
+        let current = self.path("checkpoint");
+        match fs::rename(&current, self.path("before")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&new, &current)?;
+        if self.through {
+            File::open(&self.folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the guest.
+    pub(super) fn clear(&self) {
+        for ending in ["checkpoint", "before", "new"] {
+            // What is not there need not go.
+            let _ = fs::remove_file(self.path(ending));
+        }
+    }
+}
+
+fn write(path: &Path, shelf: &Shelf, checkpoint: &Checkpoint) -> io::Result<()> {
+    let state = checkpoint.state.as_deref();
+    let bytes = state.map_or(&[][..], |state| &state.bytes);
+    let head = Head {
+        guest: shelf.guest.clone(),
+        component: shelf.component.clone(),
+        item: checkpoint.place.cursor.item,
+        ticks: checkpoint.place.cursor.ticks,
+        now: checkpoint.place.now,
+        rate: checkpoint.rate,
+        outside: checkpoint.outside.clone(),
+        state_version: state.map(|state| state.version),
+        state_bytes: bytes.len() as u64,
+    };
+    let head = postcard::to_allocvec(&head).map_err(io::Error::other)?;
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&head);
+    sum.update(bytes);
+    let mut file = File::create(path)?;
+    file.write_all(&MAGIC)?;
+    file.write_all(&sum.finalize().to_le_bytes())?;
+    file.write_all(&(head.len() as u32).to_le_bytes())?;
+    file.write_all(&head)?;
+    file.write_all(bytes)?;
+    if shelf.through {
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> io::Result<Checkpoint> {
+    let broken = |what: &str| io::Error::other(format!("this checkpoint {what}"));
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit::CHECKPOINT_BYTES_MAX).read_to_end(&mut bytes)?;
+    let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| broken("is none"))?;
+    let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(|| broken("is cut off"))?;
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| broken("is cut off"))?;
+    if crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
+        return Err(broken("is damaged"));
+    }
+    let length = u32::from_le_bytes(*length) as usize;
+    let (head, state) = rest.split_at_checked(length).ok_or_else(|| broken("is cut off"))?;
+    let head: Head = postcard::from_bytes(head).map_err(|_| broken("is not understood"))?;
+    if head.state_bytes != state.len() as u64 {
+        return Err(broken("is cut off"));
+    }
+    let state = |version| Arc::new(State { version, bytes: state.to_vec() });
+    Ok(Checkpoint {
+        place: Place {
+            cursor: Cursor { item: head.item, ticks: head.ticks },
+            now: head.now,
+        },
+        rate: head.rate,
+        state: head.state_version.map(state),
+        outside: head.outside,
+    })
+}
+
+/// A checkpoint on its way to the disk.
+struct Job {
+    shelf: Shelf,
+    checkpoint: Checkpoint,
+    busy: Arc<AtomicBool>,
+    stored: Arc<dyn Fn(&Checkpoint) + Send + Sync>,
+    told: Option<SyncSender<()>>,
+}
+
+/// How one worker's checkpoints are kept.
+pub(super) struct Keeping {
+    pub(super) shelf: Shelf,
+    pub(super) every: Duration,
+    saver: SyncSender<Job>,
+    busy: Arc<AtomicBool>,
+    /// Told of the checkpoint that a damaged one would fall back to: nothing before it is needed any more.
+    stored: Arc<dyn Fn(&Checkpoint) + Send + Sync>,
+    before: Arc<std::sync::Mutex<Option<Checkpoint>>>,
+}
+
+impl Keeping {
+    /// Whether the last checkpoint is on the disk.
+    pub(super) fn is_free(&self) -> bool {
+        !self.busy.load(Ordering::Acquire)
+    }
+
+    /// Has a checkpoint written. At the end it is waited for.
+    pub(super) fn keep(&mut self, checkpoint: Checkpoint, wait: bool) {
+        self.busy.store(true, Ordering::Release);
+        let (tell, told) = sync_channel(1);
+        let (before, stored) = (Arc::clone(&self.before), Arc::clone(&self.stored));
+        let place = Checkpoint { state: None, ..checkpoint.clone() };
+        let job = Job {
+            shelf: self.shelf.clone(),
+            checkpoint,
+            busy: Arc::clone(&self.busy),
+            stored: Arc::new(move |_| {
+                let mut before =
+                    before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if let Some(before) = before.replace(place.clone()) {
+                    stored(&before);
+                }
+            }),
+            told: wait.then_some(tell),
+        };
+        if self.saver.send(job).is_ok() && wait {
+            // The saver tells in any case; it ends only after all workers.
+            let _ = told.recv();
+        }
+    }
+}
+
+/// The thread that writes checkpoints.
+#[derive(Clone)]
+pub(super) struct Saver {
+    jobs: SyncSender<Job>,
+}
+
+/// What the saver does.
+pub(super) struct SaverWork {
+    jobs: Receiver<Job>,
+}
+
+impl Saver {
+    /// A saver, and its work for a thread of its own.
+    pub(super) fn new() -> (Self, SaverWork) {
+        let (jobs, from) = sync_channel(limit::INSTANCES_MAX);
+        (Self { jobs }, SaverWork { jobs: from })
+    }
+
+    /// How a worker's checkpoints are kept. `stored` is told of each that has become the one before the last.
+    pub(super) fn keeping(
+        &self,
+        shelf: Shelf,
+        every: Duration,
+        last: Option<Checkpoint>,
+        stored: impl Fn(&Checkpoint) + Send + Sync + 'static,
+    ) -> Keeping {
+        Keeping {
+            shelf,
+            every,
+            saver: self.jobs.clone(),
+            busy: Arc::new(AtomicBool::new(false)),
+            stored: Arc::new(stored),
+            before: Arc::new(std::sync::Mutex::new(last)),
+        }
+    }
+}
+
+impl SaverWork {
+    /// Writes until nobody can ask any more. `prepare` makes sure that what checkpoints build on is on the disk.
+    pub(super) fn run(self, prepare: impl Fn() -> io::Result<()>) {
+        for job in self.jobs {
+            let done = prepare().and_then(|()| job.shelf.store(&job.checkpoint));
+            match done {
+                Ok(()) => (job.stored)(&job.checkpoint),
+                Err(error) => tracing::error!(
+                    "the checkpoint of `{}` can't be written below {}: {error}; the one before stays, and the next is tried in time",
+                    job.shelf.guest,
+                    job.shelf.folder.display()
+                ),
+            }
+            job.busy.store(false, Ordering::Release);
+            if let Some(told) = job.told {
+                let _ = told.send(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use super::{Checkpoint, Shelf};
+    use crate::guest::State;
+    use crate::pipeline::cursor::Cursor;
+    use crate::pipeline::feed::Place;
+
+    fn checkpoint(item: u64) -> Checkpoint {
+        Checkpoint {
+            place: Place { cursor: Cursor { item, ticks: 2 }, now: Some(-5) },
+            rate: (3, 4),
+            state: Some(Arc::new(State { version: 7, bytes: vec![1, 2, 3] })),
+            outside: b"outside".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_damaged_one_falls_back_to_the_one_before() {
+        let folder =
+            std::env::temp_dir().join(format!("correlator-checkpoint-{}", std::process::id()));
+        let shelf = Shelf::new(&folder, "sshd", "digest", true);
+        assert_eq!(shelf.load(), []);
+        shelf.store(&checkpoint(1)).expect("a folder");
+        shelf.store(&checkpoint(2)).expect("a folder");
+        assert_eq!(shelf.load(), [checkpoint(2), checkpoint(1)]);
+        let path = folder.join("sshd.checkpoint");
+        let whole = fs::read(&path).expect("a checkpoint");
+        for place in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x10;
+            fs::write(&path, &damaged).expect("a checkpoint");
+            assert_eq!(shelf.load(), [checkpoint(1)], "byte {place}");
+            fs::write(&path, &whole[..place]).expect("a checkpoint");
+            assert_eq!(shelf.load(), [checkpoint(1)], "cut at {place}");
+        }
+        shelf.clear();
+        assert_eq!(shelf.load(), []);
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+}

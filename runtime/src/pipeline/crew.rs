@@ -1,0 +1,363 @@
+//! The guests at work: each hired from its plan and from what it left when it last worked, each with a thread of its own.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use jiff::tz::TimeZone;
+
+use super::checkpoint::{Checkpoint, Keeping, Saver, Shelf};
+use super::cursor::Cursor;
+use super::feed::{Feed, Place};
+use super::intake::Door;
+use super::interest::Filter;
+use super::keeper::{Keeper, Saved};
+use super::listener::{EventBatch, EventView, ListenerPicture, ListenerSide, Outcomes, Shapes};
+use super::module::{Aside, ModuleBatch, ModulePicture, ModuleSide, RecordView};
+use super::piece::{EventPiece, RecordPiece};
+use super::recover::Rooms;
+use super::share::Share;
+use super::stream::Stream;
+use super::timers::Timers;
+use super::turn::Checker;
+use super::worker::{Remains, Side, Signals, Worker};
+use super::{ListenerPlan, ModulePlan, RunError};
+use crate::capability::TableMarks;
+use crate::dead::Dead;
+use crate::declaration::EventSchema;
+use crate::limit;
+use crate::stack;
+
+/// What all guests share.
+pub(super) struct Floor {
+    pub(super) records: Arc<Stream<RecordPiece>>,
+    pub(super) events: Arc<Stream<EventPiece>>,
+    pub(super) door: Arc<Door>,
+    pub(super) zone: TimeZone,
+    /// Ends waits for room.
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) kept: Option<Kept>,
+    /// Told of what is set aside.
+    pub(super) tell: Arc<dyn Fn(Aside) + Send + Sync>,
+}
+
+/// What a floor has where anything is kept.
+pub(super) struct Kept {
+    pub(super) rooms: Rooms,
+    pub(super) keeping: stack::Keeping,
+    pub(super) saver: Saver,
+    pub(super) dead: Arc<Dead>,
+    /// Up to where the turns of earlier runs are in the stream of events.
+    pub(super) done: HashMap<(String, u32), Cursor>,
+    /// By guest: where in the stream of events its checkpoint stands. What is behind the first of them stays.
+    pub(super) horizons: Arc<Mutex<HashMap<String, u64>>>,
+    /// The first record that the marks of files are not known of without the stream.
+    pub(super) marks_item: Arc<AtomicU64>,
+}
+
+/// A guest at work.
+pub(super) struct Hand<P> {
+    pub(super) name: String,
+    pub(super) slot: usize,
+    pub(super) signals: Arc<Signals>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) picture: P,
+    thread: JoinHandle<Remains>,
+}
+
+impl<P> Hand<P> {
+    /// Whether it has ended.
+    pub(super) fn is_done(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Has it end now.
+    pub(super) fn stop(&self) {
+        self.signals.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Has it look at its signals.
+    pub(super) fn wake(&self) {
+        self.thread.thread().unpark();
+    }
+
+    /// Waits for its end.
+    pub(super) fn join(self) -> Result<(Remains, P), RunError> {
+        let panicked = |_| RunError::Thread(format!("the worker of `{}` panicked", self.name));
+        Ok((self.thread.join().map_err(panicked)?, self.picture))
+    }
+}
+
+/// The name of one part of a module.
+pub(super) fn part_name(plan: &ModulePlan, part: usize) -> String {
+    if plan.instances == 1 { plan.name.clone() } else { format!("{}#{part}", plan.name) }
+}
+
+/// Tells one form of a module's events from another.
+pub(super) fn shape(events: &[EventSchema]) -> u64 {
+    let mut hash = blake3::Hasher::new();
+    for event in events {
+        hash.update(event.name.as_bytes()).update(b"\0");
+        for column in &event.columns {
+            hash.update(column.name.as_bytes()).update(b"\0");
+            hash.update(&[column.kind as u8, u8::from(column.optional)]);
+        }
+        hash.update(b"\n");
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hash.finalize().as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// A module instance that has been started and waits for its thread.
+pub(super) struct Hired<S: Side, P> {
+    worker: Worker<S>,
+    name: String,
+    pub(super) slot: usize,
+    signals: Arc<Signals>,
+    stop: Arc<AtomicBool>,
+    picture: P,
+}
+
+impl<S: Side + Send + 'static, P> Hired<S, P>
+where
+    S::Guest: Send,
+{
+    /// Gives it its thread.
+    pub(super) fn work(self) -> Result<Hand<P>, RunError> {
+        let Self { mut worker, name, slot, signals, stop, picture } = self;
+        let thread = thread::Builder::new()
+            .name(name.clone())
+            .stack_size(limit::WORKER_STACK_BYTES)
+            .spawn(move || worker.run())
+            .map_err(|error| RunError::Thread(error.to_string()))?;
+        Ok(Hand { name, slot, signals, stop, picture, thread })
+    }
+}
+
+impl Floor {
+    fn shelf(&self, name: &str, component: &str) -> Option<Shelf> {
+        let kept = self.kept.as_ref()?;
+        Some(Shelf::new(&kept.rooms.checkpoints, name, component, kept.rooms.through))
+    }
+
+    /// Starts one part of a module, from what it left or from the disk. Nothing is read yet.
+    pub(super) fn hire_module(
+        &self,
+        plan: &ModulePlan,
+        part: usize,
+        version: u64,
+        left: Option<Remains>,
+    ) -> Result<Hired<ModuleSide, ModulePicture>, RunError> {
+        let name = part_name(plan, part);
+        let mut keeper =
+            Keeper::new("module", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
+        let shelf = self.shelf(&name, &plan.component.1);
+        let (last, done) = match left {
+            Some(left) => (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done),
+            None => {
+                let (cursor, now) = (Cursor::before(self.records.next()), self.door.event_time());
+                let last = begin(&mut keeper, shelf.as_ref(), Place { cursor, now })?;
+                let done = self.kept.as_ref().and_then(|kept| kept.done.get(&(name.clone(), part as u32)));
+                (last, done.copied().unwrap_or_default())
+            }
+        };
+        let share = plan.partition_by.as_ref().filter(|_| plan.instances > 1).map(|by| Share {
+            by: by.clone(),
+            part: part as u32,
+            parts: plan.instances as u32,
+        });
+        let filter = Filter::new(std::iter::once(plan.interest.as_slice()));
+        let mut view = RecordView::new(&name, version, filter, share);
+        let mut ticks_aside = std::collections::BTreeSet::new();
+        if let Some(kept) = &self.kept {
+            view.aside.extend(kept.dead.sequences_of(&name));
+            ticks_aside.extend(kept.dead.ticks_of(&name));
+        }
+        let timers = Timers::new(&plan.timers, &self.zone);
+        let feed = Feed::new(Arc::clone(&self.records), view, timers, keeper.saved.place, version);
+        let slot = feed.slot();
+        let stop = Arc::new(AtomicBool::new(false));
+        let counts = plan.events.iter().map(|event| (event.name.clone(), 0)).collect();
+        let counts = Arc::new(Mutex::new(counts));
+        let side = ModuleSide {
+            name: name.clone(),
+            part: part as u32,
+            shape: shape(&plan.events),
+            feed,
+            batch: ModuleBatch::default(),
+            checker: Checker::new(&plan.events, &plan.limits),
+            names: plan.events.iter().map(|event| event.name.clone()).collect(),
+            events: Arc::clone(&self.events),
+            counts: Arc::clone(&counts),
+            stop: Arc::clone(&stop),
+            ticks_aside,
+            tell: Arc::clone(&self.tell),
+        };
+        let keeping = self.module_keeping(shelf, &name, slot, last);
+        let picture = ModulePicture { guest: keeper.report.clone(), events: counts };
+        let signals = Arc::new(Signals::default());
+        let worker =
+            Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
+        Ok(Hired { worker, name, slot, signals, stop, picture })
+    }
+
+    /// Starts a listener, from what it left or from the disk. Nothing is read yet.
+    pub(super) fn hire_listener(
+        &self,
+        plan: ListenerPlan,
+        shapes: Shapes,
+        left: Option<Remains>,
+    ) -> Result<Hired<ListenerSide, ListenerPicture>, RunError> {
+        let name = plan.name.clone();
+        let mut keeper =
+            Keeper::new("listener", &name, plan.start, |it| it.memory(), &plan.limits);
+        let shelf = self.shelf(&name, &plan.component.1);
+        let mut capabilities = plan.capabilities;
+        let (last, done) = match left {
+            Some(left) => (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done),
+            None => {
+                let start = Place { cursor: Cursor::before(self.events.next()), now: None };
+                (begin(&mut keeper, shelf.as_ref(), start)?, Cursor::default())
+            }
+        };
+        if let (Some(kept), Some(table)) = (&self.kept, &mut capabilities.table) {
+            let marks = last.as_ref().and_then(|last| postcard::from_bytes(&last.outside).ok());
+            let journal = kept.rooms.journal(&name);
+            table
+                .resume(&journal, marks.unwrap_or_else(TableMarks::default), kept.rooms.through)
+                .map_err(|error| {
+                    RunError::State(format!("the tables of listener `{name}`: {error}"))
+                })?;
+        }
+        let view = EventView::new(plan.criteria, shapes);
+        let timers = Timers::new(&plan.timers, &self.zone);
+        let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
+        let slot = feed.slot();
+        let outcomes = Arc::new(Mutex::new(Outcomes::default()));
+        let mut side = ListenerSide {
+            name: name.clone(),
+            feed,
+            batch: EventBatch::default(),
+            capabilities,
+            limits: plan.limits.clone(),
+            rate: (i64::MIN, 0),
+            outcomes: Arc::clone(&outcomes),
+            ticks_aside: std::collections::BTreeSet::new(),
+            tell: Arc::clone(&self.tell),
+        };
+        if let Some(kept) = &self.kept {
+            side.feed.view.aside.extend(kept.dead.sequences_of(&name));
+            side.ticks_aside.extend(kept.dead.ticks_of(&name));
+        }
+        let keeping = self.listener_keeping(shelf, slot, last);
+        let picture = ListenerPicture { guest: keeper.report.clone(), outcomes };
+        let signals = Arc::new(Signals::default());
+        let worker =
+            Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
+        let stop = Arc::new(AtomicBool::new(false));
+        Ok(Hired { worker, name, slot, signals, stop, picture })
+    }
+
+    /// How a module's checkpoints are kept, and what is let go of with each.
+    fn module_keeping(
+        &self,
+        shelf: Option<Shelf>,
+        name: &str,
+        slot: usize,
+        last: Option<Checkpoint>,
+    ) -> Option<Keeping> {
+        let kept = self.kept.as_ref()?;
+        let (records, events) = (Arc::clone(&self.records), Arc::clone(&self.events));
+        let (horizons, marks) = (Arc::clone(&kept.horizons), Arc::clone(&kept.marks_item));
+        let name = name.to_owned();
+        let stored = move |before: &Checkpoint| {
+            let mut horizons = horizons.lock().unwrap_or_else(PoisonError::into_inner);
+            horizons.insert(name.clone(), horizon(before));
+            let oldest = horizons.values().min().copied().unwrap_or(0);
+            records.keep_from(slot, before.place.cursor.item);
+            records.release(marks.load(Ordering::Relaxed));
+            events.release(oldest);
+        };
+        if let Some(last) = &last {
+            stored(last);
+        }
+        Some(kept.saver.keeping(shelf?, kept.keeping.checkpoint_every, last, stored))
+    }
+
+    fn listener_keeping(
+        &self,
+        shelf: Option<Shelf>,
+        slot: usize,
+        last: Option<Checkpoint>,
+    ) -> Option<Keeping> {
+        let kept = self.kept.as_ref()?;
+        let (events, horizons) = (Arc::clone(&self.events), Arc::clone(&kept.horizons));
+        let stored = move |before: &Checkpoint| {
+            events.keep_from(slot, before.place.cursor.item);
+            let horizons = horizons.lock().unwrap_or_else(PoisonError::into_inner);
+            events.release(horizons.values().min().copied().unwrap_or(0));
+        };
+        if let Some(last) = &last {
+            stored(last);
+        }
+        // Rows that stand in a table already come again after a crash: the shorter the step, the fewer.
+        let every = kept.keeping.checkpoint_every.min(limit::LISTENER_CHECKPOINT_STEP);
+        Some(kept.saver.keeping(shelf?, every, last, stored))
+    }
+}
+
+/// Where in the stream of events a module's checkpoint stands.
+pub(super) fn horizon(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.outside.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Starts a guest from its newest checkpoint that it takes, or anew at `start`.
+fn begin<G: ?Sized>(
+    keeper: &mut Keeper<G>,
+    shelf: Option<&Shelf>,
+    start: Place,
+) -> Result<Option<Checkpoint>, RunError> {
+    let checkpoints = shelf.map(Shelf::load).unwrap_or_default();
+    let (role, name) = (keeper.role, keeper.report.lock().name.clone());
+    let refused = |failure| RunError::Start { role, name: name.clone(), failure };
+    for checkpoint in &checkpoints {
+        keeper.saved = saved(checkpoint);
+        match keeper.begin() {
+            Ok(()) => return Ok(Some(checkpoint.clone())),
+            Err(failure) => tracing::warn!(
+                "{role} `{name}` does not take the state of its checkpoint: {failure}; the one before is tried, then it begins without state"
+            ),
+        }
+    }
+    // Its place is known even where its state is of no use.
+    let place = checkpoints.first().map_or(start, |checkpoint| checkpoint.place);
+    keeper.saved = Saved { place, ..Saved::default() };
+    keeper.begin().map_err(refused)?;
+    let Some(shelf) = shelf else { return Ok(None) };
+    let outside = checkpoints.first().map_or_else(Vec::new, |it| it.outside.clone());
+    let first = Checkpoint { place, outside, ..Checkpoint::default() };
+    // A guest that was there when records came must see them, whatever happens before its first checkpoint.
+    shelf.store(&first).map_err(|error| {
+        RunError::State(format!("the first checkpoint of `{name}` can't be written: {error}"))
+    })?;
+    Ok(Some(first))
+}
+
+/// Starts a guest from what another instance of it left. Tells the checkpoint that the disk has.
+fn take_over<G: ?Sized>(
+    keeper: &mut Keeper<G>,
+    shelf: Option<&Shelf>,
+    left: Saved,
+) -> Result<Option<Checkpoint>, RunError> {
+    keeper.saved = left;
+    let (role, name) = (keeper.role, keeper.report.lock().name.clone());
+    keeper.begin().map_err(|failure| RunError::Start { role, name, failure })?;
+    Ok(shelf.and_then(|shelf| shelf.load().into_iter().next()))
+}
+
+fn saved(checkpoint: &Checkpoint) -> Saved {
+    Saved { state: checkpoint.state.clone(), place: checkpoint.place, rate: checkpoint.rate }
+}

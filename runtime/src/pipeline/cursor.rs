@@ -1,0 +1,17 @@
+//! How far a consumer has come in its stream, to the item and the tick.
+
+/// A place between two items of a stream. Cursors are ordered as the stream is, and the same in every replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cursor {
+    /// The sequence number of the next item.
+    pub(super) item: u64,
+    /// How many of the ticks that are due just before that item are done.
+    pub(super) ticks: u32,
+}
+
+impl Cursor {
+    /// Before this item and its ticks.
+    pub(super) const fn before(item: u64) -> Self {
+        Self { item, ticks: 0 }
+    }
+}

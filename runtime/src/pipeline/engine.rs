@@ -1,0 +1,548 @@
+//! The whole: sources, streams and guests of one stack, from start to end.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use correlator_source::capture::Capture;
+use correlator_source::file;
+use correlator_source::follow::Follow;
+use correlator_source::net::Net;
+use correlator_source::settings::{Door as SourceDoor, Source};
+use correlator_spool::settings::{Durability, WhenFull};
+
+use super::checkpoint::{Saver, SaverWork, Shelf};
+use super::crew::{Floor, Hand, Kept, horizon, part_name, shape};
+use super::intake::{Door, Route, Routing};
+use super::listener::{ListenerPicture, Shapes};
+use super::merge::{Merge, SourceReport};
+use super::module::{Aside, ModulePicture};
+use super::piece::EventPiece;
+use super::recover::{self, Rooms, SourceMarks};
+use super::stream::Stream;
+use super::{ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
+use crate::clock;
+use crate::dead::Dead;
+use crate::limit;
+
+/// A stack at work.
+pub struct Engine {
+    pub(super) stack: String,
+    pub(super) floor: Arc<Floor>,
+    pub(super) crew: Mutex<Crew>,
+    pub(super) sources: Mutex<Vec<Running>>,
+    pub(super) reports: Arc<Mutex<Vec<SourceReport>>>,
+    progress: Arc<Progress>,
+    stop: Arc<AtomicBool>,
+    /// The threads that write to the disk.
+    writers: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) started: (i64, Instant),
+    events_ended: AtomicBool,
+    pub(super) live: bool,
+}
+
+/// The guests.
+#[derive(Default)]
+pub(super) struct Crew {
+    pub(super) version: u64,
+    pub(super) modules: Vec<ModuleHands>,
+    pub(super) listeners: Vec<Hand<ListenerPicture>>,
+}
+
+/// A module at work, in as many parts as its plan says.
+pub(super) struct ModuleHands {
+    pub(super) plan: ModulePlan,
+    pub(super) hands: Vec<Hand<ModulePicture>>,
+}
+
+/// A source that is being read.
+pub(super) struct Running {
+    pub(super) place: usize,
+    pub(super) source: Source,
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Starts a stack. `stop` ends it.
+    ///
+    /// # Errors
+    /// A source can't be opened, a guest can't be started, or what is kept can't be read.
+    pub fn start(
+        plan: Plan,
+        progress: Arc<Progress>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, RunError> {
+        let started = (clock::now(), clock::instant());
+        let live = plan.sources.iter().any(|source| source.door.is_live());
+        let ending = Arc::new(AtomicBool::new(false));
+        let (floor, marks, events_ended, work) = floor(&plan, &ending)?;
+        let floor = Arc::new(floor);
+        for (place, source) in plan.sources.iter().enumerate() {
+            let number = source.number();
+            let nanoseconds = |time: std::time::Duration| {
+                i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+            };
+            let idle = nanoseconds(source.idle_after);
+            let live = source.door.is_live();
+            floor.door.source(place, number, live, nanoseconds(source.lateness), idle);
+        }
+        let engine = Self {
+            stack: plan.stack,
+            floor,
+            crew: Mutex::default(),
+            sources: Mutex::default(),
+            reports: Arc::default(),
+            progress,
+            stop,
+            writers: Mutex::default(),
+            started,
+            events_ended: AtomicBool::new(events_ended),
+            live,
+        };
+        let opened = open(&plan.sources, plan.capture.as_deref(), &marks, &engine.progress)?;
+        engine.hire(plan.modules, plan.listeners)?;
+        engine.write(work)?;
+        engine.read(plan.sources, opened, &marks)?;
+        engine.progress.ready.store(true, Ordering::Release);
+        Ok(engine)
+    }
+
+    /// Starts all guests, then their threads.
+    fn hire(
+        &self,
+        modules: Vec<ModulePlan>,
+        listeners: Vec<ListenerPlan>,
+    ) -> Result<(), RunError> {
+        let mut crew = locked(&self.crew);
+        crew.version = 1;
+        let shapes = shapes(&modules);
+        let mut hired = Vec::new();
+        for plan in listeners {
+            hired.push(self.floor.hire_listener(plan, shapes.clone(), None)?);
+        }
+        let mut parts = Vec::new();
+        for plan in modules {
+            let mut hands = Vec::new();
+            for part in 0..if plan.enabled { plan.instances } else { 0 } {
+                hands.push(self.floor.hire_module(&plan, part, 1, None)?);
+            }
+            parts.push((plan, hands));
+        }
+        for (plan, hired) in parts {
+            let hands = hired.into_iter().map(super::crew::Hired::work);
+            crew.modules.push(ModuleHands { plan, hands: hands.collect::<Result<_, _>>()? });
+        }
+        for hired in hired {
+            crew.listeners.push(hired.work()?);
+        }
+        self.floor.door.route_by(routing(&crew));
+        Ok(())
+    }
+
+    /// Starts the threads that write to the disk.
+    fn write(&self, work: Option<SaverWork>) -> Result<(), RunError> {
+        let (Some(kept), Some(work)) = (&self.floor.kept, work) else { return Ok(()) };
+        let syncers = [self.floor.records.syncer(), self.floor.events.syncer()];
+        let through = kept.rooms.through;
+        let prepare = move || {
+            for syncer in syncers.iter().flatten().filter(|_| through) {
+                syncer.sync().map_err(std::io::Error::other)?;
+            }
+            Ok(())
+        };
+        let mut writers = locked(&self.writers);
+        writers.push(spawn("checkpoints", move || work.run(prepare))?);
+        if let Durability::Batched(every) = kept.keeping.durability {
+            let floor = Arc::clone(&self.floor);
+            writers.push(spawn("spool", move || sync_now_and_then(&floor, every))?);
+        }
+        Ok(())
+    }
+
+    /// Starts to read.
+    fn read(
+        &self,
+        sources: Vec<Source>,
+        opened: Opened,
+        marks: &SourceMarks,
+    ) -> Result<(), RunError> {
+        let mut running = locked(&self.sources);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut files = Some(self.read_files(opened.files, marks, &stop)?);
+        let mut live: HashMap<usize, Live> = opened.live.into_iter().collect();
+        for (place, source) in sources.into_iter().enumerate() {
+            let (thread, stop) = match live.remove(&place) {
+                None => (files.take(), Arc::clone(&stop)),
+                Some(door) => {
+                    let stop = Arc::new(AtomicBool::new(false));
+                    let (floor, ends) = (Arc::clone(&self.floor), Arc::clone(&stop));
+                    let read = move || match door {
+                        Live::Net(net) => net.run(&*floor.door, &ends),
+                        Live::Follow(follow) => follow.run(&*floor.door, &ends),
+                    };
+                    (Some(spawn(&source.name, read)?), stop)
+                }
+            };
+            running.push(Running { place, source, thread, stop });
+        }
+        if let Some(thread) = files {
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+
+    /// Reads files that are read once, in one thread.
+    fn read_files(
+        &self,
+        files: Vec<(usize, file::Input)>,
+        marks: &SourceMarks,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<JoinHandle<()>, RunError> {
+        let report = |(_, input): &(usize, file::Input)| SourceReport {
+            path: input.path.clone(),
+            ..SourceReport::default()
+        };
+        *locked(&self.reports) = files.iter().map(report).collect();
+        let (floor, reports, stop) =
+            (Arc::clone(&self.floor), Arc::clone(&self.reports), Arc::clone(stop));
+        let marks = self.floor.kept.as_ref().map(|_| marks.marks());
+        let main = thread::current();
+        spawn("files", move || {
+            Merge::new(files, marks.as_deref(), &reports, &*floor.door, &stop).run();
+            main.unpark();
+        })
+    }
+
+    /// Waits until the run is over: told to stop, or at the end of its input.
+    pub fn wait(&self) {
+        let (mut timed, mut marked) = (clock::instant(), clock::instant());
+        while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
+            thread::park_timeout(limit::RETRY_STEP);
+            self.tell_progress();
+            let now = clock::instant();
+            if self.live && now.duration_since(timed) >= limit::TIME_STEP {
+                timed = now;
+                self.floor.door.pass_time();
+            }
+            if now.duration_since(marked) >= limit::MARKS_STEP {
+                marked = now;
+                self.mark();
+            }
+        }
+    }
+
+    fn tell_progress(&self) {
+        let door = &self.floor.door;
+        self.progress.bytes.store(door.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.progress.records.store(door.records.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Whether all sources have ended by themselves.
+    fn input_ended(&self) -> bool {
+        !self.live
+            && locked(&self.sources)
+                .iter()
+                .all(|it| it.thread.as_ref().is_none_or(JoinHandle::is_finished))
+    }
+
+    /// Writes down how far files have been read.
+    fn mark(&self) {
+        let Some(kept) = &self.floor.kept else { return };
+        let marks = self.floor.door.marks();
+        if marks.item == kept.marks_item.load(Ordering::Relaxed) {
+            return;
+        }
+        match marks.store(&kept.rooms) {
+            Ok(()) => kept.marks_item.store(marks.item, Ordering::Relaxed),
+            Err(error) => tracing::error!(
+                "how far files have been read can't be written down: {error}; the spool keeps what is needed instead"
+            ),
+        }
+    }
+
+    /// Ends the run in good order, and tells what became of it.
+    ///
+    /// # Errors
+    /// A thread of ours panicked.
+    pub fn finish(self) -> Result<Report, RunError> {
+        let interrupted = !self.input_ended();
+        self.stop_reading();
+        if !interrupted {
+            self.floor.door.end();
+        }
+        self.floor.records.end();
+        let crew = std::mem::take(&mut *locked(&self.crew));
+        let modules = crew.modules.into_iter().flat_map(|it| it.hands);
+        let mut report = Report { interrupted, ..Report::default() };
+        for (_, picture) in self.dismiss(modules.collect(), interrupted)? {
+            report.modules.push(picture.look());
+        }
+        if !interrupted && !self.events_ended.load(Ordering::Relaxed) {
+            let end = |first| EventPiece { first, count: 1, is_end: true, ..EventPiece::default() };
+            // Nobody waits for room any more when the run is stopped.
+            let _ = self.floor.events.publish(end, |_| (), &self.stop);
+        }
+        self.floor.events.end();
+        for (_, picture) in self.dismiss(crew.listeners, interrupted)? {
+            report.listeners.push(picture.look());
+        }
+        self.tell_progress();
+        report.sources = self.source_reports();
+        report.dropped = self.floor.records.dropped.load(Ordering::Relaxed);
+        self.close()?;
+        Ok(report)
+    }
+
+    fn stop_reading(&self) {
+        let mut sources = locked(&self.sources);
+        for running in sources.iter() {
+            running.stop.store(true, Ordering::Relaxed);
+        }
+        for running in sources.iter_mut() {
+            if let Some(thread) = running.thread.take() {
+                // What a source's thread may say was said.
+                let _ = thread.join();
+            }
+        }
+    }
+
+    /// Waits for guests to end. Where their place is kept they need not go on for long.
+    fn dismiss<P>(
+        &self,
+        hands: Vec<Hand<P>>,
+        interrupted: bool,
+    ) -> Result<Vec<(super::worker::Remains, P)>, RunError> {
+        let since = clock::instant();
+        let drains = self.floor.kept.is_none() || !interrupted;
+        while hands.iter().any(|hand| !hand.is_done()) {
+            if !drains && clock::instant().duration_since(since) > limit::DRAIN_TIME {
+                hands.iter().for_each(Hand::stop);
+            }
+            hands.iter().for_each(Hand::wake);
+            thread::park_timeout(limit::JOIN_STEP);
+        }
+        hands.into_iter().map(Hand::join).collect()
+    }
+
+    /// The reports of all sources.
+    pub(super) fn source_reports(&self) -> Vec<SourceReport> {
+        let mut reports = locked(&self.reports).clone();
+        for running in locked(&self.sources).iter().filter(|it| it.source.door.is_live()) {
+            let (gauge, _) = self.floor.door.gauge(running.place);
+            let path = running.source.name.clone();
+            reports.push(SourceReport { path, counts: gauge.counts, error: None });
+        }
+        reports
+    }
+
+    /// Writes down what is left to write.
+    fn close(self) -> Result<(), RunError> {
+        self.mark();
+        self.floor.stop.store(true, Ordering::Relaxed);
+        let Self { floor, writers, .. } = self;
+        for syncer in [floor.records.syncer(), floor.events.syncer()].into_iter().flatten() {
+            if floor.kept.as_ref().is_some_and(|kept| kept.rooms.through)
+                && let Err(error) = syncer.sync()
+            {
+                tracing::error!("{error}");
+            }
+        }
+        // The saver ends when nobody can ask it any more.
+        drop(floor);
+        for writer in writers.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let name = writer.thread().name().unwrap_or_default().to_owned();
+            writer
+                .join()
+                .map_err(|_| RunError::Thread(format!("the thread `{name}` panicked")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes what all guests share; tells how far files had been read, whether the events had ended, and what the saver is
+/// to do.
+fn floor(
+    plan: &Plan,
+    ending: &Arc<AtomicBool>,
+) -> Result<(Floor, SourceMarks, bool, Option<SaverWork>), RunError> {
+    let drops = plan.keeping.as_ref().is_some_and(|it| it.when_full == WhenFull::Drop);
+    let Some(keeping) = &plan.keeping else {
+        let records = Arc::new(Stream::new(0, None, false));
+        let marks = SourceMarks::default();
+        // Records of one run must not have the names of another's.
+        let base = clock::now().cast_unsigned();
+        let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, marks.clone(), base);
+        let floor = Floor {
+            records,
+            events: Arc::new(Stream::new(0, None, false)),
+            door: Arc::new(door),
+            zone: plan.zone.clone(),
+            stop: Arc::clone(ending),
+            kept: None,
+            tell: Arc::new(|aside: Aside| tell_of(&aside)),
+        };
+        return Ok((floor, marks, false, None));
+    };
+    let rooms = Rooms::new(keeping);
+    let oldest = oldest_horizon(plan, &rooms);
+    let found = recover::open(keeping, &rooms, oldest)?;
+    let dead = Dead::open(&rooms.dead).map_err(|error| RunError::State(error.to_string()))?;
+    let dead = Arc::new(dead);
+    let records = Arc::new(Stream::new(found.records.next(), Some(found.records), drops));
+    let events = Arc::new(Stream::new(found.events.next(), Some(found.events), false));
+    let syncer = records.syncer().filter(|_| keeping.durability == Durability::Each);
+    let marks = found.marks;
+    let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, marks.clone(), 0);
+    let (saver, work) = Saver::new();
+    let components = plan.modules.iter().map(|it| (it.name.clone(), it.component.clone()));
+    let listeners = plan.listeners.iter().map(|it| (it.name.clone(), it.component.clone()));
+    let components: HashMap<_, _> = components.chain(listeners).collect();
+    let letters = Arc::clone(&dead);
+    let names: Vec<_> =
+        plan.sources.iter().map(|it| (it.number(), it.name.clone())).collect();
+    let tell = move |aside: Aside| super::aside::put(&letters, &components, &names, &aside);
+    let floor = Floor {
+        records,
+        events,
+        door: Arc::new(door),
+        zone: plan.zone.clone(),
+        stop: Arc::clone(ending),
+        kept: Some(Kept {
+            rooms,
+            keeping: keeping.clone(),
+            saver,
+            dead,
+            done: found.done,
+            horizons: Arc::default(),
+            marks_item: Arc::new(AtomicU64::new(marks.item)),
+        }),
+        tell: Arc::new(tell),
+    };
+    Ok((floor, marks, found.events_ended, Some(work)))
+}
+
+/// Where in the stream of events the oldest checkpoint of any module stands.
+fn oldest_horizon(plan: &Plan, rooms: &Rooms) -> Option<u64> {
+    let parts = plan.modules.iter().flat_map(|plan| {
+        (0..plan.instances).map(move |part| (part_name(plan, part), &plan.component.1))
+    });
+    let shelves = parts.map(|(name, component)| Shelf::new(&rooms.checkpoints, &name, component, false));
+    shelves.flat_map(|shelf| shelf.load()).map(|checkpoint| horizon(&checkpoint)).min()
+}
+
+fn tell_of(aside: &Aside) {
+    tracing::warn!(
+        "`{}` does not get item {} any more; where a stack keeps `state`, what is set aside can be looked at and tried again",
+        aside.guest,
+        aside.item
+    );
+}
+
+/// Sources that have been opened and are not read yet.
+struct Opened {
+    files: Vec<(usize, file::Input)>,
+    live: Vec<(usize, Live)>,
+}
+
+enum Live {
+    Net(Net),
+    Follow(Follow),
+}
+
+fn open(
+    sources: &[Source],
+    capture: Option<&std::path::Path>,
+    marks: &SourceMarks,
+    progress: &Progress,
+) -> Result<Opened, RunError> {
+    let failed = |error: &dyn std::fmt::Display| RunError::Source(error.to_string());
+    let capture = capture
+        .map(Capture::create)
+        .transpose()
+        .map_err(|error| failed(&error))?
+        .map(Arc::new);
+    let mut opened = Opened { files: Vec::new(), live: Vec::new() };
+    let marks = marks.marks();
+    for (place, source) in sources.iter().enumerate() {
+        match &source.door {
+            SourceDoor::Files { follow: false, .. } => {
+                let inputs = file::open(source).map_err(|error| failed(&error))?;
+                opened.files.extend(inputs.into_iter().map(|input| (place, input)));
+            }
+            SourceDoor::Files { follow: true, .. } => {
+                let follow = Follow::open(place, source, &marks);
+                let follow = follow.map_err(|error| failed(&error))?;
+                opened.live.push((place, Live::Follow(follow)));
+            }
+            SourceDoor::Stream { .. } | SourceDoor::Datagram { .. } => {
+                let net = Net::bind(place, source, capture.clone());
+                opened.live.push((place, Live::Net(net.map_err(|error| failed(&error))?)));
+            }
+        }
+    }
+    let known = opened.files.iter().map(|(_, input)| input.bytes_total).sum::<Option<u64>>();
+    let total = known.filter(|_| opened.live.is_empty()).unwrap_or(0);
+    progress.bytes_total.store(total, Ordering::Relaxed);
+    Ok(opened)
+}
+
+/// Where the schemas of each module begin, as listeners are configured with them.
+pub(super) fn shapes(modules: &[ModulePlan]) -> Shapes {
+    let mut shapes = Shapes::new();
+    let mut first = 0;
+    for plan in modules {
+        for part in 0..plan.instances {
+            shapes.insert((part_name(plan, part), shape(&plan.events)), first);
+        }
+        first += plan.events.len() as u32;
+    }
+    shapes
+}
+
+/// Who wants what, as the crew is now.
+pub(super) fn routing(crew: &Crew) -> Routing {
+    let working = crew.modules.iter().filter(|it| !it.hands.is_empty());
+    let route = |it: &ModuleHands| Route {
+        interest: it.plan.interest.clone(),
+        by: it.plan.partition_by.clone().filter(|_| it.hands.len() > 1),
+        slots: it.hands.iter().map(|hand| hand.slot).collect(),
+    };
+    Routing { version: crew.version, routes: working.map(route).collect() }
+}
+
+/// Writes the spools through at least this often.
+fn sync_now_and_then(floor: &Floor, every: std::time::Duration) {
+    let syncers = [floor.records.syncer(), floor.events.syncer()];
+    let mut told = false;
+    while !floor.stop.load(Ordering::Relaxed) {
+        thread::park_timeout(every);
+        for syncer in syncers.iter().flatten() {
+            match syncer.sync() {
+                Ok(_) => told = false,
+                Err(error) if !told => {
+                    told = true;
+                    tracing::error!("{error}; a crash of the machine would lose what came since");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, RunError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| RunError::Thread(error.to_string()))
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+

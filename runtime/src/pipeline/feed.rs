@@ -1,0 +1,375 @@
+//! What one consumer gets of a stream: batches, and the ticks between them, in an order that every replay repeats.
+//!
+//! A feed takes pieces from memory while it keeps up, and from the disk when it has fallen behind or was sent back; who
+//! uses it can't tell. Where a batch ends depends on what is there; where a tick falls does not.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use correlator_spool::reader::Reader;
+
+use super::cursor::Cursor;
+use super::piece::Piece;
+use super::stream::{Stream, Supply};
+use super::timers::Timers;
+use crate::guest::{Cause, Tick};
+use crate::limit;
+
+/// How much a batch may hold, and where it must end at the latest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) items: usize,
+    pub(super) bytes: usize,
+    /// The batch ends here if it gets so far.
+    pub(super) until: Cursor,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The batch has items.
+    Batch,
+    /// A tick, and where it fell.
+    Tick(Tick),
+    /// Nothing now.
+    Nothing,
+    /// Nothing any more.
+    Ended,
+}
+
+/// A place in the stream, with what it takes to go on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) cursor: Cursor,
+    /// Event time there; nothing has set it if absent.
+    pub(super) now: Option<i64>,
+}
+
+/// How a consumer looks at the pieces of its stream.
+pub(super) trait View {
+    /// What the stream is made of.
+    type Piece: Piece;
+    /// What a batch is.
+    type Batch: Batch;
+
+    /// Its consumer has got this slot of the stream.
+    fn enter(&mut self, slot: usize);
+    /// Looks at a piece from this item on.
+    fn open(&mut self, piece: &Self::Piece, from: u64);
+    /// The next thing in the piece at or behind the item where the feed is.
+    fn look(&mut self, piece: &Self::Piece) -> Look;
+    /// Adds the item that was seen to the batch.
+    fn take(&mut self, piece: &Self::Piece, batch: &mut Self::Batch);
+    /// Passes over what was seen.
+    fn pass(&mut self);
+}
+
+/// What stands next in a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// An item that is wanted, and about how many bytes it has.
+    Item(u64, usize),
+    /// Time moves on just before an item.
+    Step(u64, i64),
+    /// The input has ended for good, at this time if the piece knows it.
+    End(Option<i64>),
+    /// Nothing more.
+    Nothing,
+}
+
+/// A batch that is being filled.
+pub(super) trait Batch: Default {
+    fn items(&self) -> usize;
+    fn bytes(&self) -> usize;
+    fn clear(&mut self);
+    /// Whether items of one piece can't stand beside those of another.
+    const OF_ONE_PIECE: bool;
+}
+
+/// A consumer's way through a stream.
+pub(super) struct Feed<V: View> {
+    stream: Arc<Stream<V::Piece>>,
+    slot: usize,
+    pub(super) save_wanted: Arc<AtomicBool>,
+    pub(super) view: V,
+    timers: Timers,
+    place: Place,
+    /// The ticks due at the step where the feed is, those that are done included.
+    ticks: Vec<Tick>,
+    /// Event time before that step.
+    before: Option<i64>,
+    pieces: VecDeque<Arc<V::Piece>>,
+    /// Whether the view has opened the first of the pieces.
+    open: bool,
+    reader: Option<Reader>,
+    payload: Vec<u8>,
+    /// Items that were gone before they could be read.
+    pub(super) missed: u64,
+}
+
+impl<V: View> Feed<V> {
+    pub(super) fn new(
+        stream: Arc<Stream<V::Piece>>,
+        mut view: V,
+        timers: Timers,
+        place: Place,
+        version: u64,
+    ) -> Self {
+        let (slot, save_wanted) = stream.enter(place.cursor.item, version);
+        view.enter(slot);
+        let mut feed = Self {
+            stream,
+            slot,
+            save_wanted,
+            view,
+            timers,
+            place,
+            ticks: Vec::new(),
+            before: None,
+            pieces: VecDeque::new(),
+            open: false,
+            reader: None,
+            payload: Vec::new(),
+            missed: 0,
+        };
+        feed.seek(place);
+        feed
+    }
+
+    /// Where the feed is: before what comes next. From there the same comes again.
+    pub(super) fn place(&self) -> Place {
+        if (self.place.cursor.ticks as usize) < self.ticks.len() {
+            // Not all ticks of this step are done: to tell the rest again, the step has to be taken again.
+            return Place { now: self.before, ..self.place };
+        }
+        self.place
+    }
+
+    /// How many items there are behind the feed's place.
+    pub(super) fn lag(&self) -> u64 {
+        self.stream.next().saturating_sub(self.place.cursor.item)
+    }
+
+    /// Goes to another place.
+    pub(super) fn seek(&mut self, place: Place) {
+        self.place = place;
+        self.timers.restart(place.now);
+        self.ticks.clear();
+        self.pieces.clear();
+        self.open = false;
+        self.reader = None;
+    }
+
+    /// Fills the batch with what comes next, or tells of the tick that does. Without either it does not wait.
+    pub(super) fn next(&mut self, batch: &mut V::Batch, bounds: Bounds) -> Next {
+        batch.clear();
+        loop {
+            if self.place.cursor >= bounds.until && batch.items() > 0 {
+                return Next::Batch;
+            }
+            if let Some(&tick) = self.ticks.get(self.place.cursor.ticks as usize) {
+                if batch.items() > 0 {
+                    return Next::Batch;
+                }
+                self.place.cursor.ticks += 1;
+                return Next::Tick(tick);
+            }
+            let Some(piece) = self.pieces.front() else {
+                if V::Batch::OF_ONE_PIECE && batch.items() > 0 {
+                    return Next::Batch;
+                }
+                match self.fetch() {
+                    Supply::There => continue,
+                    _ if batch.items() > 0 => return Next::Batch,
+                    Supply::Ended => return Next::Ended,
+                    Supply::Nothing | Supply::Behind => return Next::Nothing,
+                }
+            };
+            if !self.open {
+                self.view.open(piece, self.place.cursor.item);
+                self.open = true;
+            }
+            match self.view.look(piece) {
+                Look::Item(item, bytes) => {
+                    if self.place.cursor.item < item {
+                        self.arrive(item);
+                    }
+                    if batch.items() >= bounds.items
+                        || batch.items() > 0 && self.place.cursor >= bounds.until
+                        || batch.items() > 0 && batch.bytes() + bytes > bounds.bytes
+                    {
+                        return Next::Batch;
+                    }
+                    let piece = &self.pieces[0];
+                    self.view.take(piece, batch);
+                    self.arrive(item + 1);
+                }
+                Look::Step(item, time) => {
+                    self.arrive(item);
+                    self.view.pass();
+                    self.step(time);
+                }
+                Look::End(time) => {
+                    let item = piece.first();
+                    self.arrive(item);
+                    self.view.pass();
+                    let end = |time| Tick { cause: Cause::End, time };
+                    self.ticks = time.or(self.place.now).map(end).into_iter().collect();
+                }
+                Look::Nothing => {
+                    let next = piece.next();
+                    self.arrive(next);
+                    self.pieces.pop_front();
+                    self.open = false;
+                    if V::Batch::OF_ONE_PIECE && batch.items() > 0 {
+                        return Next::Batch;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Comes to an item. Ticks before it that are done stay done.
+    fn arrive(&mut self, item: u64) {
+        if self.place.cursor.item != item {
+            self.place.cursor = Cursor::before(item);
+            self.ticks.clear();
+        }
+    }
+
+    /// Time moves on.
+    fn step(&mut self, time: i64) {
+        if self.place.now.is_some_and(|now| now >= time) {
+            return;
+        }
+        if time >= self.timers.next() {
+            if self.ticks.is_empty() {
+                self.before = self.place.now;
+            }
+            let due = self.timers.due(time);
+            self.ticks.extend(due);
+        }
+        self.place.now = Some(time);
+    }
+
+    /// Gets more pieces.
+    fn fetch(&mut self) -> Supply {
+        let from = self.place.cursor.item;
+        if self.reader.is_none() {
+            let (slot, wake_at) = (self.slot, self.timers.next());
+            match self.stream.read(slot, from, wake_at, &mut self.pieces) {
+                Supply::Behind => {}
+                other => {
+                    let first = self.pieces.front().map_or(from, |piece| piece.first());
+                    self.missed += first.saturating_sub(from);
+                    return other;
+                }
+            }
+        }
+        self.fetch_from_disk(from)
+    }
+
+    fn fetch_from_disk(&mut self, from: u64) -> Supply {
+        if self.reader.is_none() {
+            self.reader = self.stream.reader(from);
+        }
+        let Some(reader) = &mut self.reader else { return Supply::Nothing };
+        let missed = reader.missed();
+        match reader.next(&mut self.payload) {
+            Ok(Some(header)) => {
+                self.missed += reader.missed() - missed;
+                let (kind, first, count) = (header.kind, header.first, header.count);
+                if let Some(piece) = V::Piece::read(kind, first, count, &self.payload) {
+                    self.pieces.push_back(Arc::new(piece));
+                } else {
+                    tracing::error!("frame {first} of the spool is not understood and passed over");
+                    self.missed += u64::from(count);
+                    self.arrive(first + u64::from(count));
+                }
+                // What is in memory is read from there again.
+                if self.stream.holds(header.first + u64::from(header.count)) {
+                    self.reader = None;
+                }
+                Supply::There
+            }
+            Ok(None) => {
+                self.reader = None;
+                self.skip_to_memory(from)
+            }
+            Err(error) => {
+                tracing::error!("{error}; the rest is read from memory");
+                self.reader = None;
+                self.skip_to_memory(from)
+            }
+        }
+    }
+
+    /// What the disk does not have can't be had: goes on with what is in memory.
+    fn skip_to_memory(&mut self, from: u64) -> Supply {
+        let first = self.stream.first_in_memory();
+        if first > from {
+            self.missed += first - from;
+            self.arrive(first);
+        }
+        let (slot, wake_at) = (self.slot, self.timers.next());
+        let from = self.place.cursor.item;
+        match self.stream.read(slot, from, wake_at, &mut self.pieces) {
+            Supply::Behind => Supply::Nothing,
+            other => other,
+        }
+    }
+
+    /// Waits until something comes that concerns this consumer, or for a while.
+    pub(super) fn wait(&mut self) {
+        thread::park_timeout(limit::RETRY_STEP);
+        self.catch_up();
+    }
+
+    /// Moves on over pieces that did not concern it.
+    fn catch_up(&mut self) {
+        if self.pieces.is_empty() && self.reader.is_none() && self.ticks.is_empty() {
+            let passed = self.stream.passed(self.slot);
+            if passed > self.place.cursor.item {
+                self.arrive(passed);
+            }
+        }
+    }
+
+    /// Says how far the consumer is done, and from where on it would have to go again if its guest failed.
+    pub(super) fn advance(&self, pinned: Option<u64>) {
+        self.stream.advance(self.slot, self.place.cursor.item, pinned);
+    }
+
+    /// Says from where on it would have to go again after a restart.
+    pub(super) fn keep_from(&self, item: u64) {
+        self.stream.keep_from(self.slot, item);
+    }
+
+    /// Whether the stream holds nothing back for this consumer any more, or does again.
+    pub(super) fn set_absent(&self, absent: bool) {
+        self.stream.set_active(self.slot, !absent);
+    }
+
+    /// Whether nothing will come any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.stream.is_over()
+    }
+
+    /// Its slot in the stream.
+    pub(super) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// Whether somebody waits for the guest's state to be saved.
+    pub(super) fn save_wanted(&self) -> bool {
+        self.save_wanted.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl<V: View> Drop for Feed<V> {
+    fn drop(&mut self) {
+        self.stream.leave(self.slot);
+    }
+}

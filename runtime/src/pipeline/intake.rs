@@ -1,0 +1,302 @@
+//! The door of the record stream: takes what sources read, works out once who wants it, and gives it its place in order.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use correlator_source::counts::Counts;
+use correlator_source::intake::{Ended, Intake, Lot};
+use correlator_spool::sync::Syncer;
+
+use super::clock::SteadyClock;
+use super::interest::Filter;
+use super::piece::{PickList, RecordKind, RecordPiece};
+use super::recover::SourceMarks;
+use super::share;
+use super::stream::{Refused, Stream};
+use super::watermark::Watermark;
+use crate::declaration::Interest;
+use crate::stack::PartitionBy;
+
+/// Who wants what, in one version.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Routing {
+    pub(super) version: u64,
+    pub(super) routes: Vec<Route>,
+}
+
+/// A module's way from the records to its instances.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) interest: Vec<Interest>,
+    pub(super) by: Option<PartitionBy>,
+    /// The slots of its instances.
+    pub(super) slots: Vec<usize>,
+}
+
+/// What is known of a source while it is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SourceGauge {
+    pub(super) counts: Counts,
+    /// When its last records came.
+    pub(super) last: Option<i64>,
+}
+
+/// The door.
+pub(super) struct Door {
+    stream: Arc<Stream<RecordPiece>>,
+    routing: RwLock<Arc<Routing>>,
+    /// Filters of those who are not routing now.
+    filters: Mutex<Vec<(u64, Filter)>>,
+    watermark: Mutex<Watermark>,
+    /// How far sources have been read, at the end of the stream.
+    marks: Mutex<SourceMarks>,
+    gauges: Mutex<Vec<SourceGauge>>,
+    /// By source: what its records' ids begin with, and whether its records come as they happen.
+    sources: RwLock<Vec<(u32, bool)>>,
+    pub(super) clock: SteadyClock,
+    stop: Arc<AtomicBool>,
+    /// What has to be written through before a lot counts as taken.
+    syncer: Option<Syncer>,
+    /// What is added to sequence numbers to name records that have no place of their own.
+    base: u64,
+    pub(super) records: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    /// Event time, for people.
+    pub(super) now: AtomicI64,
+    /// Whether the last piece says that the input has ended.
+    ended: AtomicBool,
+}
+
+impl Door {
+    pub(super) fn new(
+        stream: Arc<Stream<RecordPiece>>,
+        stop: Arc<AtomicBool>,
+        syncer: Option<Syncer>,
+        marks: SourceMarks,
+        base: u64,
+    ) -> Self {
+        let mut watermark = Watermark::default();
+        if let Some(now) = marks.now {
+            watermark.resume(now, &marks.newest);
+        }
+        Self {
+            stream,
+            routing: RwLock::default(),
+            filters: Mutex::default(),
+            now: AtomicI64::new(watermark.now().unwrap_or(i64::MIN)),
+            watermark: Mutex::new(watermark),
+            gauges: Mutex::default(),
+            sources: RwLock::default(),
+            clock: SteadyClock::new(),
+            stop,
+            syncer,
+            base,
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            ended: AtomicBool::new(marks.ended),
+            marks: Mutex::new(marks),
+        }
+    }
+
+    /// Makes a source known under this place.
+    pub(super) fn source(&self, place: usize, number: u32, live: bool, lateness: i64, idle: i64) {
+        locked(&self.watermark).source(place, number, lateness, idle);
+        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        while sources.len() <= place {
+            sources.push((0, false));
+        }
+        sources[place] = (number, live);
+        let mut gauges = locked(&self.gauges);
+        let count = gauges.len().max(place + 1);
+        gauges.resize(count, SourceGauge::default());
+        gauges[place] = SourceGauge::default();
+    }
+
+    /// Routes by another version from the next lot on.
+    pub(super) fn route_by(&self, routing: Routing) {
+        *self.routing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routing);
+    }
+
+    /// The routing that holds now.
+    pub(super) fn routing(&self) -> Arc<Routing> {
+        Arc::clone(&self.routing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is known of a source, and how many of its records came late.
+    pub(super) fn gauge(&self, place: usize) -> (SourceGauge, u64) {
+        let gauge = locked(&self.gauges).get(place).copied().unwrap_or_default();
+        (gauge, locked(&self.watermark).late(place))
+    }
+
+    /// Event time; nothing has set it if absent.
+    pub(super) fn event_time(&self) -> Option<i64> {
+        locked(&self.watermark).now()
+    }
+
+    /// Lets time pass where no records come.
+    pub(super) fn pass_time(&self) {
+        let Some(now) = locked(&self.watermark).pass(self.clock.now()) else { return };
+        self.now.store(now, Ordering::Relaxed);
+        let piece = |first| RecordPiece {
+            first,
+            kind: RecordKind::Time,
+            now,
+            ..RecordPiece::default()
+        };
+        // A run that ends needs no more time.
+        let _ = self.publish(piece);
+    }
+
+    fn publish(&self, make: impl FnOnce(u64) -> RecordPiece) -> Result<u64, Refused> {
+        self.stream.publish(make, |piece| locked(&self.marks).pass(piece), &self.stop)
+    }
+
+    /// How far sources have been read.
+    pub(super) fn marks(&self) -> SourceMarks {
+        locked(&self.marks).clone()
+    }
+
+    /// Says that the input has ended for good, if that was not the last thing that was said.
+    pub(super) fn end(&self) {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let now = locked(&self.watermark).newest();
+        let piece = |first| RecordPiece {
+            first,
+            kind: RecordKind::End,
+            now,
+            ..RecordPiece::default()
+        };
+        let _ = self.publish(piece);
+    }
+
+    /// Publishes a piece for one module alone.
+    pub(super) fn retry(&self, piece: RecordPiece) -> Result<u64, Refused> {
+        self.publish(|first| RecordPiece { first, ..piece })
+    }
+
+    /// Works out who wants which records of a piece.
+    fn route(&self, piece: &mut RecordPiece) {
+        let routing = self.routing();
+        let known = locked(&self.filters).pop().filter(|(version, _)| *version == routing.version);
+        let (version, mut filter) = known.unwrap_or_else(|| {
+            let interests = routing.routes.iter().map(|route| route.interest.as_slice());
+            (routing.version, Filter::new(interests))
+        });
+        let slots = routing.routes.iter().flat_map(|route| &route.slots).max();
+        let lists = &mut piece.picks.lists;
+        lists.resize_with(slots.map_or(0, |most| most + 1).max(lists.len()), PickList::default);
+        for (number, record) in piece.frame.batch().records().enumerate() {
+            filter.select(record, |wanted| {
+                let route = &routing.routes[wanted.module];
+                let slot = match &route.by {
+                    None => 0,
+                    Some(by) => share::part(by, route.slots.len() as u32, record) as usize,
+                };
+                if let Some(&slot) = route.slots.get(slot) {
+                    lists[slot].push(number as u32, wanted.hits);
+                }
+            });
+        }
+        piece.picks.version = version;
+        locked(&self.filters).push((version, filter));
+    }
+
+    /// Takes in the lot's counts.
+    fn count(&self, lot: &Lot, came: i64) {
+        self.records.fetch_add(lot.frame.len() as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(lot.counts.bytes, Ordering::Relaxed);
+        if let Some(gauge) = locked(&self.gauges).get_mut(lot.source) {
+            gauge.counts += lot.counts;
+            if !lot.frame.is_empty() {
+                gauge.last = Some(came);
+            }
+        }
+    }
+
+    /// Gives a piece its places in order and in time.
+    fn seal(&self, piece: &mut RecordPiece, first: u64, source: (usize, u32, bool), came: i64) {
+        let (place, number, placed) = source;
+        piece.first = first;
+        if !placed {
+            for record in 0..piece.frame.len() {
+                piece.frame.set_place(record, number, self.base + first + record as u64);
+            }
+        }
+        let mut watermark = locked(&self.watermark);
+        watermark.observe(place, &piece.frame, came, &mut piece.steps);
+        piece.now = watermark.now().unwrap_or(i64::MIN);
+        watermark.newest_of_sources(&mut piece.newest);
+        self.now.store(piece.now, Ordering::Relaxed);
+    }
+}
+
+impl Intake for Door {
+    fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let (number, live) = sources.get(lot.source).copied().unwrap_or_default();
+        drop(sources);
+        let clock = self.clock.now();
+        self.count(lot, clock);
+        if lot.frame.is_empty() && lot.marks.is_empty() {
+            lot.clear();
+            return Ok(());
+        }
+        let mut piece = self.stream.spare().unwrap_or_default();
+        piece.clear();
+        std::mem::swap(&mut piece.frame, &mut lot.frame);
+        std::mem::swap(&mut piece.marks, &mut lot.marks);
+        piece.kind = RecordKind::Records;
+        if piece.frame.is_empty() {
+            (piece.kind, piece.now) = (RecordKind::Time, self.now.load(Ordering::Relaxed));
+        } else {
+            self.route(&mut piece);
+        }
+        let (place, placed) = (lot.source, lot.placed);
+        lot.clear();
+        let came = if live { clock } else { i64::MIN };
+        let published = self.publish(|first| {
+            piece.first = first;
+            if piece.kind == RecordKind::Records {
+                self.seal(&mut piece, first, (place, number, placed), came);
+            }
+            piece
+        });
+        match published {
+            Ok(_) => {
+                self.ended.store(false, Ordering::Relaxed);
+                self.write_through()
+            }
+            Err(Refused::Dropped) => Ok(()),
+            Err(Refused::Ended) => Err(Ended),
+        }
+    }
+}
+
+impl Door {
+    /// Sees to it that what was taken is on the disk, if the stack wants that before anything else.
+    fn write_through(&self) -> Result<(), Ended> {
+        let Some(syncer) = &self.syncer else { return Ok(()) };
+        let mut told = false;
+        loop {
+            match syncer.sync() {
+                Ok(_) => return Ok(()),
+                Err(error) if !told => {
+                    told = true;
+                    tracing::error!("{error}; what came is not acknowledged until it is written");
+                }
+                Err(_) => {}
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Ended);
+            }
+            std::thread::park_timeout(crate::limit::RETRY_STEP);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+

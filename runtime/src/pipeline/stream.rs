@@ -1,0 +1,412 @@
+//! A stream: pieces in order, the newest of them in memory, all that is still needed on disk if the stack keeps anything.
+//!
+//! Whoever publishes gets a place in the order; every consumer has a slot and reads at its own pace. Where nothing is
+//! kept on disk, who publishes waits for the slowest consumer; where it is, nobody waits: who falls behind reads from
+//! the disk. This file must never know what is in the pieces.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+
+use correlator_spool::error::SpoolError;
+use correlator_spool::reader::Reader;
+use correlator_spool::spool::Spool;
+use correlator_spool::sync::Syncer;
+
+use super::piece::Piece;
+use crate::limit;
+
+/// Why nothing was published.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The run ends.
+    Ended,
+    /// There is no room, and the stack says that what comes is dropped.
+    Dropped,
+}
+
+/// What a consumer finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Supply {
+    /// Pieces.
+    There,
+    /// Only the disk still has what was asked for.
+    Behind,
+    /// Nothing now.
+    Nothing,
+    /// Nothing, and nothing will come.
+    Ended,
+}
+
+/// A stream of pieces.
+pub(super) struct Stream<P> {
+    writer: Mutex<Writer>,
+    tail: Mutex<Tail<P>>,
+    /// A consumer has moved on.
+    moved: Condvar,
+    /// Whether consumers can read what is not in memory any more.
+    kept: bool,
+    drops: bool,
+    ending: AtomicBool,
+    /// Items that found no room.
+    pub(super) dropped: AtomicU64,
+}
+
+/// Gives out places in the order.
+struct Writer {
+    next: u64,
+    spool: Option<Spool>,
+}
+
+struct Tail<P> {
+    pieces: VecDeque<Arc<P>>,
+    spare: Vec<P>,
+    /// Behind the last piece.
+    next: u64,
+    bytes: usize,
+    ended: bool,
+    waits_for_room: bool,
+    slots: Vec<Slot>,
+}
+
+/// A consumer as the stream sees it.
+#[derive(Default)]
+struct Slot {
+    /// Nobody has it.
+    free: bool,
+    /// What its consumer needs is held back.
+    active: bool,
+    thread: Option<Thread>,
+    waiting: bool,
+    /// The version of the routing that it needs picks of, and the time at which it wants to be woken.
+    version: u64,
+    wake_at: i64,
+    /// The first item that it has not looked at.
+    position: u64,
+    /// The first item that it would have to see again if its guest failed; none if its state is saved.
+    pinned: Option<u64>,
+    /// The first item that it would have to see again after a restart.
+    kept: u64,
+    /// Whether somebody needs it to save its guest's state.
+    save_wanted: Arc<AtomicBool>,
+}
+
+impl Slot {
+    fn need(&self) -> u64 {
+        self.pinned.map_or(self.position, |pinned| pinned.min(self.position))
+    }
+}
+
+impl<P: Piece> Stream<P> {
+    /// A stream that goes on at `next`, on top of a spool if there is one.
+    pub(super) fn new(next: u64, spool: Option<Spool>, drops: bool) -> Self {
+        let kept = spool.is_some();
+        Self {
+            writer: Mutex::new(Writer { next, spool }),
+            tail: Mutex::new(Tail {
+                pieces: VecDeque::new(),
+                spare: Vec::new(),
+                next,
+                bytes: 0,
+                ended: false,
+                waits_for_room: false,
+                slots: Vec::new(),
+            }),
+            moved: Condvar::new(),
+            kept,
+            drops,
+            ending: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Publishes a piece. `make` is told its place in the order; nobody else can publish meanwhile, so what must be
+    /// worked out in order is worked out there; so is what follows from its being taken, in `taken`. `stop` ends the
+    /// wait for room.
+    pub(super) fn publish(
+        &self,
+        make: impl FnOnce(u64) -> P,
+        taken: impl FnOnce(&P),
+        stop: &AtomicBool,
+    ) -> Result<u64, Refused> {
+        let mut writer = lock(&self.writer);
+        let piece = make(writer.next);
+        self.write(&mut writer, &piece, stop)?;
+        taken(&piece);
+        let next = piece.next();
+        writer.next = next;
+        self.show(piece, stop);
+        Ok(next)
+    }
+
+    /// An emptied piece, whose memory serves again, if there is one.
+    pub(super) fn spare(&self) -> Option<P> {
+        lock(&self.tail).spare.pop()
+    }
+
+    /// Writes a piece to the spool, waiting for room or for the disk as the stack demands.
+    fn write(&self, writer: &mut Writer, piece: &P, stop: &AtomicBool) -> Result<(), Refused> {
+        let Some(spool) = &mut writer.spool else { return Ok(()) };
+        let head = piece.head();
+        let [a, b, c] = piece.parts();
+        let count = (piece.next() - piece.first()) as u32;
+        let mut told = false;
+        loop {
+            match spool.append(piece.kind(), count, &[&head, a, b, c]) {
+                Ok(_) => {
+                    if told {
+                        tracing::warn!("the spool takes records again");
+                    }
+                    return Ok(());
+                }
+                Err(SpoolError::Full { .. }) if self.drops => {
+                    self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
+                    return Err(Refused::Dropped);
+                }
+                Err(error) if !told => {
+                    told = true;
+                    tracing::error!("{error}; whoever sends has to wait until there is room");
+                }
+                Err(_) => {}
+            }
+            if stop.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
+                return Err(Refused::Ended);
+            }
+            // Room comes when consumers move on, or when the operator makes some.
+            let tail = lock(&self.tail);
+            drop(self.moved.wait_timeout(tail, limit::RETRY_STEP));
+            spool.release(self.needed());
+        }
+    }
+
+    /// Puts a piece into memory and wakes whom it concerns.
+    fn show(&self, piece: P, stop: &AtomicBool) {
+        let mut tail = lock(&self.tail);
+        tail.evict(self.kept);
+        while !self.kept && tail.bytes > limit::TAIL_BYTES_MAX && !stop.load(Ordering::Relaxed) {
+            tail.ask_to_save();
+            tail.waits_for_room = true;
+            tail = self
+                .moved
+                .wait_timeout(tail, limit::RETRY_STEP)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            tail.waits_for_room = false;
+            tail.evict(false);
+        }
+        tail.next = piece.next();
+        tail.bytes += piece.bytes();
+        for (place, slot) in tail.slots.iter_mut().enumerate() {
+            if !slot.waiting {
+                continue;
+            }
+            if piece.concerns(place, slot.version, slot.wake_at) {
+                slot.wake();
+            } else {
+                slot.position = piece.next();
+            }
+        }
+        tail.pieces.push_back(Arc::new(piece));
+    }
+
+    /// Gives a consumer a slot from which it reads from `position` on. It needs picks of this version of the routing.
+    pub(super) fn enter(&self, position: u64, version: u64) -> (usize, Arc<AtomicBool>) {
+        let mut tail = lock(&self.tail);
+        let save_wanted = Arc::new(AtomicBool::new(false));
+        let slot = Slot {
+            active: true,
+            version,
+            wake_at: i64::MIN,
+            position,
+            kept: position,
+            save_wanted: Arc::clone(&save_wanted),
+            ..Slot::default()
+        };
+        let free = tail.slots.iter().position(|slot| slot.free);
+        let place = free.unwrap_or(tail.slots.len());
+        if free.is_none() {
+            tail.slots.push(slot);
+        } else {
+            tail.slots[place] = slot;
+        }
+        (place, save_wanted)
+    }
+
+    /// Whether anything is held back for a consumer.
+    pub(super) fn set_active(&self, slot: usize, active: bool) {
+        lock(&self.tail).slots[slot].active = active;
+        self.moved.notify_all();
+    }
+
+    /// Whether nothing will come any more.
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.tail).ended
+    }
+
+    /// Gives the slot back: nobody waits for it any more.
+    pub(super) fn leave(&self, slot: usize) {
+        let mut tail = lock(&self.tail);
+        tail.slots[slot] = Slot { free: true, ..Slot::default() };
+        self.moved.notify_all();
+    }
+
+    /// Gets pieces from `from` on that are in memory. If there is nothing, the consumer counts as waiting until it is
+    /// woken or calls again.
+    pub(super) fn read(
+        &self,
+        slot: usize,
+        from: u64,
+        wake_at: i64,
+        into: &mut VecDeque<Arc<P>>,
+    ) -> Supply {
+        let mut tail = lock(&self.tail);
+        if from < tail.next {
+            let first = tail.pieces.partition_point(|piece| piece.next() <= from);
+            match tail.pieces.get(first) {
+                // A gap in the numbers is no piece that is missing.
+                Some(piece) if piece.first() <= from || first > 0 || !self.kept => {
+                    let pieces = tail.pieces.iter().skip(first).take(limit::PIECES_AT_ONCE);
+                    into.extend(pieces.cloned());
+                    tail.slots[slot].waiting = false;
+                    return Supply::There;
+                }
+                _ if self.kept => return Supply::Behind,
+                _ => {}
+            }
+        }
+        if tail.ended {
+            return Supply::Ended;
+        }
+        let slot = &mut tail.slots[slot];
+        slot.thread.get_or_insert_with(thread::current);
+        (slot.waiting, slot.wake_at, slot.position) = (true, wake_at, from);
+        Supply::Nothing
+    }
+
+    /// Where a consumer that waits would go on: pieces that did not concern it have passed by.
+    pub(super) fn passed(&self, slot: usize) -> u64 {
+        lock(&self.tail).slots[slot].position
+    }
+
+    /// Says how far a consumer has come, and from where on it would have to read again if its guest failed.
+    pub(super) fn advance(&self, slot: usize, position: u64, pinned: Option<u64>) {
+        let mut tail = lock(&self.tail);
+        let slot = &mut tail.slots[slot];
+        (slot.position, slot.pinned) = (position, pinned);
+        if tail.waits_for_room {
+            self.moved.notify_all();
+        }
+    }
+
+    /// Says from where on a consumer would have to read again after a restart.
+    pub(super) fn keep_from(&self, slot: usize, item: u64) {
+        lock(&self.tail).slots[slot].kept = item;
+        self.moved.notify_all();
+    }
+
+    /// The first item that any consumer may still need.
+    fn needed(&self) -> u64 {
+        let tail = lock(&self.tail);
+        let slots = tail.slots.iter().filter(|slot| slot.active);
+        slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next)
+    }
+
+    /// Drops from the disk what nobody needs any more. Nothing from `also` on goes.
+    pub(super) fn release(&self, also: u64) {
+        let needed = self.needed().min(also);
+        if let Some(spool) = &mut lock(&self.writer).spool {
+            spool.release(needed);
+        }
+    }
+
+    /// Reads from the disk from this item on.
+    pub(super) fn reader(&self, from: u64) -> Option<Reader> {
+        lock(&self.writer).spool.as_ref().map(|spool| spool.reader(from))
+    }
+
+    /// Writes through what was published.
+    pub(super) fn syncer(&self) -> Option<Syncer> {
+        lock(&self.writer).spool.as_ref().map(Spool::syncer)
+    }
+
+    /// Whether the pieces from this item on are in memory.
+    pub(super) fn holds(&self, item: u64) -> bool {
+        self.first_in_memory() <= item
+    }
+
+    /// The first item that is in memory, or the one that will come.
+    pub(super) fn first_in_memory(&self) -> u64 {
+        let tail = lock(&self.tail);
+        tail.pieces.front().map_or(tail.next, |piece| piece.first())
+    }
+
+    /// Behind the last piece.
+    pub(super) fn next(&self) -> u64 {
+        lock(&self.tail).next
+    }
+
+    /// The oldest item that the disk still has, and how many bytes it holds.
+    pub(super) fn on_disk(&self) -> Option<(u64, u64)> {
+        lock(&self.writer).spool.as_ref().map(|spool| (spool.first(), spool.bytes()))
+    }
+
+    /// Ends the stream: consumers get what is there, then no more.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+        self.moved.notify_all();
+        let mut tail = lock(&self.tail);
+        tail.ended = true;
+        tail.slots.iter_mut().for_each(Slot::wake);
+    }
+
+    /// Wakes all consumers: something other than a piece has come for them.
+    pub(super) fn wake_all(&self) {
+        lock(&self.tail).slots.iter_mut().for_each(Slot::wake);
+    }
+}
+
+impl Slot {
+    fn wake(&mut self) {
+        self.waiting = false;
+        if let Some(thread) = &self.thread {
+            thread.unpark();
+        }
+    }
+}
+
+impl<P: Piece> Tail<P> {
+    /// Lets go of what all consumers have passed, and of more if the disk has it.
+    fn evict(&mut self, kept: bool) {
+        let active = self.slots.iter().filter(|slot| slot.active);
+        let need = active.map(Slot::need).min().unwrap_or(u64::MAX);
+        while let Some(piece) = self.pieces.front() {
+            let passed = piece.next() <= need;
+            if !passed && !(kept && self.bytes > limit::TAIL_BYTES_MAX) {
+                return;
+            }
+            self.bytes -= piece.bytes();
+            let piece = self.pieces.pop_front();
+            if self.spare.len() < limit::PIECES_SPARE
+                && let Some(piece) = piece.and_then(Arc::into_inner)
+            {
+                self.spare.push(piece);
+            }
+        }
+    }
+
+    /// Has those save who hold the others up only because their guest's state is not saved.
+    fn ask_to_save(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.pinned.is_some()) {
+            slot.save_wanted.store(true, Ordering::Relaxed);
+            if let Some(thread) = &slot.thread {
+                thread.unpark();
+            }
+        }
+    }
+}
+
+/// A panic of one thread must not take the others with it: what the locks guard is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

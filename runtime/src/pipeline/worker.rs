@@ -1,0 +1,405 @@
+//! A worker: a thread that hands one guest what it wants, in order, and does with its turns what is to be done.
+//!
+//! A guest is a pure function of its state and its input, so a failure is answered by going back: to the last saved
+//! state, over what was handed since, in ever smaller batches, until the one item that makes it fail is found and set
+//! aside. What had been done before is not done again. A guest that keeps failing is suspended; nobody waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::checkpoint::{Checkpoint, Keeping};
+use super::cursor::Cursor;
+use super::feed::{Bounds, Next, Place};
+use super::keeper::{Keeper, Saved, Shared};
+use crate::clock;
+use crate::guest::{Failure, Tick};
+use crate::limit::{self, Limits};
+
+/// What a module's worker and a listener's do differently.
+pub(super) trait Side {
+    /// What is called.
+    type Guest: ?Sized;
+    /// What a call gives.
+    type Turn;
+
+    /// Fills the batch with what comes next, or tells of a tick.
+    fn next(&mut self, bounds: Bounds) -> Next;
+    /// How many items the batch has.
+    fn items(&self) -> usize;
+    /// Hands the batch to the guest.
+    fn process(&mut self, guest: &mut Self::Guest) -> Result<Self::Turn, Failure>;
+    /// Hands a tick to the guest.
+    fn tick(&mut self, guest: &mut Self::Guest, tick: Tick) -> Result<Self::Turn, Failure>;
+    /// Does what the turn says. The run ends if it says no.
+    fn commit(&mut self, turn: Self::Turn, upto: Cursor) -> bool;
+    /// Sets the one item of the batch, or a tick, aside: it is not handed over any more.
+    fn set_aside(&mut self, tick: Option<Tick>, failure: &Failure);
+    /// What is called a minute's rate of events or effects.
+    fn rate(&self) -> (i64, u64);
+    /// Goes back to another rate.
+    fn set_rate(&mut self, rate: (i64, u64));
+    /// Where the way through the stream is.
+    fn place(&self) -> Place;
+    /// Goes to another place.
+    fn seek(&mut self, place: Place);
+    /// Tells the stream how far the guest is.
+    fn advance(&self, pinned: Option<u64>);
+    /// Whether the stream holds nothing back for it, from now on or no longer.
+    fn set_absent(&mut self, absent: bool);
+    /// Waits until something comes, or for a while.
+    fn wait(&mut self);
+    /// Whether somebody else waits for the state to be saved.
+    fn save_wanted(&self) -> bool;
+    /// Items behind its place, and items that were gone before they could be read.
+    fn lag(&self) -> (u64, u64);
+    /// Whether the stream is over.
+    fn is_over(&self) -> bool;
+    /// Makes sure that what was committed is on the disk, and tells what has to be known of it after a restart. Nothing if
+    /// that can't be done now.
+    fn settle(&mut self) -> Option<Vec<u8>>;
+}
+
+/// What others can tell a worker.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// It is to end now, whatever is left to do.
+    pub(super) stop: AtomicBool,
+    /// A suspended guest is to be tried again.
+    pub(super) release: AtomicBool,
+    /// A checkpoint is wanted now.
+    pub(super) checkpoint: AtomicBool,
+}
+
+/// Where a guest failed, and what is done to find out on what.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    from: Cursor,
+    to: Cursor,
+    items: usize,
+}
+
+/// A guest at work.
+pub(super) struct Worker<S: Side> {
+    pub(super) side: S,
+    pub(super) keeper: Keeper<S::Guest>,
+    limits: Limits,
+    signals: Arc<Signals>,
+    /// Up to where turns are done with for good.
+    done: Cursor,
+    suspect: Option<Suspect>,
+    keeping: Option<Keeping>,
+    /// The place of the last checkpoint, and when it was made.
+    checkpointed: (Place, Instant),
+    suspended_at: Option<Instant>,
+}
+
+/// What a worker leaves behind when it ends: the state, where it belongs, and up to where its turns are done.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remains {
+    pub(super) saved: Saved,
+    pub(super) done: Cursor,
+}
+
+impl<S: Side> Worker<S> {
+    pub(super) fn new(
+        side: S,
+        keeper: Keeper<S::Guest>,
+        limits: &Limits,
+        signals: Arc<Signals>,
+        keeping: Option<Keeping>,
+        done: Cursor,
+    ) -> Self {
+        let checkpointed = (keeper.saved.place, clock::instant());
+        let limits = limits.clone();
+        Self {
+            side,
+            keeper,
+            limits,
+            signals,
+            done,
+            suspect: None,
+            keeping,
+            checkpointed,
+            suspended_at: None,
+        }
+    }
+
+    /// Works until nothing more can come, or until it is stopped.
+    pub(super) fn run(&mut self) -> Remains {
+        self.side.set_rate(self.keeper.saved.rate);
+        while !self.signals.stop.load(Ordering::Relaxed) {
+            if self.keeper.guest.is_none() && !self.rest() {
+                break;
+            }
+            if self.keeper.guest.is_none() {
+                continue;
+            }
+            let from = self.side.place();
+            let goes_on = match self.side.next(self.bounds(from.cursor)) {
+                Next::Batch => self.batch(from.cursor),
+                Next::Tick(tick) => self.tick(from.cursor, tick),
+                Next::Nothing => {
+                    self.keep();
+                    self.tell();
+                    self.side.wait();
+                    true
+                }
+                Next::Ended => break,
+            };
+            if !goes_on {
+                break;
+            }
+            self.keep();
+        }
+        self.end()
+    }
+
+    /// How large the next batch may be: smaller where the guest has failed before.
+    fn bounds(&self, at: Cursor) -> Bounds {
+        let mut bounds = Bounds {
+            items: self.limits.batch_records,
+            bytes: self.limits.batch_bytes,
+            until: Cursor { item: u64::MAX, ticks: 0 },
+        };
+        let mut end_at = |cursor: Cursor| {
+            if cursor > at {
+                bounds.until = bounds.until.min(cursor);
+            }
+        };
+        end_at(self.done);
+        if let Some(suspect) = self.suspect {
+            end_at(suspect.from);
+            end_at(suspect.to);
+            if at >= suspect.from {
+                bounds.items = suspect.items;
+            }
+        }
+        bounds
+    }
+
+    fn batch(&mut self, from: Cursor) -> bool {
+        let items = self.side.items();
+        let (side, keeper) = (&mut self.side, &mut self.keeper);
+        let Some(result) = keeper.call(|guest| side.process(guest)) else { return true };
+        match result {
+            Ok(turn) => {
+                self.keeper.report.lock().handed += items as u64;
+                self.succeed(turn)
+            }
+            Err(failure) => {
+                self.fail(from, items, None, &failure);
+                true
+            }
+        }
+    }
+
+    fn tick(&mut self, from: Cursor, tick: Tick) -> bool {
+        let (side, keeper) = (&mut self.side, &mut self.keeper);
+        let Some(result) = keeper.call(|guest| side.tick(guest, tick)) else { return true };
+        match result {
+            Ok(turn) => self.succeed(turn),
+            Err(failure) => {
+                self.fail(from, 1, Some(tick), &failure);
+                true
+            }
+        }
+    }
+
+    /// Does what the turn says, unless that was done before the guest was sent back.
+    fn succeed(&mut self, turn: S::Turn) -> bool {
+        let upto = self.side.place().cursor;
+        if upto > self.done {
+            if !self.side.commit(turn, upto) {
+                return false;
+            }
+            self.done = upto;
+        }
+        if let Some(suspect) = self.suspect {
+            if upto >= suspect.to {
+                self.suspect = None;
+            } else if upto > suspect.from {
+                // The next failure needs to go back only to here.
+                self.save();
+            }
+        }
+        true
+    }
+
+    /// Sends the guest back, and looks closer.
+    fn fail(&mut self, from: Cursor, items: usize, tick: Option<Tick>, failure: &Failure) {
+        let to = self.side.place().cursor;
+        let name = self.keeper.report.lock().name.clone();
+        let role = self.keeper.role;
+        self.keeper.note(failure);
+        let mut incident = true;
+        if items == 1 {
+            tracing::warn!("{role} `{name}`: {failure}; what it failed on is set aside");
+            self.side.set_aside(tick, failure);
+            self.keeper.report.lock().set_aside += 1;
+            if self.suspect.is_some_and(|suspect| suspect.to <= to) {
+                self.suspect = None;
+            } else if let Some(suspect) = &mut self.suspect {
+                // The rest of what failed may be well.
+                suspect.items = self.limits.batch_records;
+            }
+        } else {
+            tracing::warn!(
+                "{role} `{name}`: {failure}; it is started again, and the {items} that it failed on are handed over in smaller batches"
+            );
+            incident = false;
+            let items = (items / limit::SUSPECTS_SPLIT).max(1);
+            self.suspect = Some(Suspect { from, to, items });
+        }
+        self.go_back(incident);
+    }
+
+    /// Starts the guest from its saved state and goes back to where that belongs, or suspends it.
+    fn go_back(&mut self, mut incident: bool) {
+        loop {
+            if incident && self.keeper.too_many() {
+                self.suspend();
+                return;
+            }
+            match self.keeper.begin() {
+                Ok(()) => break,
+                Err(failure) => {
+                    let name = self.keeper.report.lock().name.clone();
+                    tracing::warn!(
+                        "{} `{name}` could not be started again: {failure}",
+                        self.keeper.role
+                    );
+                    self.keeper.note(&failure);
+                    incident = true;
+                }
+            }
+        }
+        self.side.seek(self.keeper.saved.place);
+        self.side.set_rate(self.keeper.saved.rate);
+    }
+
+    /// Saves when that is cheap or wanted, makes a checkpoint when one is due, and lets go of what is done with.
+    fn keep(&mut self) {
+        if self.keeper.guest.is_none() {
+            return;
+        }
+        if self.keeper.unsaved && (self.keeper.saving_is_cheap() || self.side.save_wanted()) {
+            self.save();
+        }
+        if !self.keeper.unsaved && self.side.place().cursor > self.keeper.saved.place.cursor {
+            // Nothing has happened to the state: it belongs here as well.
+            self.keeper.saved.place = self.side.place();
+        }
+        self.checkpoint_if_due();
+        let pinned = self.keeper.unsaved.then_some(self.keeper.saved.place.cursor.item);
+        self.side.advance(pinned);
+    }
+
+    fn save(&mut self) {
+        let (place, rate) = (self.side.place(), self.side.rate());
+        // What is handed over again was saved further on already.
+        if place.cursor < self.done {
+            return;
+        }
+        if let Err(failure) = self.keeper.save(place, rate) {
+            let name = self.keeper.report.lock().name.clone();
+            tracing::warn!("{} `{name}`: {failure}; it is started again", self.keeper.role);
+            self.keeper.note(&failure);
+            self.go_back(true);
+        }
+    }
+
+    fn checkpoint_if_due(&mut self) {
+        let Some(keeping) = &self.keeping else { return };
+        let wanted = self.signals.checkpoint.swap(false, Ordering::Relaxed);
+        let due = clock::instant().duration_since(self.checkpointed.1) >= keeping.every;
+        if (due || wanted) && keeping.is_free() {
+            self.checkpoint(false);
+        }
+    }
+
+    /// Saves state and place together on the disk.
+    fn checkpoint(&mut self, at_end: bool) {
+        let Some(keeping) = &self.keeping else { return };
+        self.checkpointed.1 = clock::instant();
+        let every = keeping.every;
+        if self.side.place().cursor < self.done || self.keeper.guest.is_none() {
+            return;
+        }
+        if self.side.place() == self.checkpointed.0 && !self.keeper.unsaved {
+            return;
+        }
+        self.save();
+        if self.keeper.guest.is_none() || self.keeper.unsaved {
+            return;
+        }
+        let Some(outside) = self.side.settle() else { return };
+        let saved = &self.keeper.saved;
+        let checkpoint = Checkpoint {
+            place: saved.place,
+            rate: saved.rate,
+            state: saved.state.clone(),
+            outside,
+        };
+        self.checkpointed.0 = saved.place;
+        if let Some(keeping) = &mut self.keeping {
+            debug_assert_eq!(keeping.every, every, "an interval stays what it is");
+            keeping.keep(checkpoint, at_end);
+            self.keeper.report.lock().checkpoint = Some(self.checkpointed.1);
+        }
+    }
+
+    fn suspend(&mut self) {
+        self.keeper.suspend();
+        self.suspended_at = Some(clock::instant());
+        self.side.set_absent(true);
+        self.side.seek(self.keeper.saved.place);
+    }
+
+    /// What a suspended guest's worker does. It says no when there is nothing to wait for.
+    fn rest(&mut self) -> bool {
+        let after = self.limits.release_after;
+        let waited = self.suspended_at.map(|since| clock::instant().duration_since(since));
+        let released = self.signals.release.swap(false, Ordering::Relaxed);
+        if released || !after.is_zero() && waited.is_some_and(|waited| waited >= after) {
+            let name = self.keeper.report.lock().name.clone();
+            tracing::info!("{} `{name}` is tried again", self.keeper.role);
+            self.suspended_at = None;
+            self.keeper.forgive();
+            self.side.set_absent(false);
+            self.suspect = None;
+            self.go_back(false);
+            return true;
+        }
+        if self.side.is_over() {
+            return false;
+        }
+        self.side.wait();
+        true
+    }
+
+    /// Keeps the picture up to date that others see.
+    fn tell(&mut self) {
+        let (lag, lost) = self.side.lag();
+        let mut report = self.keeper.report.lock();
+        report.position = self.side.place().cursor.item;
+        (report.lag, report.lost) = (lag, lost);
+    }
+
+    fn end(&mut self) -> Remains {
+        if self.keeper.guest.is_some() {
+            self.checkpoint(true);
+            if self.keeping.is_none() && self.signals.stop.load(Ordering::Relaxed) {
+                self.save();
+            }
+        }
+        self.keeper.end();
+        self.tell();
+        Remains { saved: self.keeper.saved.clone(), done: self.done }
+    }
+
+    /// The report that others may look at.
+    pub(super) fn report(&self) -> Shared {
+        self.keeper.report.clone()
+    }
+}

@@ -1,0 +1,51 @@
+//! Where the engine of a stack is reached and what it keeps lies, without its guests: for those who ask about a run, not
+//! for those who begin one.
+//!
+//! What is wrong with the stack is not told here; what can't be understood counts as not typed.
+
+use std::path::PathBuf;
+
+use super::problem::Problems;
+use super::raw::RawStack;
+use super::{Control, control, keeping};
+
+impl RawStack {
+    /// How a running engine of this stack is reached.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        let nothing = Control::default();
+        let Some(node) = &self.control else { return nothing };
+        control::read(node, &self.folder, nothing, &mut Problems::default()).0
+    }
+
+    /// The folder of the spools, checkpoints and dead letters.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let node = self.state.as_ref()?;
+        let (keeping, _) = keeping::read(node, &self.folder, &mut Problems::default())?;
+        Some(keeping.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::RawStack;
+
+    #[test]
+    fn where_a_stack_is_reached_is_known_without_its_guests() {
+        let check = |text: &str, socket: Option<&str>, set: bool, state: Option<&str>| {
+            let raw = RawStack::parse(text, "stack.yaml").expect("a document");
+            assert_eq!(raw.control().socket, socket.map(PathBuf::from), "{text}");
+            assert_eq!(raw.control().socket_set, set, "{text}");
+            assert_eq!(raw.state_folder(), state.map(PathBuf::from), "{text}");
+        };
+        check("modules: { x: none.wasm }", None, false, None);
+        check("control: { socket: /run/x.sock }", Some("/run/x.sock"), true, None);
+        check("control: { socket: none }", None, true, None);
+        check("state: /var/lib/x", None, false, Some("/var/lib/x"));
+        check("state: { folder: /var/lib/x }", None, false, Some("/var/lib/x"));
+        check("state: [1]", None, false, None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Where a file went that is not under its name any more.
+//!
+//! Rotation gives a file another name in the same folder, or copies it there and empties it. While somebody looks, its
+//! open descriptor follows it; what happened while nobody looked is found out here. Renamed files are known by their
+//! identity, copies by what is in them. Files that came and were rotated in between, so that nobody ever saw them under
+//! their own name, are known by the names that rotation gives and by being younger than the last one that was seen.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::names::folder;
+use crate::identity::{self, Identity, Print};
+use crate::limit;
+
+/// What is put behind the names of compressed files.
+const COMPRESSED: [&str; 6] = [".gz", ".zst", ".xz", ".bz2", ".Z", ".lz4"];
+/// Characters of dates, times and numbers.
+const STAMP: &[u8] = b"0123456789-_.:+T";
+
+/// A file that was found.
+pub(super) struct Found {
+    pub path: PathBuf,
+    pub file: File,
+    pub facts: Metadata,
+}
+
+impl Found {
+    /// Opens what a path names, without waiting for anything.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let facts = file.metadata()?;
+        Ok(Self { path: path.to_owned(), file, facts })
+    }
+
+    pub fn identity(&self) -> Identity {
+        Identity::of(&self.facts)
+    }
+}
+
+/// What was read of a file that is sought.
+#[derive(Clone, Copy)]
+pub(super) struct Sought {
+    pub position: u64,
+    pub print: Print,
+}
+
+impl Sought {
+    /// Whether a file holds the same up to the position.
+    pub fn is_in(self, file: &File) -> bool {
+        Print::read(file, self.position).is_ok_and(|print| print == self.print)
+    }
+}
+
+/// When the last file under a name was made and changed last: the next one can't be older.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since {
+    pub born: i64,
+    pub modified: i64,
+}
+
+/// Whether rotation gives such names: the name with a number or a date behind it or before its extension.
+pub(super) fn is_rotated(of: &Path, name: &Path) -> bool {
+    let (Some(of), Some(name)) = (of.file_name(), name.file_name()) else { return false };
+    let stamp = |bytes: &[u8]| {
+        let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+        digits > 0 && bytes.iter().all(|byte| STAMP.contains(byte))
+    };
+    let old = |bytes: &[u8]| matches!(bytes, b".old" | b".bak" | b"~" | b".prev");
+    let (of, name) = (of.as_bytes(), name.as_bytes());
+    if let Some(rest) = name.strip_prefix(of) {
+        return stamp(rest) || old(rest);
+    }
+    let Some(dot) = of.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0) else {
+        return false;
+    };
+    let (stem, extension) = of.split_at(dot);
+    name.strip_prefix(stem)
+        .and_then(|rest| rest.strip_suffix(extension))
+        .is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_digit) && stamp(rest))
+}
+
+/// The name that a compressed file had before.
+fn uncompressed(name: &OsStr) -> Option<&OsStr> {
+    let name = name.as_bytes();
+    let strip = |ending: &&str| name.strip_suffix(ending.as_bytes());
+    COMPRESSED.iter().find_map(strip).map(OsStr::from_bytes)
+}
+
+/// The files that stand beside a name, with their facts.
+fn beside(name: &Path) -> impl Iterator<Item = (DirEntry, Metadata)> {
+    let entries = fs::read_dir(folder(name)).into_iter().flatten().take(limit::FOLLOW_ENTRIES_MAX);
+    entries.flatten().filter_map(|entry| {
+        let facts = entry.metadata().ok().filter(Metadata::is_file)?;
+        Some((entry, facts))
+    })
+}
+
+/// The file itself, under whichever name beside its own.
+pub(super) fn renamed(path: &Path, identity: &Identity, sought: Sought) -> Option<Found> {
+    let mut found = beside(path).filter(|(_, facts)| {
+        facts.len() >= sought.position && Identity::of(facts).may_be(identity)
+    });
+    found.find_map(|(entry, _)| {
+        Found::open(&entry.path()).ok().filter(|found| sought.is_in(&found.file))
+    })
+}
+
+/// The longest copy of a file that holds all that was read of it. `taken` says which files it can't be.
+pub(super) fn copy(
+    path: &Path,
+    sought: Sought,
+    taken: impl Fn(&Identity) -> bool,
+) -> Option<Found> {
+    let certain = sought.position >= limit::PRINT_BYTES as u64;
+    let mut found: Vec<_> = beside(path)
+        .filter(|(entry, facts)| {
+            (certain || is_rotated(path, &entry.path()))
+                && facts.len() >= sought.position
+                && !taken(&Identity::of(facts))
+        })
+        .map(|(entry, facts)| (facts.len(), identity::modified(&facts), entry.path()))
+        .collect();
+    found.sort();
+    found
+        .into_iter()
+        .rev()
+        .find_map(|(_, _, path)| Found::open(&path).ok().filter(|found| sought.is_in(&found.file)))
+}
+
+/// Whether names beside this one came or went since.
+pub(super) fn has_changed(name: &Path, since: Since) -> bool {
+    fs::metadata(folder(name)).is_ok_and(|facts| identity::modified(&facts) >= since.modified)
+}
+
+/// Files that had this name after the last that was seen under it, the oldest first. `moved` are those of which it is
+/// known; of others, names and times must say so.
+pub(super) fn between(
+    path: &Path,
+    since: Since,
+    moved: &[PathBuf],
+    taken: impl Fn(&Identity) -> bool,
+) -> Vec<Found> {
+    let mut found: Vec<(i64, i64, usize, Found)> = Vec::new();
+    let mut add = |path: &Path, order: usize| {
+        let Ok(one) = Found::open(path) else { return };
+        let identity = one.identity();
+        let known = found.iter().any(|(.., other)| other.identity().is(&identity));
+        if one.facts.is_file() && !known && !taken(&identity) {
+            found.push((identity.born, identity::modified(&one.facts), order, one));
+        }
+    };
+    for (order, path) in moved.iter().enumerate() {
+        add(path, order);
+    }
+    for (entry, facts) in beside(path) {
+        let born = Identity::of(&facts).born;
+        let younger = since.born == 0 || born == 0 || born >= since.born;
+        if younger
+            && identity::modified(&facts) >= since.modified
+            && is_rotated(path, &entry.path())
+        {
+            add(&entry.path(), moved.len());
+        }
+    }
+    found.sort_by_key(|(born, modified, order, _)| (*born, *modified, *order));
+    found.into_iter().map(|(.., found)| found).collect()
+}
+
+/// A compressed file that may be what became of this one.
+pub(super) fn compressed(path: &Path, since: Since) -> Option<PathBuf> {
+    let mut found = beside(path).filter(|(entry, facts)| {
+        let name = entry.file_name();
+        let before = uncompressed(&name).map(Path::new);
+        before.is_some_and(|before| {
+            is_rotated(path, before) || path.file_name() == Some(before.as_os_str())
+        }) && identity::modified(facts) >= since.modified
+    });
+    found.next().map(|(entry, _)| entry.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::is_rotated;
+
+    #[test]
+    fn names_that_rotation_gives() {
+        let check = |of: &str, name: &str, expected: bool| {
+            assert_eq!(is_rotated(Path::new(of), Path::new(name)), expected, "{of} {name}");
+        };
+        check("auth.log", "auth.log.1", true);
+        check("auth.log", "auth.log-20240131", true);
+        check("auth.log", "auth.log.2024-01-31T10:00:00+02", true);
+        check("auth.log", "auth.log.old", true);
+        check("auth.log", "auth-20240131.log", true);
+        check("auth.log", "auth.3.log", true);
+        check("syslog", "syslog.1", true);
+        check("auth.log", "auth.log", false);
+        check("auth.log", "auth.log.1.gz", false);
+        check("auth.log", "auth-error.log", false);
+        check("auth.log", "auth.log.conf", false);
+        check("app.log", "app2.log", false);
+        check("app1.log", "app10.log", false);
+        check("syslog", "daemon.log", false);
+    }
+}

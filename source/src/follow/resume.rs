@@ -1,0 +1,109 @@
+//! Files that an earlier run had read, found again: under their names, under others, or as copies.
+
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::files::Files;
+use super::find::{self, Found, Since, Sought};
+use super::tail::Tail;
+use crate::identity::Identity;
+use crate::saved::{SavedFile, file_key};
+
+/// What became of a file.
+enum Fate {
+    Found(Found),
+    /// It is nowhere.
+    Gone,
+    /// Its name can't be looked at, so it may still be there.
+    Unknown(io::Error),
+    /// There is nothing under its name, so it may come back.
+    Away,
+}
+
+impl Files {
+    /// Takes up the files that an earlier run had read, where they are now.
+    pub(super) fn find_saved(&mut self, now: Instant) {
+        for saved in std::mem::take(&mut self.saved) {
+            match self.fate(&saved) {
+                Fate::Found(found) => self.take_up(&saved, found, now),
+                Fate::Gone => self.give_up(&saved),
+                Fate::Unknown(error) => {
+                    self.told.problem(&saved.path, &error.to_string());
+                    self.saved.push(saved);
+                }
+                Fate::Away => self.saved.push(saved),
+            }
+        }
+    }
+
+    /// Where a file is that was read so far.
+    fn fate(&self, saved: &SavedFile) -> Fate {
+        let sought = Sought { position: saved.position, print: saved.print };
+        let taken = |identity: &Identity| self.tails.iter().any(|tail| tail.identity.is(identity));
+        let mut there = true;
+        match Found::open(&saved.path) {
+            Ok(found) => {
+                let identity = found.identity();
+                if identity.may_be(&saved.identity)
+                    && sought.is_in(&found.file)
+                    && !taken(&identity)
+                {
+                    return Fate::Found(found);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => there = false,
+            Err(error) => return Fate::Unknown(error),
+        }
+        let renamed = find::renamed(&saved.path, &saved.identity, sought);
+        let renamed = renamed.filter(|found| !taken(&found.identity()));
+        let copy = || {
+            let read = saved.position > 0;
+            read.then(|| find::copy(&saved.path, sought, taken)).flatten()
+        };
+        match renamed.or_else(copy) {
+            Some(found) => Fate::Found(found),
+            None if there => Fate::Gone,
+            None => Fate::Away,
+        }
+    }
+
+    fn take_up(&mut self, saved: &SavedFile, found: Found, now: Instant) {
+        let place = found.path.clone();
+        match Tail::resumed(&self.rule, saved, found, now) {
+            Ok(mut tail) => {
+                if place == saved.path {
+                    tail.name = Some(place);
+                } else {
+                    let news = format!("is {} now and read to its end there", place.display());
+                    self.told.news(&saved.path, &news);
+                }
+                self.tails.push(tail);
+            }
+            Err(error) => {
+                self.told.problem(&place, &error.to_string());
+                self.saved.push(saved.clone());
+            }
+        }
+    }
+
+    /// Tells that a file is gone, and with it what was not read of it.
+    fn give_up(&mut self, saved: &SavedFile) {
+        let since = Since { born: saved.identity.born, modified: saved.modified };
+        let unread = format!("what stood behind byte {} was not read", saved.position);
+        let became = find::compressed(&saved.path, since).map_or_else(
+            || "its last file is gone".to_owned(),
+            |path| format!("its last file may have become {}, which is compressed", path.display()),
+        );
+        self.told.lost(&saved.path, &format!("{became}; {unread}, if there was anything"));
+        self.forgotten.push(file_key(self.rule.number, &saved.path, saved.incarnation));
+        // A file that was emptied keeps its birth; those that came after are younger than what it held.
+        let emptied = self.is_emptied(&saved.path, &saved.identity);
+        let born = if emptied { saved.modified } else { since.born };
+        self.lost.insert(saved.path.clone(), Since { born, ..since });
+    }
+
+    fn is_emptied(&self, path: &Path, identity: &Identity) -> bool {
+        Found::open(path).is_ok_and(|found| found.identity().may_be(identity))
+    }
+}

@@ -1,0 +1,248 @@
+//! One connection's bytes on their way to be records.
+//!
+//! Each connection has its own parser, its own framing and its own unfinished record; the frame belongs to all of them.
+//! So whatever a peer sends, and however slowly, no other peer's records change. It must never know about sockets.
+
+use std::time::Duration;
+
+use correlator_record::framing::{Framing, Next};
+use correlator_record::parser::{Parser, Settings};
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use memchr::{memchr, memchr2};
+
+use super::discovery;
+use super::filling::{Filling, Moment};
+use crate::intake::Ended;
+use crate::limit;
+use crate::settings::Source;
+
+/// Bytes around a record that have to be seen together with it, with a usual trailer or a count.
+const FRAME_BYTES: usize = 32;
+
+/// How the bytes of a source are to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Manner {
+    /// How records are told apart; found out for each connection, if absent.
+    pub framing: Option<Framing>,
+    zone: TimeZone,
+    /// The end of the pinned year, if one is pinned.
+    pinned: Option<i64>,
+    /// Bytes of one peer that are held before they are taken.
+    bytes_max: usize,
+    record_bytes_max: usize,
+}
+
+impl Manner {
+    /// Of a source whose peers may have so many bytes in flight.
+    pub fn new(source: &Source, bytes_max: usize) -> Self {
+        let pinned = source.year.and_then(|year| {
+            let end = date(year, 12, 31).at(0, 0, 0, 0).to_zoned(source.zone.clone()).ok()?;
+            i64::try_from(end.timestamp().as_nanosecond()).ok()
+        });
+        Self {
+            framing: source.framing.clone(),
+            zone: source.zone.clone(),
+            pinned,
+            bytes_max,
+            record_bytes_max: bytes_max
+                .saturating_sub(FRAME_BYTES)
+                .clamp(1, limit::RECORD_BYTES_MAX),
+        }
+    }
+
+    /// A parser for a stream that begins now, and what its dates are measured against.
+    pub fn parser(&self, now: i64) -> (Parser, Reference) {
+        let reference = self.pinned.unwrap_or(now);
+        let settings = Settings {
+            zone: self.zone.clone(),
+            reference,
+            record_bytes_max: self.record_bytes_max,
+        };
+        (Parser::new(settings), Reference { set: reference, pinned: self.pinned.is_some() })
+    }
+}
+
+/// The moment that dates without a year are not far after. It moves on with the clock, unless the year is pinned.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    set: i64,
+    pinned: bool,
+}
+
+impl Reference {
+    /// Moves it on, now and then, and back if the clock was put back.
+    pub fn follow(&mut self, now: i64, parser: &mut Parser) {
+        if !self.pinned && now.abs_diff(self.set) >= limit::REFERENCE_EVERY_NS.unsigned_abs() {
+            self.set = now;
+            parser.set_reference(now);
+        }
+    }
+}
+
+/// A connection's bytes.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    parser: Parser,
+    reference: Reference,
+    framing: Option<Framing>,
+    /// What has come and is in no frame yet: an unfinished record, or the first bytes of all.
+    tail: Vec<u8>,
+    /// How long the tail must be at least to hold a whole record, if a count says so.
+    wanted: usize,
+    /// When the first bytes began to wait for what follows them.
+    first: Option<Moment>,
+    bytes_max: usize,
+    record_bytes_max: usize,
+    /// How many bytes it has brought to which lot.
+    brought: (u64, usize),
+}
+
+impl Stream {
+    /// A stream that begins now.
+    pub fn new(manner: &Manner, now: i64) -> Self {
+        let (parser, reference) = manner.parser(now);
+        Self {
+            parser,
+            reference,
+            framing: manner.framing.clone(),
+            tail: Vec::new(),
+            wanted: 0,
+            first: None,
+            bytes_max: manner.bytes_max,
+            record_bytes_max: manner.record_bytes_max,
+            brought: (0, 0),
+        }
+    }
+
+    /// How many bytes may be read now: what one peer has in flight is bounded, and so is its turn. There is always room
+    /// for one byte, since a record that is too long is cut.
+    pub fn room(&self, filling: &mut Filling) -> Result<usize, Ended> {
+        filling.make_room()?;
+        if self.held(filling) >= self.bytes_max {
+            filling.hand_on()?;
+        }
+        let room = self.bytes_max.saturating_sub(self.held(filling));
+        Ok(room.clamp(1, limit::READ_BYTES))
+    }
+
+    fn held(&self, filling: &Filling) -> usize {
+        let (number, bytes) = self.brought;
+        self.tail.len() + if number == filling.number { bytes } else { 0 }
+    }
+
+    /// Takes what has come. Whether the first bytes wait for what follows them: see [`Stream::settle`].
+    pub fn feed(&mut self, bytes: &[u8], filling: &mut Filling) -> Result<bool, Ended> {
+        filling.lot.counts.bytes += bytes.len() as u64;
+        self.reference.follow(filling.moment.wall, &mut self.parser);
+        if self.framing.is_none() {
+            self.tail.extend_from_slice(bytes);
+            if !discovery::is_certain(&self.tail) && self.tail.len() <= self.record_bytes_max {
+                let begins = self.first.is_none();
+                self.first.get_or_insert(filling.moment);
+                return Ok(begins);
+            }
+            self.parse(&[], false, filling)?;
+        } else if self.goes_on(bytes) {
+            self.tail.extend_from_slice(bytes);
+        } else {
+            self.parse(bytes, false, filling)?;
+        }
+        Ok(false)
+    }
+
+    /// Decides how records are told apart if the first one has waited long enough for the second. How much longer it
+    /// waits, if it does.
+    pub fn settle(&mut self, filling: &mut Filling) -> Result<Option<Duration>, Ended> {
+        let (None, Some(first)) = (&self.framing, self.first) else { return Ok(None) };
+        let waited = filling.moment.instant.saturating_duration_since(first.instant);
+        if waited < limit::DISCOVERY_WAIT {
+            return Ok(Some(limit::DISCOVERY_WAIT - waited));
+        }
+        if discovery::may_have_record(&self.tail) {
+            self.parse(&[], false, filling)?;
+        } else {
+            // Nobody waits for half a record. What comes next starts the clock anew.
+            self.first = None;
+        }
+        Ok(None)
+    }
+
+    /// Nothing follows: what is there is all of the last record.
+    pub fn end(&mut self, filling: &mut Filling) -> Result<(), Ended> {
+        if self.tail.is_empty() {
+            return Ok(());
+        }
+        let framing = self.framing.get_or_insert_with(|| Framing::discover(&self.tail));
+        let trailer = match framing {
+            Framing::Trailer(trailer) => trailer.clone(),
+            Framing::Lines | Framing::Octets => b"\n".to_vec(),
+        };
+        let whole = self.tail.ends_with(&trailer);
+        self.parse(&[], true, filling)?;
+        self.tail = Vec::new();
+        if let Some(capture) = filling.capture()
+            && !whole
+        {
+            capture.unfinished(&trailer);
+        }
+        Ok(())
+    }
+
+    /// Whether these bytes only make an unfinished record longer. A peer that sends a long record in small pieces would
+    /// otherwise have all of it looked at again for each.
+    fn goes_on(&self, bytes: &[u8]) -> bool {
+        let length = self.tail.len() + bytes.len();
+        let Some(framing) = &self.framing else { return false };
+        if self.tail.len() < limit::UNFINISHED_BYTES
+            || length > self.record_bytes_max + framing.slack()
+        {
+            return false;
+        }
+        let may_end = match framing {
+            Framing::Lines => memchr(b'\n', bytes).is_some(),
+            Framing::Trailer(trailer) => {
+                memchr(trailer.last().copied().unwrap_or(b'\n'), bytes).is_some()
+            }
+            Framing::Octets => length >= self.wanted || memchr2(b'\n', b'>', bytes).is_some(),
+        };
+        !may_end
+    }
+
+    /// Parses the tail and what has come behind it, all of it, however many lots that takes.
+    fn parse(&mut self, bytes: &[u8], at_end: bool, filling: &mut Filling) -> Result<(), Ended> {
+        let framing = self.framing.get_or_insert_with(|| Framing::discover(&self.tail));
+        let (mut bytes, mut more) = (bytes, true);
+        while more {
+            filling.make_room()?;
+            let text = &mut filling.lot.frame.text;
+            let start = text.len();
+            text.append(&mut self.tail);
+            text.extend_from_slice(bytes);
+            bytes = &[];
+            if self.brought.0 != filling.number {
+                self.brought = (filling.number, 0);
+            }
+            let block = filling.parse(start, &mut self.parser, framing, at_end, &mut self.tail);
+            if let Some(capture) = filling.capture() {
+                capture.write(&filling.lot.frame.text[start..start + block.consumed]);
+            }
+            self.brought.1 += block.consumed;
+            more = block.more;
+        }
+        self.wanted = wanted(framing, &self.tail);
+        self.first = None;
+        Ok(())
+    }
+}
+
+/// How long an unfinished record will be with its count, if it is long enough for that to matter and has one.
+fn wanted(framing: &Framing, tail: &[u8]) -> usize {
+    if tail.len() < limit::UNFINISHED_BYTES || *framing != Framing::Octets {
+        return 0;
+    }
+    match framing.next(tail, false, false) {
+        Next::Partial { missing: Some(missing), .. } => tail.len() + missing,
+        _ => usize::MAX,
+    }
+}

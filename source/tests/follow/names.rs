@@ -1,0 +1,132 @@
+//! Names that come and go, and what is not to be read.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use correlator_source::follow::Follow;
+use correlator_source::settings::{Door, SourcePath};
+
+use crate::support::{Folder, Taken, Taker, follow, lines, run, source};
+
+#[test]
+fn new_files_of_a_pattern() {
+    let folder = Folder::new("pattern");
+    folder.write("a.log", &lines(0..1));
+    folder.write("a.txt", "not this\n");
+    let taken = follow(&folder.path("*.log"), Taken::default(), |taker| {
+        taker.wait_for(1);
+        for n in 1..100 {
+            folder.write(&format!("{n}.log"), &lines(n..n + 1));
+        }
+        taker.wait_for(100);
+        fs::create_dir(folder.path("folder.log")).expect("a folder");
+        folder.write("same.log", &lines(100..101));
+        folder.write("alike.log", &lines(100..101));
+        taker.wait_for(102);
+    });
+    let mut numbers = taken.numbers();
+    numbers.sort_unstable();
+    let expected: Vec<u32> = (0..101).chain([100]).collect();
+    assert_eq!(numbers, expected, "files that are alike are both read");
+}
+
+#[test]
+fn a_name_that_is_not_there_yet() {
+    let folder = Folder::new("later");
+    let taken = follow(&folder.path("sub/deep/app.log"), Taken::default(), |taker| {
+        fs::create_dir_all(folder.path("sub/deep")).expect("folders");
+        folder.write("sub/deep/app.log", &lines(0..3));
+        taker.wait_for(3);
+    });
+    taken.check_all(3);
+}
+
+#[test]
+fn folders_of_a_pattern_come_later() {
+    let folder = Folder::new("folders");
+    let taken = follow(&folder.path("*/app.log"), Taken::default(), |taker| {
+        for n in 0..5 {
+            fs::create_dir(folder.path(&n.to_string())).expect("a folder");
+            folder.write(&format!("{n}/app.log"), &lines(n..n + 1));
+            taker.wait_for(n as usize + 1);
+        }
+    });
+    taken.check_all(5);
+}
+
+#[test]
+fn what_is_no_file_is_passed_over() {
+    let folder = Folder::new("pipe");
+    let made = Command::new("mkfifo").arg(folder.path("b.log")).status().expect("mkfifo");
+    assert!(made.success());
+    folder.write("c.log", "\u{1f}");
+    fs::write(folder.path("d.log"), [0x1f, 0x8b, 8, 0, b'\n']).expect("written");
+    folder.write("e.log", &lines(0..5));
+    let taken = follow(&folder.path("*.log"), Taken::default(), |taker| taker.wait_for(5));
+    taken.check_all(5);
+    let error = Follow::open(0, &source(&folder.path("b.log")), &[]).err().expect("refused");
+    assert!(error.to_string().contains("b.log is a pipe and can't be followed"), "{error}");
+}
+
+#[test]
+fn a_link_that_points_elsewhere() {
+    let folder = Folder::new("link");
+    fs::create_dir(folder.path("data")).expect("a folder");
+    folder.write("data/1", &lines(0..5));
+    symlink("data/1", folder.path("app.log")).expect("a link");
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        taker.wait_for(5);
+        folder.write("data/2", &lines(5..10));
+        symlink("data/2", folder.path("new")).expect("a link");
+        folder.rename("new", "app.log");
+        taker.wait_for(10);
+        folder.append("data/2", &lines(10..11));
+        taker.wait_for(11);
+    });
+    taken.check_all(11);
+}
+
+#[test]
+fn a_big_file_does_not_starve_a_small_one() {
+    let folder = Folder::new("big");
+    folder.write("a.log", &lines(0..400_000));
+    folder.write("b.log", "small 1000000\n");
+    let taken = follow(&folder.path("*.log"), Taken::default(), |taker| taker.wait_for(400_001));
+    let place = taken.numbers().iter().position(|n| *n == 1_000_000).expect("it was read");
+    assert!(place < 20_000, "it came at {place}");
+}
+
+#[test]
+fn a_source_that_names_less_forgets_the_rest() {
+    let folder = Folder::new("less");
+    folder.write("a.log", &lines(0..5));
+    folder.write("b.log", &lines(5..10));
+    let both = |taker: &Taker| taker.wait_for(10);
+    let taken = follow(&folder.path("*.log"), Taken::default(), both);
+    let marks = taken.marks.len();
+    let mut less = source(&folder.path("a.log"));
+    let opened = Follow::open(0, &less, &taken.marks()).expect("followed");
+    let taken = run(opened, Taker::of(taken, u32::MAX), |taker| {
+        taker.wait("a mark less", |taken| taken.marks.len() < marks);
+    });
+    assert_eq!(taken.records.len(), 10);
+    // Another source of the same file has a position of its own.
+    less.name = "another".into();
+    less.door = Door::Files { paths: vec![SourcePath::File(folder.path("a.log"))], follow: true };
+    let opened = Follow::open(1, &less, &taken.marks()).expect("followed");
+    let taken = run(opened, Taker::of(taken, u32::MAX), |taker| taker.wait_for(15));
+    assert_eq!(taken.records.len(), 15);
+}
+
+#[test]
+fn half_a_line_end_is_no_trailer() {
+    let folder = Folder::new("half");
+    folder.write("app.log", "one\r");
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        taker.wait("a mark", |taken| !taken.marks.is_empty());
+        folder.append("app.log", "\ntwo\r\n");
+        taker.wait_for(2);
+    });
+    assert_eq!(taken.records, ["one", "two"]);
+}

@@ -1,0 +1,208 @@
+//! Rotation while nobody looks, and runs that end anywhere.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use correlator_source::clock;
+use correlator_source::follow::Follow;
+
+use crate::support::{Folder, Taken, Taker, follow, lines, run, source};
+
+/// Waits until the file system's clock has moved on.
+fn tick(folder: &Folder) {
+    let time = |name: &str| {
+        folder.write(name, "");
+        let time = fs::metadata(folder.path(name)).expect("a file").mtime_nsec();
+        fs::remove_file(folder.path(name)).expect("removed");
+        time
+    };
+    let before = time("tick");
+    while time("tick") == before {}
+}
+
+#[test]
+fn crashes_while_the_log_is_written_and_rotated() {
+    let seed = clock::now() as u64;
+    println!("seed {seed}");
+    let mut random = seed | 1;
+    let mut below = |bound: u32| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % u64::from(bound)) as u32
+    };
+    let folder = Folder::new("crash");
+    let path = folder.path("app.log");
+    let (count, written) = (60_000, AtomicU32::new(0));
+    let ended = AtomicBool::new(false);
+    let taken = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut n, mut round) = (0, 0);
+            while n < count {
+                let more = (n + 100).min(count);
+                folder.append("app.log", &lines(n..more));
+                n = more;
+                written.store(n, Ordering::Relaxed);
+                if n % 500 == 0 {
+                    // Rotated logs can be put in order by their times.
+                    tick(&folder);
+                    folder.rename("app.log", &format!("app.log.{round}"));
+                    round += 1;
+                }
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        let (mut taken, mut runs) = (Taken::default(), 0);
+        while taken.records.len() < count as usize {
+            let opened = Follow::open(0, &source(&path), &taken.marks()).expect("followed");
+            let lots = taken.lots + 1 + below(40);
+            let finish = ended.load(Ordering::Relaxed) && runs > 50;
+            let taker = Taker::of(taken, if finish { u32::MAX } else { lots });
+            taken = run(opened, taker, |taker| {
+                taker.wait("some lots", |taken| {
+                    taken.lots >= lots && !finish || taken.records.len() >= count as usize
+                });
+            });
+            runs += 1;
+        }
+        println!("{runs} runs");
+        assert!(runs > 10);
+        taken
+    });
+    taken.check_all(count);
+}
+
+#[test]
+fn rotated_twice_while_nobody_looked() {
+    let check = |first: u32, second: u32| {
+        let folder = Folder::new("twice");
+        let path = folder.path("app.log");
+        folder.write("app.log", &lines(0..10));
+        let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+        folder.append("app.log", &lines(10..first));
+        tick(&folder);
+        folder.rename("app.log", "app.log.1");
+        folder.write("app.log", &lines(first..second));
+        tick(&folder);
+        folder.rename("app.log.1", "app.log.2");
+        folder.rename("app.log", "app.log.1");
+        folder.write("app.log", &lines(second..50));
+        // Neither are these the log's, nor was this written after it.
+        folder.write("app.log.conf", "no log\n");
+        folder.write("other.log.1", "no log\n");
+        let taken = follow(&path, taken, |taker| {
+            taker.wait_for(50);
+            folder.append("app.log", &lines(50..51));
+            taker.wait_for(51);
+        });
+        taken.check_all(51);
+        let taken = follow(&path, taken, |taker| {
+            folder.append("app.log", &lines(51..52));
+            taker.wait_for(52);
+        });
+        taken.check_all(52);
+    };
+    check(20, 30);
+    check(10, 30);
+}
+
+#[test]
+fn copied_and_emptied_twice_while_nobody_looked() {
+    let folder = Folder::new("emptied");
+    let path = folder.path("app.log");
+    folder.write("app.log", &lines(0..10));
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+    folder.append("app.log", &lines(10..20));
+    tick(&folder);
+    fs::copy(&path, folder.path("app.log.1")).expect("copied");
+    folder.write("app.log", &lines(20..30));
+    tick(&folder);
+    folder.rename("app.log.1", "app.log.2");
+    fs::copy(&path, folder.path("app.log.1")).expect("copied");
+    folder.write("app.log", &lines(30..60));
+    let taken = follow(&path, taken, |taker| taker.wait_for(60));
+    taken.check_all(60);
+}
+
+#[test]
+fn an_inode_that_is_used_again() {
+    let folder = Folder::new("inode");
+    let path = folder.path("app.log");
+    let mut same = 0;
+    for round in 0..20 {
+        folder.write("app.log", &lines(0..10));
+        let inode = fs::metadata(&path).expect("a log").ino();
+        let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+        fs::remove_file(&path).expect("removed");
+        tick(&folder);
+        // Longer or shorter, and from some round on beginning alike.
+        let first = if round < 10 { 10 } else { 0 };
+        folder.write("app.log", &lines(first..first + 5 + round));
+        let again = fs::metadata(&path).expect("a log");
+        same += u32::from(again.ino() == inode);
+        if again.created().is_err() && first == 0 {
+            continue;
+        }
+        let taken = follow(&path, taken, |taker| taker.wait_for(15 + round as usize));
+        let expected: Vec<u32> = (0..10).chain(first..first + 5 + round).collect();
+        assert_eq!(taken.numbers(), expected, "round {round}");
+        fs::remove_file(&path).expect("removed");
+    }
+    println!("{same} of 20 inodes were used again");
+}
+
+#[test]
+fn a_last_line_is_waited_for_across_runs() {
+    let folder = Folder::new("unfinished");
+    let path = folder.path("app.log");
+    folder.write("app.log", "<13>Dec 10 06:55:46 host app: one\nno time, tw");
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(1));
+    folder.append("app.log", "o\nno time, three\n");
+    let taken = follow(&path, taken, |taker| taker.wait_for(3));
+    assert_eq!(taken.records[1..], ["no time, two", "no time, three"]);
+    assert_eq!(taken.times[1], taken.times[0], "it has the time of the record before it");
+}
+
+#[test]
+fn a_cut_record_is_not_begun_again() {
+    let folder = Folder::new("cut");
+    let path = folder.path("app.log");
+    folder.write("app.log", &format!("{}{}", lines(0..1), "x".repeat(200_000)));
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(2));
+    folder.append("app.log", &format!("{}\n{}", "x".repeat(200_000), lines(2..3)));
+    let taken = follow(&path, taken, |taker| taker.wait_for(3));
+    assert_eq!(taken.records[1].len(), 64 << 10);
+    assert_eq!(taken.numbers(), [0, 2]);
+}
+
+#[test]
+fn a_compressed_file_is_told_and_the_next_is_read() {
+    let folder = Folder::new("compressed");
+    let path = folder.path("app.log");
+    folder.write("app.log", &lines(0..10));
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+    fs::remove_file(&path).expect("removed");
+    folder.write("app.log.1.gz", "\u{1f}\u{8b} whatever");
+    folder.write("app.log", &lines(10..15));
+    let taken = follow(&path, taken, |taker| taker.wait_for(15));
+    taken.check_all(15);
+}
+
+#[test]
+fn a_file_that_is_away_for_a_while() {
+    let folder = Folder::new("away");
+    let path = folder.path("sub/app.log");
+    fs::create_dir(folder.path("sub")).expect("a folder");
+    folder.write("sub/app.log", &lines(0..10));
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+    folder.rename("sub", "elsewhere");
+    let taken = follow(&path, taken, |taker| {
+        // Nothing is there; then it is as it was, as after a mount.
+        folder.rename("elsewhere", "sub");
+        folder.append("sub/app.log", &lines(10..11));
+        taker.wait_for(11);
+    });
+    taken.check_all(11);
+}

@@ -1,0 +1,223 @@
+//! Rotation while somebody looks.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+
+use correlator_source::follow::Follow;
+
+use crate::support::{Folder, Taken, Taker, follow, lines, run, source};
+
+const ROTATIONS: u32 = 1000;
+const LINES: u32 = 40;
+
+fn open(folder: &Folder) -> File {
+    OpenOptions::new().append(true).create(true).open(folder.path("app.log")).expect("a log")
+}
+
+/// Writes lines one by one and renames the log now and then; goes on writing to the old one for a while, if `late`.
+fn write_and_rename(folder: &Folder, late: u32, name: impl Fn(u32) -> String) {
+    let mut log = open(folder);
+    for round in 0..ROTATIONS {
+        let first = round * LINES;
+        for n in first..first + LINES - late {
+            log.write_all(lines(n..n + 1).as_bytes()).expect("written");
+        }
+        folder.rename("app.log", &name(round));
+        let next = open(folder);
+        for n in first + LINES - late..first + LINES {
+            log.write_all(lines(n..n + 1).as_bytes()).expect("written");
+        }
+        log = next;
+    }
+}
+
+#[test]
+fn renamed_at_full_speed() {
+    let check = |late: u32, polled: bool, name: fn(u32) -> String| {
+        let folder = Folder::new("renamed");
+        let path = folder.path("app.log");
+        let mut opened = Follow::open(0, &source(&path), &[]).expect("followed");
+        if polled {
+            opened = opened.polled();
+        }
+        let taken = run(opened, Taker::default(), |taker| {
+            write_and_rename(&folder, late, name);
+            taker.wait_for((ROTATIONS * LINES) as usize);
+        });
+        taken.check_all(ROTATIONS * LINES);
+    };
+    check(0, false, |round| format!("app.log.{round}"));
+    check(10, false, |round| format!("app.log.{round}"));
+    check(0, false, |round| format!("put-away-{round}"));
+}
+
+/// Every log is there for longer than the file system's clock ticks, as otherwise nothing tells which was first.
+#[test]
+fn renamed_where_nothing_is_notified() {
+    let folder = Folder::new("polled");
+    let path = folder.path("app.log");
+    let opened = Follow::open(0, &source(&path), &[]).expect("followed").polled();
+    let taken = run(opened, Taker::default(), |taker| {
+        let mut first = 0;
+        for round in 0..100 {
+            let made = fs::metadata(&path).and_then(|facts| facts.modified());
+            // Lines of one file fill more than a tick.
+            loop {
+                folder.append("app.log", &lines(first..first + 1));
+                first += 1;
+                let now = fs::metadata(&path).and_then(|facts| facts.modified());
+                if let (Ok(made), Ok(now)) = (&made, now)
+                    && now > *made
+                {
+                    break;
+                }
+                if made.is_err() {
+                    break;
+                }
+            }
+            folder.rename("app.log", &format!("app.log.{round}"));
+            folder.write("app.log", "");
+        }
+        taker.wait_for(first as usize);
+        taker.look(|taken| taken.check_all(first));
+    });
+    assert!(taken.records.len() > 100);
+}
+
+/// Numbered logs move up and the oldest goes away, as logrotate does it: what is left must hold all that is unread.
+#[test]
+fn numbered_logs_move_up() {
+    let folder = Folder::new("numbered");
+    let rounds = 200;
+    let taken = follow(&folder.path("app.log*"), Taken::default(), |taker| {
+        for round in 0..rounds {
+            for n in round * LINES..(round + 1) * LINES {
+                folder.append("app.log", &lines(n..n + 1));
+            }
+            if round % 4 == 3 {
+                // The oldest may go only when it was read: nobody could read it any more.
+                taker.wait_for(((round - 2) * LINES) as usize);
+            }
+            for old in (1..8).rev() {
+                let _ = fs::rename(
+                    folder.path(&format!("app.log.{old}")),
+                    folder.path(&format!("app.log.{}", old + 1)),
+                );
+            }
+            folder.rename("app.log", "app.log.1");
+        }
+        taker.wait_for((rounds * LINES) as usize);
+    });
+    taken.check_all(rounds * LINES);
+}
+
+#[test]
+fn copied_and_emptied() {
+    let check = |pattern: &str, polled: bool, rounds: u32| {
+        let folder = Folder::new("copied");
+        let path = folder.path(pattern);
+        let mut opened = Follow::open(0, &source(&path), &[]).expect("followed");
+        if polled {
+            opened = opened.polled();
+        }
+        let taken = run(opened, Taker::default(), |taker| {
+            let mut log = open(&folder);
+            for round in 0..rounds {
+                for n in round * LINES..(round + 1) * LINES {
+                    log.write_all(lines(n..n + 1).as_bytes()).expect("written");
+                }
+                // The writer waits, but not for whoever reads.
+                fs::copy(folder.path("app.log"), folder.path(&format!("app.log.{round}")))
+                    .expect("copied");
+                log.set_len(0).expect("emptied");
+                if round % 50 == 49 {
+                    // No more copies than can be told apart by their times.
+                    taker.wait_for(((round + 1) * LINES) as usize);
+                }
+            }
+            taker.wait_for((rounds * LINES) as usize);
+        });
+        taken.check_all(rounds * LINES);
+    };
+    check("app.log", false, ROTATIONS);
+}
+
+#[test]
+fn copies_that_match_the_pattern_are_not_read_twice() {
+    let folder = Folder::new("copies");
+    let taken = follow(&folder.path("app.log*"), Taken::default(), |taker| {
+        let mut first = 0;
+        for round in 0..30 {
+            folder.append("app.log", &lines(first..first + LINES));
+            first += LINES;
+            if round % 2 == 0 {
+                taker.wait_for(first as usize);
+            }
+            let name = format!("app.log.{round}");
+            let mut copy = File::create(folder.path(&name)).expect("a copy");
+            for piece in fs::read(folder.path("app.log")).expect("a log").chunks(500) {
+                copy.write_all(piece).expect("copied");
+            }
+            File::options()
+                .write(true)
+                .open(folder.path("app.log"))
+                .and_then(|file| file.set_len(0))
+                .expect("emptied");
+            taker.wait_for(first as usize);
+        }
+        folder.append("app.log", &lines(first..first + 1));
+        taker.wait_for(first as usize + 1);
+    });
+    let mut numbers = taken.numbers();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..30 * LINES + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn emptied_and_filled_with_more_than_before() {
+    let folder = Folder::new("filled");
+    folder.write("app.log", &lines(0..10));
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        taker.wait_for(10);
+        folder.write("app.log", &lines(10..110));
+        taker.wait_for(110);
+        folder.write("app.log", &lines(110..111));
+        taker.wait_for(111);
+    });
+    taken.check_all(111);
+}
+
+#[test]
+fn deleted_and_made_anew() {
+    let folder = Folder::new("deleted");
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        for round in 0..5 {
+            // The very same bytes, but another file.
+            folder.write("app.log", &lines(0..7));
+            taker.wait_for(7 * (round + 1));
+            fs::remove_file(folder.path("app.log")).expect("removed");
+        }
+    });
+    assert_eq!(taken.numbers(), (0..35).map(|n| n % 7).collect::<Vec<_>>());
+    let mut places = taken.places.clone();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), 35, "each file has its own places");
+}
+
+#[test]
+fn the_last_line_of_a_file_that_goes() {
+    let folder = Folder::new("last");
+    folder.write("app.log", "one\ntwo");
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        taker.wait_for(1);
+        folder.append("app.log", " and a half\nthree");
+        taker.wait_for(2);
+        folder.rename("app.log", "app.log.1");
+        folder.write("app.log", "four\nfive");
+        taker.wait_for(4);
+        fs::remove_file(folder.path("app.log")).expect("removed");
+        taker.wait_for(5);
+    });
+    assert_eq!(taken.records, ["one", "two and a half", "three", "four", "five"]);
+}

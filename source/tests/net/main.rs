@@ -1,0 +1,12 @@
+//! Doors to the network, with real sockets on the loopback.
+
+mod support;
+
+mod capture;
+mod datagrams;
+mod framing;
+mod handed;
+mod limits;
+mod safety;
+mod tls;
+mod unix;
