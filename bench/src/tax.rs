@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use correlator::capability::{Capabilities, Rotation, TableFiles};
 use correlator::declaration::Role;
-use correlator::pipeline::{self, ListenerPlan, ModulePlan, Plan, Progress};
+use correlator::pipeline::{Engine as Pipeline, ListenerPlan, ModulePlan, Plan, Progress};
 use correlator::sandbox::{Cache, Guest, Sandbox};
-use correlator::source;
 use correlator::stack::flags::Flags;
 use correlator::stack::grant::Grant;
 use correlator::stack::problem::Problem;
@@ -77,8 +77,10 @@ pub fn run_native(file: &Path, output: &Path, binary: &Path, cache: &Path) -> Re
         let problems: Vec<_> = problems.iter().map(Problem::render).collect();
         anyhow!(problems.join("\n"))
     })?;
-    let report =
-        pipeline::run(plan(stack, loaded)?, &Progress::default(), &AtomicBool::new(false))?;
+    let (progress, stop) = (Arc::new(Progress::default()), Arc::new(AtomicBool::new(false)));
+    let pipeline = Pipeline::start(plan(stack, loaded)?, progress, stop)?;
+    pipeline.wait();
+    let report = pipeline.finish()?;
     let failures: u64 = report.modules.iter().map(|module| module.guest.failures).sum();
     ensure!(failures == 0, "the native module failed: {:?}", report.modules);
     Ok(())
@@ -94,10 +96,6 @@ fn bundled(name: &str) -> Result<Vec<u8>> {
 
 /// One native module, one sandboxed listener, and what they read and write.
 fn plan(stack: Stack, mut loaded: HashMap<Component, Guest>) -> Result<Plan> {
-    let mut inputs = Vec::new();
-    for source in &stack.sources {
-        inputs.extend(source::open(source)?);
-    }
     let module = stack.modules.into_iter().next().context("the stack has a module")?;
     let listener = stack.listeners.into_iter().next().context("the stack has a listener")?;
     let logic = loaded.remove(&module.component).context("the module was loaded")?.description;
@@ -105,23 +103,38 @@ fn plan(stack: Stack, mut loaded: HashMap<Component, Guest>) -> Result<Plan> {
     let Role::Module { interest, events } = logic.role else { bail!("{MODULE} is no module") };
     let module = ModulePlan {
         name: module.name,
-        start: Box::new(move || Ok(Box::new(Native::<Sshd>::new(&module.settings)?))),
+        component: (MODULE.to_owned(), String::new(), logic.version),
+        settings: String::new(),
+        start: Arc::new(move || Ok(Box::new(Native::<Sshd>::new(&module.settings)?))),
         interest,
         events,
         timers: logic.timers,
+        instances: 1,
+        partition_by: None,
+        enabled: true,
         limits: module.limits,
     };
     let (name, settings, schemas) = (listener.name.clone(), listener.settings, stack.schemas);
     let limits = listener.limits.clone();
     let listener = ListenerPlan {
         name: listener.name,
+        component: (LISTENER.to_owned(), String::new(), guest.description.version.clone()),
+        settings: String::new(),
         criteria: listener.compiled,
         timers: guest.description.timers.clone(),
-        start: Box::new(move || guest.listener(&name, &settings, &schemas, &limits)),
+        start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
         capabilities: tables(&listener.grants),
         limits: listener.limits,
     };
-    Ok(Plan { inputs, modules: vec![module], listeners: vec![listener], zone: stack.zone })
+    Ok(Plan {
+        stack: "command line".to_owned(),
+        sources: stack.sources,
+        capture: None,
+        modules: vec![module],
+        listeners: vec![listener],
+        zone: stack.zone,
+        keeping: None,
+    })
 }
 
 fn tables(grants: &[Grant]) -> Capabilities {

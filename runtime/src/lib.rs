@@ -8,6 +8,7 @@
 //! - [`status`]: how a running engine fares, as it tells it
 //! - [`stack`]: what the operator wants
 //! - [`dead`]: what made a module fail, set aside
+//! - [`confine`]: the engine's own sandbox
 //! - [`control`]: how people and programs reach a running engine
 //! - [`capability`]: requests to the world
 //! - [`sandbox`]: a component in; one bounded call and one turn out
@@ -31,6 +32,8 @@ pub mod status;
 pub mod stack;
 
 pub mod dead;
+
+pub mod confine;
 
 pub mod control;
 

@@ -191,21 +191,33 @@ mod tests {
         };
         check("nothing", |_| {}, b"");
         check("as-it-came", |capture| capture.write(b"a\r\nb\0"), b"a\r\nb\0");
-        check("datagrams", |capture| {
-            for datagram in [&b"a"[..], b"b\n", b"", b"c\0"] {
-                capture.write_datagram(datagram);
-            }
-        }, b"a\nb\nc\0\n");
-        check("one-without-end", |capture| {
-            capture.write(b"a");
-            capture.unfinished(b"\n");
-        }, b"a");
-        check("another-behind-it", |capture| {
-            capture.write(b"a");
-            capture.unfinished(b"\n");
-            capture.write(b"b\n");
-            capture.write(b"c\n");
-        }, b"a\nb\nc\n");
+        check(
+            "datagrams",
+            |capture| {
+                for datagram in [&b"a"[..], b"b\n", b"", b"c\0"] {
+                    capture.write_datagram(datagram);
+                }
+            },
+            b"a\nb\nc\0\n",
+        );
+        check(
+            "one-without-end",
+            |capture| {
+                capture.write(b"a");
+                capture.unfinished(b"\n");
+            },
+            b"a",
+        );
+        check(
+            "another-behind-it",
+            |capture| {
+                capture.write(b"a");
+                capture.unfinished(b"\n");
+                capture.write(b"b\n");
+                capture.write(b"c\n");
+            },
+            b"a\nb\nc\n",
+        );
     }
 
     #[test]

@@ -49,3 +49,103 @@ impl Syncer {
         Ok(appended)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs::OpenOptions;
+    use std::io;
+    use std::os::unix::fs::FileExt;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::spool::{Options, Spool};
+
+    thread_local! {
+        static FAILS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn write_through(_: &File) -> io::Result<()> {
+        if FAILS.get() { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    }
+
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).expect("it is there");
+        }
+    }
+
+    fn open(name: &str) -> (Folder, Spool) {
+        let name = format!("correlator-spool-sync-{}-{name}", std::process::id());
+        let folder = Folder(std::env::temp_dir().join(name));
+        let options =
+            Options { folder: folder.0.clone(), segment_bytes: 8_192, bytes_max: 1 << 20 };
+        let (spool, _) = Spool::open_with(options, write_through).expect("it opens");
+        (folder, spool)
+    }
+
+    fn names(folder: &Path, ending: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        names.retain(|path| path.extension().is_some_and(|found| found == ending));
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_failure_is_told_until_everything_was_written_again() {
+        let (_folder, mut spool) = open("told");
+        FAILS.set(true);
+        for number in 0..10 {
+            spool.append(1, 1, &[&[number; 3_000]]).expect("appending goes on");
+            let error = spool.sync().expect_err("it is not safe");
+            assert!(error.to_string().starts_with("can't write through "), "{error}");
+        }
+        FAILS.set(false);
+        assert_eq!(spool.sync().expect("it is safe now"), 10);
+    }
+
+    #[test]
+    fn what_can_not_be_read_back_is_never_called_safe() {
+        let (folder, mut spool) = open("lost");
+        spool.append(1, 1, &[&[1; 3_000]]).expect("appended");
+        assert_eq!(spool.sync().expect("safe"), 1);
+        spool.append(1, 1, &[&[2; 3_000]]).expect("appended");
+        FAILS.set(true);
+        spool.sync().expect_err("it is not safe");
+        FAILS.set(false);
+        // The system has dropped its copy, and what the disk has is not what was appended.
+        let path = names(&folder.0, "spool").remove(0);
+        let file = OpenOptions::new().write(true).open(path).expect("a segment");
+        file.write_all_at(&[9; 16], 5_000).expect("written");
+        for _ in 0..3 {
+            let error = spool.sync().expect_err("it is lost");
+            assert!(matches!(error, SpoolError::Lost { offset: 3_056, .. }), "{error}");
+        }
+        // Frames that nobody needs any more need not be safe.
+        for _ in 0..4 {
+            spool.append(1, 1, &[&[3; 3_000]]).expect("appended");
+        }
+        spool.release(2);
+        assert_eq!(spool.sync().expect("safe"), 6);
+    }
+
+    #[test]
+    fn a_file_that_failed_is_not_used_again() {
+        let (folder, mut spool) = open("again");
+        for fails in [false, true] {
+            FAILS.set(fails);
+            let first = spool.next();
+            for _ in 0..4 {
+                spool.append(1, 1, &[&[1; 3_000]]).expect("appended");
+            }
+            assert_eq!(spool.sync().is_err(), fails);
+            spool.release(first + 2);
+            FAILS.set(false);
+            let spares = names(&folder.0, "spare").len();
+            assert_eq!(spares, usize::from(!fails), "{fails}");
+        }
+    }
+}

@@ -66,8 +66,8 @@ pub const AMOUNTS: &[Case] = &[
     case("table-declared", BeRefused("memory")),
     case("huge-turn", Lose("turn_bytes")),
     case("huge-turn-rows", Lose("turn_bytes")),
-    case("huge-turn-all", Lose("is lost")),
-    case("event-flood", Lose("is lost")),
+    case("huge-turn-all", Lose("set aside")),
+    case("event-flood", Lose("set aside")),
     case("event-flood-small", Lose("events_per_turn")),
     case("event-stream", Work),
     Case {

@@ -15,12 +15,18 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// A word that only one room may write, and the rooms that may.
-const OWNERS: [(&str, &[&str]); 7] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     ("wasmtime::", &["sandbox", "wit"]),
     ("SystemTime::now", &["clock"]),
     ("Instant::now", &["clock"]),
-    ("TcpStream", &[]),
+    ("TcpStream", &["control"]),
+    ("TcpListener", &["control"]),
     ("UdpSocket", &[]),
+    ("UnixStream", &["control"]),
+    ("UnixListener", &["control"]),
+    ("UnixDatagram", &["control"]),
+    ("landlock::", &["confine"]),
+    ("seccompiler::", &["confine"]),
     ("stdout()", &["cli"]),
     ("stderr()", &["cli"]),
 ];

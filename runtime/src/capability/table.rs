@@ -54,7 +54,14 @@ impl TableFiles {
     /// Files in this folder and nowhere else. The folder is made when the first row comes.
     #[must_use]
     pub fn new(folder: PathBuf, rotation: Rotation) -> Self {
-        Self { folder, rotation, files: HashMap::new(), lines: Vec::new(), journal: None, earlier: Vec::new() }
+        Self {
+            folder,
+            rotation,
+            files: HashMap::new(),
+            lines: Vec::new(),
+            journal: None,
+            earlier: Vec::new(),
+        }
     }
 
     /// Goes back to where an earlier run was when it last wrote down its marks: rows behind them come again. From now on
@@ -62,12 +69,7 @@ impl TableFiles {
     ///
     /// # Errors
     /// The journal or a table can't be read or written.
-    pub fn resume(
-        &mut self,
-        journal: &Path,
-        kept: TableMarks,
-        through: bool,
-    ) -> io::Result<()> {
+    pub fn resume(&mut self, journal: &Path, kept: TableMarks, through: bool) -> io::Result<()> {
         let epoch = kept.epoch;
         self.earlier = mark::resume(&self.folder, journal, kept)?;
         self.journal = Some(Journal::begin(journal, epoch, through)?);

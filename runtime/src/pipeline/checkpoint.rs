@@ -163,10 +163,7 @@ fn read(path: &Path) -> io::Result<Checkpoint> {
     }
     let state = |version| Arc::new(State { version, bytes: state.to_vec() });
     Ok(Checkpoint {
-        place: Place {
-            cursor: Cursor { item: head.item, ticks: head.ticks },
-            now: head.now,
-        },
+        place: Place { cursor: Cursor { item: head.item, ticks: head.ticks }, now: head.now },
         rate: head.rate,
         state: head.state_version.map(state),
         outside: head.outside,
@@ -210,8 +207,7 @@ impl Keeping {
             checkpoint,
             busy: Arc::clone(&self.busy),
             stored: Arc::new(move |_| {
-                let mut before =
-                    before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut before = before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if let Some(before) = before.replace(place.clone()) {
                     stored(&before);
                 }

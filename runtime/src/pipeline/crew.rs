@@ -160,7 +160,8 @@ impl Floor {
             None => {
                 let (cursor, now) = (Cursor::before(self.records.next()), self.door.event_time());
                 let last = begin(&mut keeper, shelf.as_ref(), Place { cursor, now })?;
-                let done = self.kept.as_ref().and_then(|kept| kept.done.get(&(name.clone(), part as u32)));
+                let done =
+                    self.kept.as_ref().and_then(|kept| kept.done.get(&(name.clone(), part as u32)));
                 (last, done.copied().unwrap_or_default())
             }
         };
@@ -199,8 +200,7 @@ impl Floor {
         let keeping = self.module_keeping(shelf, &name, slot, last);
         let picture = ModulePicture { guest: keeper.report.clone(), events: counts };
         let signals = Arc::new(Signals::default());
-        let worker =
-            Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
+        let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
         Ok(Hired { worker, name, slot, signals, stop, picture })
     }
 
@@ -212,8 +212,7 @@ impl Floor {
         left: Option<Remains>,
     ) -> Result<Hired<ListenerSide, ListenerPicture>, RunError> {
         let name = plan.name.clone();
-        let mut keeper =
-            Keeper::new("listener", &name, plan.start, |it| it.memory(), &plan.limits);
+        let mut keeper = Keeper::new("listener", &name, plan.start, |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
         let mut capabilities = plan.capabilities;
         let (last, done) = match left {
@@ -229,8 +228,8 @@ impl Floor {
             table
                 .resume(&journal, marks.unwrap_or_else(TableMarks::default), kept.rooms.through)
                 .map_err(|error| {
-                    RunError::State(format!("the tables of listener `{name}`: {error}"))
-                })?;
+                RunError::State(format!("the tables of listener `{name}`: {error}"))
+            })?;
         }
         let view = EventView::new(plan.criteria, shapes);
         let timers = Timers::new(&plan.timers, &self.zone);
@@ -255,8 +254,7 @@ impl Floor {
         let keeping = self.listener_keeping(shelf, slot, last);
         let picture = ListenerPicture { guest: keeper.report.clone(), outcomes };
         let signals = Arc::new(Signals::default());
-        let worker =
-            Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
+        let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
         let stop = Arc::new(AtomicBool::new(false));
         Ok(Hired { worker, name, slot, signals, stop, picture })
     }

@@ -1,7 +1,7 @@
 //! The whole: sources, streams and guests of one stack, from start to end.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -11,20 +11,19 @@ use correlator_source::file;
 use correlator_source::follow::Follow;
 use correlator_source::net::Net;
 use correlator_source::settings::{Door as SourceDoor, Source};
-use correlator_spool::settings::{Durability, WhenFull};
+use correlator_spool::settings::Durability;
 
-use super::checkpoint::{Saver, SaverWork, Shelf};
-use super::crew::{Floor, Hand, Kept, horizon, part_name, shape};
-use super::intake::{Door, Route, Routing};
+use super::checkpoint::SaverWork;
+use super::crew::{Floor, Hand, part_name, shape};
+use super::floor::floor;
+use super::intake::{Route, Routing};
 use super::listener::{ListenerPicture, Shapes};
 use super::merge::{Merge, SourceReport};
-use super::module::{Aside, ModulePicture};
+use super::module::ModulePicture;
 use super::piece::EventPiece;
-use super::recover::{self, Rooms, SourceMarks};
-use super::stream::Stream;
+use super::recover::SourceMarks;
 use super::{ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
 use crate::clock;
-use crate::dead::Dead;
 use crate::limit;
 
 /// A stack at work.
@@ -82,9 +81,8 @@ impl Engine {
         let floor = Arc::new(floor);
         for (place, source) in plan.sources.iter().enumerate() {
             let number = source.number();
-            let nanoseconds = |time: std::time::Duration| {
-                i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
-            };
+            let nanoseconds =
+                |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
             let idle = nanoseconds(source.idle_after);
             let live = source.door.is_live();
             floor.door.source(place, number, live, nanoseconds(source.lateness), idle);
@@ -111,11 +109,7 @@ impl Engine {
     }
 
     /// Starts all guests, then their threads.
-    fn hire(
-        &self,
-        modules: Vec<ModulePlan>,
-        listeners: Vec<ListenerPlan>,
-    ) -> Result<(), RunError> {
+    fn hire(&self, modules: Vec<ModulePlan>, listeners: Vec<ListenerPlan>) -> Result<(), RunError> {
         let mut crew = locked(&self.crew);
         crew.version = 1;
         let shapes = shapes(&modules);
@@ -354,91 +348,10 @@ impl Engine {
         drop(floor);
         for writer in writers.into_inner().unwrap_or_else(PoisonError::into_inner) {
             let name = writer.thread().name().unwrap_or_default().to_owned();
-            writer
-                .join()
-                .map_err(|_| RunError::Thread(format!("the thread `{name}` panicked")))?;
+            writer.join().map_err(|_| RunError::Thread(format!("the thread `{name}` panicked")))?;
         }
         Ok(())
     }
-}
-
-/// Makes what all guests share; tells how far files had been read, whether the events had ended, and what the saver is
-/// to do.
-fn floor(
-    plan: &Plan,
-    ending: &Arc<AtomicBool>,
-) -> Result<(Floor, SourceMarks, bool, Option<SaverWork>), RunError> {
-    let drops = plan.keeping.as_ref().is_some_and(|it| it.when_full == WhenFull::Drop);
-    let Some(keeping) = &plan.keeping else {
-        let records = Arc::new(Stream::new(0, None, false));
-        let marks = SourceMarks::default();
-        // Records of one run must not have the names of another's.
-        let base = clock::now().cast_unsigned();
-        let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, marks.clone(), base);
-        let floor = Floor {
-            records,
-            events: Arc::new(Stream::new(0, None, false)),
-            door: Arc::new(door),
-            zone: plan.zone.clone(),
-            stop: Arc::clone(ending),
-            kept: None,
-            tell: Arc::new(|aside: Aside| tell_of(&aside)),
-        };
-        return Ok((floor, marks, false, None));
-    };
-    let rooms = Rooms::new(keeping);
-    let oldest = oldest_horizon(plan, &rooms);
-    let found = recover::open(keeping, &rooms, oldest)?;
-    let dead = Dead::open(&rooms.dead).map_err(|error| RunError::State(error.to_string()))?;
-    let dead = Arc::new(dead);
-    let records = Arc::new(Stream::new(found.records.next(), Some(found.records), drops));
-    let events = Arc::new(Stream::new(found.events.next(), Some(found.events), false));
-    let syncer = records.syncer().filter(|_| keeping.durability == Durability::Each);
-    let marks = found.marks;
-    let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, marks.clone(), 0);
-    let (saver, work) = Saver::new();
-    let components = plan.modules.iter().map(|it| (it.name.clone(), it.component.clone()));
-    let listeners = plan.listeners.iter().map(|it| (it.name.clone(), it.component.clone()));
-    let components: HashMap<_, _> = components.chain(listeners).collect();
-    let letters = Arc::clone(&dead);
-    let names: Vec<_> =
-        plan.sources.iter().map(|it| (it.number(), it.name.clone())).collect();
-    let tell = move |aside: Aside| super::aside::put(&letters, &components, &names, &aside);
-    let floor = Floor {
-        records,
-        events,
-        door: Arc::new(door),
-        zone: plan.zone.clone(),
-        stop: Arc::clone(ending),
-        kept: Some(Kept {
-            rooms,
-            keeping: keeping.clone(),
-            saver,
-            dead,
-            done: found.done,
-            horizons: Arc::default(),
-            marks_item: Arc::new(AtomicU64::new(marks.item)),
-        }),
-        tell: Arc::new(tell),
-    };
-    Ok((floor, marks, found.events_ended, Some(work)))
-}
-
-/// Where in the stream of events the oldest checkpoint of any module stands.
-fn oldest_horizon(plan: &Plan, rooms: &Rooms) -> Option<u64> {
-    let parts = plan.modules.iter().flat_map(|plan| {
-        (0..plan.instances).map(move |part| (part_name(plan, part), &plan.component.1))
-    });
-    let shelves = parts.map(|(name, component)| Shelf::new(&rooms.checkpoints, &name, component, false));
-    shelves.flat_map(|shelf| shelf.load()).map(|checkpoint| horizon(&checkpoint)).min()
-}
-
-fn tell_of(aside: &Aside) {
-    tracing::warn!(
-        "`{}` does not get item {} any more; where a stack keeps `state`, what is set aside can be looked at and tried again",
-        aside.guest,
-        aside.item
-    );
 }
 
 /// Sources that have been opened and are not read yet.
@@ -459,11 +372,8 @@ fn open(
     progress: &Progress,
 ) -> Result<Opened, RunError> {
     let failed = |error: &dyn std::fmt::Display| RunError::Source(error.to_string());
-    let capture = capture
-        .map(Capture::create)
-        .transpose()
-        .map_err(|error| failed(&error))?
-        .map(Arc::new);
+    let capture =
+        capture.map(Capture::create).transpose().map_err(|error| failed(&error))?.map(Arc::new);
     let mut opened = Opened { files: Vec::new(), live: Vec::new() };
     let marks = marks.marks();
     for (place, source) in sources.iter().enumerate() {
@@ -532,10 +442,7 @@ fn sync_now_and_then(floor: &Floor, every: std::time::Duration) {
     }
 }
 
-fn spawn(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, RunError> {
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)
@@ -545,4 +452,3 @@ fn spawn(
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -137,12 +137,8 @@ impl Door {
     pub(super) fn pass_time(&self) {
         let Some(now) = locked(&self.watermark).pass(self.clock.now()) else { return };
         self.now.store(now, Ordering::Relaxed);
-        let piece = |first| RecordPiece {
-            first,
-            kind: RecordKind::Time,
-            now,
-            ..RecordPiece::default()
-        };
+        let piece =
+            |first| RecordPiece { first, kind: RecordKind::Time, now, ..RecordPiece::default() };
         // A run that ends needs no more time.
         let _ = self.publish(piece);
     }
@@ -162,12 +158,8 @@ impl Door {
             return;
         }
         let now = locked(&self.watermark).newest();
-        let piece = |first| RecordPiece {
-            first,
-            kind: RecordKind::End,
-            now,
-            ..RecordPiece::default()
-        };
+        let piece =
+            |first| RecordPiece { first, kind: RecordKind::End, now, ..RecordPiece::default() };
         let _ = self.publish(piece);
     }
 
@@ -299,4 +291,3 @@ impl Door {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -14,7 +14,8 @@
 //! - `turn`: a module's turn, checked
 //! - `keeper`, `checkpoint`, `worker`: a guest kept alive; its state on the disk; the thread that hands it its work
 //! - `module`, `listener`: what is particular to each
-//! - `recover`, `crew`, `engine`: what an earlier run left; the guests at work; the whole
+//! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
+//! - `crew`, `engine`: the guests at work; the whole
 
 mod aside;
 mod checkpoint;
@@ -23,6 +24,7 @@ mod crew;
 mod cursor;
 mod engine;
 mod feed;
+mod floor;
 mod intake;
 mod interest;
 mod keeper;

@@ -8,15 +8,12 @@ mod whole;
 
 use std::collections::HashMap;
 
-use correlator_source::settings::Source;
 use jiff::tz::TimeZone;
 
 use super::node::Key;
 use super::problem::{Place, Problem, Problems, Wrong};
 use super::raw::{RawInstance, RawStack};
-use super::{
-    Component, Guests, Part, Stack, Typed, limits, settings, suggest, zone,
-};
+use super::{Component, Guests, Part, Stack, Typed, limits, settings, suggest, zone};
 use crate::declaration::{BoundSchema, Description, Role, Setting};
 use crate::limit::{self, Limits};
 use crate::text::clean;

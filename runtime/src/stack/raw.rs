@@ -18,7 +18,6 @@ use super::problem::{Place, Problem, Problems, Text, Wrong};
 use super::{Component, Guests, Part, limits, yaml};
 use crate::declaration::Role;
 use crate::limit::{self, Limits};
-use crate::text::clean;
 
 /// The names at the top of a stack.
 const TOP: [&str; 8] =

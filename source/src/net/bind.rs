@@ -88,9 +88,8 @@ pub(crate) fn open(name: &str, address: &Address, kind: SocketType) -> Result<Bo
             (socket, Some(file))
         }
         Address::Inherited(wanted) => {
-            let inherited = inherited::take(wanted, kind).map_err(|error| {
-                BindError::Inherited { source_name: name.to_owned(), error }
-            })?;
+            let inherited = inherited::take(wanted, kind)
+                .map_err(|error| BindError::Inherited { source_name: name.to_owned(), error })?;
             (inherited, None)
         }
     };

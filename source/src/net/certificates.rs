@@ -104,7 +104,8 @@ impl Certificates {
 }
 
 fn stamps(settings: &Tls) -> [Stamp; 3] {
-    let paths = [Some(&settings.certificate), Some(&settings.key), settings.client_authority.as_ref()];
+    let paths =
+        [Some(&settings.certificate), Some(&settings.key), settings.client_authority.as_ref()];
     paths.map(|path| {
         let facts = fs::metadata(path?).ok()?;
         Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
@@ -236,7 +237,10 @@ mod tests {
         write(&tls);
         check(&Tls { certificate: tls.key.clone(), ..tls.clone() }, "there is no certificate");
         check(&Tls { key: tls.certificate.clone(), ..tls.clone() }, "there is no private key");
-        check(&Tls { client_authority: Some("/nowhere".into()), ..tls.clone() }, "/nowhere: No such");
+        check(
+            &Tls { client_authority: Some("/nowhere".into()), ..tls.clone() },
+            "/nowhere: No such",
+        );
         let other = settings("other");
         write(&other);
         check(&Tls { key: other.key.clone(), ..tls.clone() }, "keys may not be consistent");

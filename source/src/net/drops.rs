@@ -63,7 +63,9 @@ impl Drops {
         let count = TABLES.iter().find_map(|path| {
             let mut table = String::new();
             File::open(path)
-                .and_then(|file| file.take(limit::SOCKET_TABLE_BYTES_MAX).read_to_string(&mut table))
+                .and_then(|file| {
+                    file.take(limit::SOCKET_TABLE_BYTES_MAX).read_to_string(&mut table)
+                })
                 .ok()?;
             find(&table, inode)
         });

@@ -90,9 +90,11 @@ impl Net {
             Door::Files { .. } => return Err(BindError::NoSocket { source_name: name.clone() }),
             Door::Stream { address, limits, tls } => {
                 let load = |tls| Certificates::load(tls, clock::instant());
-                let certificates = tls.as_ref().map(load).transpose().map_err(|error| {
-                    BindError::Tls { source_name: name.clone(), error }
-                })?;
+                let certificates = tls
+                    .as_ref()
+                    .map(load)
+                    .transpose()
+                    .map_err(|error| BindError::Tls { source_name: name.clone(), error })?;
                 let bound = bind::open(name, address, SocketType::STREAM)?;
                 (bound, Kind::Connections(*limits, certificates), limits.bytes_in_flight)
             }

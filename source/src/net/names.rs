@@ -202,7 +202,9 @@ mod tests {
 
     #[test]
     fn damaged_subjects_have_no_name() {
-        for subject in [&[0x31][..], &[0x31, 5], &[0x31, 0x84, 1], &[0x31, 2, 0x30, 9], &[0x31, 0x82, 1]] {
+        for subject in
+            [&[0x31][..], &[0x31, 5], &[0x31, 0x84, 1], &[0x31, 2, 0x30, 9], &[0x31, 0x82, 1]]
+        {
             assert_eq!(common_name(subject), None, "{subject:?}");
         }
     }

@@ -339,7 +339,8 @@ impl Round<'_, '_> {
         }
         self.swept = now;
         let idle = self.server.limits.idle;
-        let overdue = |(key, connection): (Key, &Connection)| Some((key, connection.overdue(now, idle)?));
+        let overdue =
+            |(key, connection): (Key, &Connection)| Some((key, connection.overdue(now, idle)?));
         let overdue: Vec<_> = self.connections.iter().filter_map(overdue).collect();
         for (key, why) in overdue {
             self.leave(key, Some(&why))?;
@@ -366,7 +367,10 @@ impl Round<'_, '_> {
         self.count_failure();
         if let Some(others) = self.failures.ask(self.filling.moment.instant) {
             let name = self.server.name;
-            tracing::warn!("source `{name}`: the connection from {peer}: {why}{}", and_others(others));
+            tracing::warn!(
+                "source `{name}`: the connection from {peer}: {why}{}",
+                and_others(others)
+            );
         }
     }
 

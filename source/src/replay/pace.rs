@@ -2,6 +2,7 @@
 //!
 //! It must never know what time it is: what comes out is a span since the first record.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// How fast records are sent.
@@ -12,7 +13,7 @@ pub enum Speed {
     /// So many times as fast as they were recorded.
     Times(f64),
     /// So many in a second, whatever their times.
-    Rate(f64),
+    Rate(NonZeroU64),
 }
 
 /// Works out when records are due, in order.
@@ -44,7 +45,8 @@ impl Pace {
             Speed::Fastest => None,
             Speed::Times(times) => Some(time.map_or(self.due, |time| self.by_time(time, times))),
             Speed::Rate(rate) => {
-                self.due = span(self.records as f64 / rate);
+                let nanoseconds = u128::from(self.records) * 1_000_000_000 / u128::from(rate.get());
+                self.due = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
                 self.records += 1;
                 Some(self.due)
             }
@@ -61,7 +63,8 @@ impl Pace {
             self.saved += gap.saturating_sub(self.gap_max);
         }
         let waits = gap.min(self.gap_max).as_secs_f64() / times;
-        self.due = self.due.saturating_add(span(waits));
+        let waits = Duration::try_from_secs_f64(waits).unwrap_or(Duration::MAX);
+        self.due = self.due.saturating_add(waits);
         let apart = Duration::from_nanos(u64::try_from(behind).unwrap_or(0)) > self.gap_max;
         self.newest = Some(if apart { time } else { newest.max(time) });
         self.due
@@ -73,12 +76,9 @@ impl Pace {
     }
 }
 
-fn span(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
     use std::time::Duration;
 
     use super::{Pace, Speed};
@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_steady_and_the_fastest_waits_for_nothing() {
-        let mut pace = Pace::new(Speed::Rate(4.0), Duration::ZERO);
+        let four = NonZeroU64::new(4).expect("it is not 0");
+        let mut pace = Pace::new(Speed::Rate(four), Duration::ZERO);
         let due: Vec<_> = (0..5).filter_map(|_| pace.due(None)).collect();
         assert_eq!(due, [0, 250, 500, 750, 1_000].map(Duration::from_millis));
         assert_eq!(Pace::new(Speed::Fastest, Duration::ZERO).due(Some(7)), None);

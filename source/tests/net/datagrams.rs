@@ -15,7 +15,8 @@ fn each_is_a_record() {
     let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     peer.connect(running.address.expect("an address")).expect("connected");
     let longest = format!("<13>{}", "x".repeat(65_507 - 4));
-    let sent = ["<13>a", "<13>b\n", "<13>c\r\n", "<13>d\0", "<13>e\nf\n", "5 <13>g", "", "\n", " ", "7"];
+    let sent =
+        ["<13>a", "<13>b\n", "<13>c\r\n", "<13>d\0", "<13>e\nf\n", "5 <13>g", "", "\n", " ", "7"];
     for text in sent.into_iter().chain([longest.as_str()]) {
         peer.send(text.as_bytes()).expect("sent");
     }
@@ -53,9 +54,9 @@ fn a_flood_is_counted_truthfully() {
         peer.send(record.as_bytes()).expect("sent");
     }
     running.taken.set(|state| state.closed = false);
-    let state = running.taken.wait("the drops", |state| {
-        state.counts.records + state.counts.dropped_by_kernel >= 20_000
-    });
+    let state = running
+        .taken
+        .wait("the drops", |state| state.counts.records + state.counts.dropped_by_kernel >= 20_000);
     assert!(state.counts.dropped_by_kernel > 1000, "{:?}", state.counts);
     assert_eq!(state.counts.records + state.counts.dropped_by_kernel, 20_000);
     drop(state);

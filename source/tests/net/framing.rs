@@ -138,7 +138,8 @@ fn undated_records_get_the_time_of_arrival() {
     let running = Running::tcp();
     let mut peer = running.connect();
     let before = correlator_source::clock::now();
-    peer.write_all(b"<13>1 2001-02-03T04:05:06Z host app - - - dated\n<13>undated\n").expect("sent");
+    peer.write_all(b"<13>1 2001-02-03T04:05:06Z host app - - - dated\n<13>undated\n")
+        .expect("sent");
     confirmed(peer);
     let after = correlator_source::clock::now();
     let state = running.taken.state();
@@ -160,7 +161,8 @@ fn years_follow_the_clock() {
     }
     running.send(text.as_bytes());
     let state = running.taken.state();
-    let ago = |place: usize| now.timestamp().as_nanosecond() - i128::from(state.records[place].time);
+    let ago =
+        |place: usize| now.timestamp().as_nanosecond() - i128::from(state.records[place].time);
     assert!(ago(0) < 1_000_000_000 * 60, "{}", ago(0));
     assert!(ago(1) > 1_000_000_000 * 86_400 * 300, "{}", ago(1));
 }
@@ -170,7 +172,8 @@ fn both_versions_of_addresses() {
     for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
         let address = Address::Internet(address.parse().expect("an address"));
         let door = Door::Stream { address: address.clone(), limits: limits(), tls: None };
-        let Ok(net) = correlator_source::net::Net::bind(7, &source(door.clone(), None), None) else {
+        let Ok(net) = correlator_source::net::Net::bind(7, &source(door.clone(), None), None)
+        else {
             eprintln!("skipped {address:?}: this machine has no such address");
             continue;
         };

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use correlator_source::intake::{Ended, Intake, Lot};
 use correlator_source::net::Net;
@@ -63,7 +63,7 @@ fn start(listener: TcpListener, files_max: u64) -> Child {
         .expect("started")
 }
 
-fn records(child: &mut Child) -> impl Iterator<Item = String> {
+fn records(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     lines.map_while(Result::ok).filter_map(|line| Some(line.strip_prefix("record ")?.to_owned()))
 }
@@ -121,7 +121,11 @@ fn no_room_for_a_connection() {
 fn processor_ticks(process: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
     let (_, rest) = text.rsplit_once(')').expect("a name");
-    rest.split_ascii_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().expect("a number")).sum()
+    rest.split_ascii_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|n| n.parse::<u64>().expect("a number"))
+        .sum()
 }
 
 #[test]

@@ -12,7 +12,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 
 use crate::support::{Running, counted, is_reset, limits, loopback, path, stream};
 
@@ -78,7 +80,8 @@ impl Authority {
         identity: Option<(String, String)>,
     ) -> Client {
         let mut roots = RootCertStore::empty();
-        let pem = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
+        let pem =
+            CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
         roots.add(pem).expect("an authority");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
@@ -173,7 +176,9 @@ fn any_client_of_the_authority() {
 fn plain_text_on_a_secure_port() {
     let authority = Authority::new();
     let running = authority.serve(None);
-    for text in ["<13>plain\n", "9 <13>plain", "\u{16}\u{3}\u{1}\u{0}\u{5}hello", "GET / HTTP/1.1\r\n\r\n"] {
+    for text in
+        ["<13>plain\n", "9 <13>plain", "\u{16}\u{3}\u{1}\u{0}\u{5}hello", "GET / HTTP/1.1\r\n\r\n"]
+    {
         let mut peer = running.connect();
         peer.write_all(text.as_bytes()).expect("sent");
         let _ = peer.shutdown(Shutdown::Write);

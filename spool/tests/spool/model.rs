@@ -18,8 +18,8 @@ struct Life {
     spool: Option<Spool>,
     /// Every frame that was appended and not torn off.
     frames: Vec<Frame>,
-    /// A reader that follows from the start, and what it has got.
-    reader: Option<(Reader, Vec<Frame>)>,
+    /// A reader that follows, where it began, and what it has got.
+    reader: Option<(Reader, u64, Vec<Frame>)>,
     random: Random,
 }
 
@@ -39,7 +39,7 @@ impl Life {
         assert_eq!(recovery.first, spool.first());
         // A segment may have been begun at a number that was then skipped.
         assert!(spool.next() >= self.next());
-        self.reader = Some((spool.reader(spool.first()), Vec::new()));
+        self.reader = Some((spool.reader(spool.first()), spool.first(), Vec::new()));
         self.spool = Some(spool);
     }
 
@@ -85,12 +85,11 @@ impl Life {
 
     /// The reader that follows has got everything, but for what was released before it came there; that it has counted.
     fn follow(&mut self) {
-        let (reader, got) = self.reader.as_mut().unwrap();
+        let (reader, start, got) = self.reader.as_mut().unwrap();
         got.extend(read(reader));
         assert!(got.windows(2).all(|pair| pair[0].next() <= pair[1].first));
-        let start = got.first().map_or(0, |frame| frame.first);
         let all: u64 =
-            self.frames.iter().filter(|f| f.first >= start).map(|f| u64::from(f.count)).sum();
+            self.frames.iter().filter(|f| f.first >= *start).map(|f| u64::from(f.count)).sum();
         let had: u64 = got.iter().map(|frame| u64::from(frame.count)).sum();
         let missed = reader.missed();
         assert_eq!(reader.damaged().places, 0);

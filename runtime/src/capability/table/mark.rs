@@ -134,11 +134,7 @@ fn is(path: &Path, mark: &TableMark) -> bool {
 fn cut(path: &Path, length: u64) -> io::Result<()> {
     let there = fs::metadata(path)?.len();
     if there > length {
-        tracing::info!(
-            "{}: cut {} bytes of rows that come again",
-            path.display(),
-            there - length
-        );
+        tracing::info!("{}: cut {} bytes of rows that come again", path.display(), there - length);
         OpenOptions::new().write(true).open(path)?.set_len(length)?;
     }
     Ok(())

@@ -27,7 +27,7 @@ const MODE: u32 = 0o600;
 
 /// What `capture filter` understands.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The capture.
     #[arg(value_name = "FILE")]
     file: PathBuf,

@@ -15,7 +15,7 @@ use crate::cli::{EXIT_MACHINE, EXIT_WELL, Failed};
 
 /// What `capture list` understands.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The captures.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -42,7 +42,7 @@ enum End {
 pub(super) fn list(arguments: &Arguments, output: &mut Output) -> Result<u8, Failed> {
     let settings = arguments.times.settings(("--framing", arguments.framing.as_deref()), true)?;
     let chosen = arguments.selection.check(&settings.zone)?;
-    let mut lister = Lister {
+    let mut listing = Lister {
         chosen,
         settings,
         json: output.json,
@@ -52,15 +52,12 @@ pub(super) fn list(arguments: &Arguments, output: &mut Output) -> Result<u8, Fai
     for (place, path) in arguments.files.iter().enumerate() {
         if arguments.files.len() > 1 && !output.json {
             let gap = if place > 0 { "\n" } else { "" };
-            lister.say(&format!("{gap}==> {} <==", path.display()))?;
+            listing.say(&format!("{gap}==> {} <==", path.display()))?;
         }
-        let told = lister.file(path);
-        let flushed = lister.out.flush();
-        let (listed, read) = match told.and_then(|told| flushed.map(|()| told).map_err(unwritten)) {
-            Ok(told) => told,
-            Err(End::Unread) => return Ok(EXIT_WELL),
-            Err(End::Failed(failed)) => return Err(failed),
-        };
+        let told = listing.file(path);
+        let flushed = listing.out.flush();
+        let (listed, read) =
+            told.and_then(|told| flushed.map(|()| told).map_err(|error| unwritten(&error)))?;
         let of = if listed == read { String::new() } else { format!("{} of ", number(listed)) };
         output.note(&format!("{of}{} in {}\n", count(read, "record"), path.display()));
     }
@@ -124,12 +121,12 @@ impl Lister {
         self.out
             .write_all(line.as_bytes())
             .and_then(|()| self.out.write_all(b"\n"))
-            .map_err(unwritten)
+            .map_err(|error| unwritten(&error))
     }
 }
 
 /// What it means that a line can't be written.
-fn unwritten(error: io::Error) -> End {
+fn unwritten(error: &io::Error) -> End {
     match error.kind() {
         io::ErrorKind::BrokenPipe => End::Unread,
         _ => End::Failed(Failed::new(EXIT_MACHINE, format_args!("standard output: {error}"))),
@@ -146,7 +143,7 @@ fn terminal_width() -> Option<usize> {
 }
 
 impl From<End> for Failed {
-    /// A heading that nobody reads is no failure of the command, but there is nothing more to do.
+    /// Whoever has read enough is content: there is nothing more to do, and nothing to complain of.
     fn from(end: End) -> Self {
         match end {
             End::Failed(failed) => failed,

@@ -1,5 +1,6 @@
 //! `correlator capture replay`: a capture's records, sent again.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +31,7 @@ Examples:
 
 /// What `capture replay` understands.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The capture.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -41,8 +42,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIMES", default_value = "1", value_parser = speed)]
     speed: Speed,
     /// Send so many records a second instead, whatever their times.
-    #[arg(long, value_name = "RECORDS", conflicts_with = "speed", value_parser = rate)]
-    rate: Option<Speed>,
+    #[arg(long, value_name = "RECORDS", conflicts_with = "speed")]
+    rate: Option<NonZeroU64>,
     /// Wait no longer than this where nothing happened for longer, in the records' own time.
     #[arg(long, value_name = "TIME", default_value = "10s")]
     gap_max: String,
@@ -103,7 +104,7 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Result<u8, F
     let framing = arguments.capture_framing.as_deref();
     let mut settings = arguments.times.settings(("--capture-framing", framing), false)?;
     let chosen = arguments.selection.check(&settings.zone)?;
-    let speed = arguments.rate.unwrap_or(arguments.speed);
+    let speed = arguments.rate.map_or(arguments.speed, Speed::Rate);
     settings.parse = !chosen.is_all() || matches!(speed, Speed::Times(_));
     let plan = Plan {
         path: arguments.file.clone(),
@@ -152,15 +153,8 @@ fn speed(text: &str) -> Result<Speed, String> {
     if text == "max" {
         return Ok(Speed::Fastest);
     }
-    positive(text).map(Speed::Times).ok_or_else(|| "expected a number above 0, or `max`".to_owned())
-}
-
-fn rate(text: &str) -> Result<Speed, String> {
-    positive(text).map(Speed::Rate).ok_or_else(|| "expected a number above 0".to_owned())
-}
-
-fn positive(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0)
+    let times = text.parse().ok().filter(|times: &f64| times.is_finite() && *times > 0.0);
+    times.map(Speed::Times).ok_or_else(|| "expected a number above 0, or `max`".to_owned())
 }
 
 fn duration(flag: &str, text: &str) -> Result<Duration, Failed> {

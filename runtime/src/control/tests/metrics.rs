@@ -37,7 +37,8 @@ fn parse(page: &str) -> BTreeMap<String, f64> {
 
 fn sample(line: &str) -> (&str, f64) {
     let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        !name.is_empty()
+            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     };
     let length = line.find(['{', ' ']).expect("a name");
     assert!(is_name(&line[..length]), "{line}");

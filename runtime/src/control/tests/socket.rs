@@ -111,8 +111,9 @@ fn what_is_being_done_is_answered_before_the_server_ends() {
     let stopper = server.stopper();
     *engine.held.lock().expect("no panic") = true;
     let (answer, ended) = thread::scope(|scope| {
-        let (running, engine) = (&server, &engine);
-        let serving = scope.spawn(move || running.run(engine));
+        let engine = &engine;
+        // The server goes when it has ended, and its socket's file with it.
+        let serving = scope.spawn(move || server.run(engine));
         let asking =
             scope.spawn(|| Client::connect(&path).expect("connected").command(Command::Reload));
         let idle = Client::connect(&path).expect("connected");
@@ -125,7 +126,6 @@ fn what_is_being_done_is_answered_before_the_server_ends() {
         *engine.held.lock().expect("no panic") = false;
         engine.freed.notify_all();
         serving.join().expect("no panic").expect("ended");
-        drop(server);
         (asking.join().expect("no panic"), waiting.join().expect("no panic"))
     });
     assert_eq!(answer.expect("answered")["message"], "nothing changed");

@@ -84,7 +84,8 @@ fn clash(door: &Door, address: &Address, other: &Door, taken: &Address) -> bool 
         (Address::Internet(one), Address::Internet(other)) => alike && meet(*one, *other),
         // A name in the file system is one socket, whatever its kind.
         (Address::Path(one, _), Address::Path(other, _)) => one == other,
-        (Address::Inherited(one), Address::Inherited(other)) => alike && one == other,
+        // A name stands for one socket; a unit that opens several gives each a name of its own.
+        (Address::Inherited(one), Address::Inherited(other)) => one == other,
         _ => false,
     }
 }

@@ -7,7 +7,6 @@ use super::{Flags, Maker, key, scalar};
 use crate::stack::node::{Key, Node, Value};
 use crate::stack::problem::{Place, Wrong};
 use crate::stack::raw::RawSource;
-use crate::stack::source::door::KEYS;
 use crate::stack::source::key as name;
 
 /// A source in the making.
@@ -30,11 +29,10 @@ impl Maker {
         ] {
             let Some(value) = value else { continue };
             let place = self.place(name, value);
-            let doors = KEYS.iter().find(|(key, _)| *key == name).map(|(_, doors)| *doors);
-            let mut fits: Vec<_> = made
-                .iter_mut()
-                .filter(|made| doors.is_none_or(|doors| doors.contains(&made.door)))
-                .collect();
+            // Each datagram is a record, unless a stack file says otherwise of its source.
+            let datagrams = [name::UDP, name::UNIX_DATAGRAM];
+            let fits = |made: &&mut Made| name != name::FRAMING || !datagrams.contains(&made.door);
+            let mut fits: Vec<_> = made.iter_mut().filter(fits).collect();
             if fits.is_empty() {
                 let wrong = "a datagram is a record, there is nothing to tell apart";
                 self.raw.problems.error(&place, Wrong::new(wrong).help("remove `--framing`"));

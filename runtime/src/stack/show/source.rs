@@ -26,15 +26,6 @@ pub(super) fn show(shown: &mut Shown, source: &Source) {
             datagram(source, address, *buffer_bytes as u64, &mut rows);
         }
     }
-    if !matches!(source.door, Door::Datagram { .. }) {
-        rows.push((
-            key::FRAMING,
-            "framing",
-            source.framing_text.escape_default().to_string(),
-            Some("auto".into()),
-            "How records are told apart: `auto`, `lines`, `octets` or a trailer.",
-        ));
-    }
     every(source, &mut rows);
     for (name, kind, value, default, meaning) in rows {
         let set = source.typed.contains(&name);
@@ -133,6 +124,13 @@ fn datagram(source: &Source, address: &Address, buffer: u64, rows: &mut Vec<Row>
 fn every(source: &Source, rows: &mut Vec<Row>) {
     let year = source.year.map_or_else(|| "inferred".to_owned(), |year| year.to_string());
     rows.extend([
+        (
+            key::FRAMING,
+            "framing",
+            source.framing_text.escape_default().to_string(),
+            Some("auto".into()),
+            "How records are told apart: `auto`, `lines`, `octets` or a trailer.",
+        ),
         (
             key::TIME_ZONE,
             "time zone",

@@ -20,9 +20,8 @@ const PORT: u16 = 514;
 const PORT_TLS: u16 = 6514;
 
 /// The keys that only some doors have, and which.
-pub(in crate::stack) const KEYS: [(&str, &[&str]); 11] = [
+const KEYS: [(&str, &[&str]); 10] = [
     (key::FOLLOW, &[key::FILE]),
-    (key::FRAMING, &[key::FILE, key::TCP, key::TLS, key::UNIX]),
     (key::CONNECTIONS, &[key::TCP, key::TLS, key::UNIX]),
     (key::IDLE, &[key::TCP, key::TLS, key::UNIX]),
     (key::BYTES_IN_FLIGHT, &[key::TCP, key::TLS, key::UNIX]),

@@ -120,6 +120,7 @@ fn datagrams() {
     check("udp: 127.0.0.1:514, buffer: 1MB", internet("127.0.0.1:514"), 1_000_000);
     check("unix_datagram: dev-log", Address::Path("dev-log".into(), 0o660), 16 << 20);
     check("unix_datagram: d, mode: 0o622", Address::Path("d".into(), 0o622), 16 << 20);
+    assert_eq!(source("udp: :1, framing: lines").framing, Some(Framing::Lines));
     check("udp: systemd:net", Address::Inherited("net".into()), 16 << 20);
 }
 
@@ -146,8 +147,7 @@ fn one_door_each() {
 fn keys_are_for_certain_doors() {
     check(
         "udp: :514, framing: lines, connections: 5, buffr: 1MB, follow: true",
-        "stack.yaml:1:28: source `a` is `udp`, and `framing` is for `file`, `tcp`, `tls` and `unix`; remove it
-         stack.yaml:1:44: source `a` is `udp`, and `connections` is for `tcp`, `tls` and `unix`; remove it
+        "stack.yaml:1:44: source `a` is `udp`, and `connections` is for `tcp`, `tls` and `unix`; remove it
          stack.yaml:1:60: source `a` has no `buffr`; did you mean `buffer`?
          stack.yaml:1:72: source `a` is `udp`, and `follow` is for `file`; remove it",
     );
@@ -282,7 +282,7 @@ fn what_tls_needs() {
 fn nobody_listens_where_another_does() {
     check_all(
         "  a: { tcp: 127.0.0.1:514 }\n  b: { udp: 127.0.0.1:514 }\n  c: { tcp: 127.0.0.2:514 }\n  d: { tcp: '[::1]:514' }\n  \
-         e: { tcp: :0 }\n  f: { tcp: :0 }\n  g: { unix: x }\n  h: { unix: y }\n  i: { tcp: systemd:x }\n  j: { udp: systemd:x }",
+         e: { tcp: :0 }\n  f: { tcp: :0 }\n  g: { unix: x }\n  h: { unix: y }\n  i: { tcp: systemd:x }\n  j: { udp: systemd:y }",
         "",
     );
     check_all(
@@ -295,9 +295,9 @@ fn nobody_listens_where_another_does() {
          stack.yaml:5:13: source `a` listens at `[::]:514` already; it is first at stack.yaml:2:13; choose another address",
     );
     check_all(
-        "  a: { unix: x }\n  b: { unix_datagram: x }\n  c: { tcp: systemd:s }\n  d: { unix: systemd:s }",
+        "  a: { unix: x }\n  b: { unix_datagram: x }\n  c: { tcp: systemd:s }\n  d: { udp: systemd:s }",
         "stack.yaml:3:23: source `a` listens at `x` already; it is first at stack.yaml:2:14; choose another address
-         stack.yaml:5:14: source `c` listens at `systemd:s` already; it is first at stack.yaml:4:13; choose another address",
+         stack.yaml:5:13: source `c` listens at `systemd:s` already; it is first at stack.yaml:4:13; choose another address",
     );
     super::check(
         &format!(
