@@ -103,9 +103,15 @@ pub const FILE_TIME_AHEAD_MAX: i64 = 400 * 24 * 3_600 * 1_000_000_000;
 /// How far the machine's clock may be from the engine's before it counts as set, in nanoseconds.
 pub const CLOCK_DRIFT_MAX: i64 = 2_000_000_000;
 /// For how long the machine's clock must stay as it was set before the engine follows.
-pub const CLOCK_DOUBT: Duration = Duration::from_secs(60);
+pub const CLOCK_DOUBT: Duration = Duration::from_mins(1);
 /// How long guests that are behind may work on when the engine is stopped and nothing would be lost.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// A guest that is more items behind the newest than this counts as behind.
+pub const LAG_BEHIND: u64 = 100_000;
+/// Turns of a guest between two looks at how far it is.
+pub const TURNS_PER_PICTURE: u32 = 16;
+/// Events of the engine's own that wait for their place in the stream.
+pub const NOTICES_MAX: usize = 4_096;
 /// How often the end of other threads is looked for.
 pub const JOIN_STEP: Duration = Duration::from_millis(1);
 /// How often the places up to which files have been read are written down.
@@ -143,7 +149,7 @@ pub const CLIENT_WRITE_TIME: Duration = Duration::from_secs(2);
 /// How long a client waits to be let in, and for a status.
 pub const ENGINE_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long a client waits for a command: components may have to be compiled for it.
-pub const ENGINE_COMMAND_TIME: Duration = Duration::from_secs(600);
+pub const ENGINE_COMMAND_TIME: Duration = Duration::from_mins(10);
 /// How often a status that is watched is drawn.
 pub const WATCH_STEP: Duration = Duration::from_secs(1);
 /// How long the server rests after the system refused it a connection, for want of descriptors mostly.

@@ -91,11 +91,11 @@ pub const DROPS_ASK_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of the kernel's table of sockets that are read to find that out.
 pub const SOCKET_TABLE_BYTES_MAX: u64 = 4 << 20;
 /// In this time,
-pub const TELL_EVERY: Duration = Duration::from_secs(60);
+pub const TELL_EVERY: Duration = Duration::from_mins(1);
 /// so many failures of connections are told; the others are counted.
 pub const TELLS_MAX: u32 = 10;
 /// How often is looked whether certificates have been renewed.
-pub const CERTIFICATES_ASK_EVERY: Duration = Duration::from_secs(60);
+pub const CERTIFICATES_ASK_EVERY: Duration = Duration::from_mins(1);
 /// Bytes of a file with certificates.
 pub const CERTIFICATE_BYTES_MAX: u64 = 4 << 20;
 /// Sockets that systemd may hand over.

@@ -13,11 +13,11 @@ use std::time::Instant;
 use correlator_spool::reader::Reader;
 use correlator_spool::spool::{Options, Spool};
 
-const FRAME_BYTES: usize = 256 << 10;
-const SMALL_BYTES: usize = 150;
+const FRAME_BYTES: u32 = 256 << 10;
+const SMALL_BYTES: u32 = 150;
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// Bytes of a round.
-const ROUND_BYTES: usize = 512 << 20;
+const ROUND_BYTES: u32 = 512 << 20;
 const ROUNDS: usize = 5;
 
 /// What a round came to.
@@ -26,16 +26,16 @@ struct Cost {
     /// Nanoseconds for a frame.
     frame_ns: f64,
     /// Bytes of a frame.
-    bytes: usize,
+    bytes: u32,
 }
 
 fn main() {
     let folder =
         std::env::temp_dir().join(format!("correlator-spool-bench-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder to write to");
-    let payload: Vec<u8> = (0..FRAME_BYTES).map(|at| (at * 7919 >> 5) as u8).collect();
+    let payload: Vec<u8> = (0..FRAME_BYTES).map(|at| ((at * 7919) >> 5) as u8).collect();
     large(&folder, &payload);
-    small(&folder, &payload[..SMALL_BYTES]);
+    small(&folder, &payload[..SMALL_BYTES as usize]);
     fs::remove_dir_all(&folder).expect("what was made can be removed");
 }
 
@@ -97,22 +97,22 @@ fn open(folder: &Path) -> Spool {
     let options = Options {
         folder: folder.to_owned(),
         segment_bytes: SEGMENT_BYTES,
-        bytes_max: 2 * ROUND_BYTES as u64,
+        bytes_max: 2 * u64::from(ROUND_BYTES),
     };
     Spool::open(options).expect("a spool can be made").0
 }
 
 /// Writing and reading as little as can be done: fresh pages, pages in place, reading.
 fn plain(folder: &Path, payload: &[u8]) -> (Cost, Cost, Cost) {
-    let frames = SEGMENT_BYTES as usize / FRAME_BYTES;
+    let frames = 2 * SEGMENT_BYTES as u32 / FRAME_BYTES;
     let path = folder.join("plain");
     let make = || {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         options.open(&path).expect("a file can be made")
     };
-    let write = |file: &File, at: usize| {
-        file.write_all_at(black_box(payload), (at % frames * FRAME_BYTES) as u64)
+    let write = |file: &File, at: u32| {
+        file.write_all_at(black_box(payload), u64::from(at % frames * FRAME_BYTES))
             .expect("it can be written");
     };
     let mut fresh = f64::INFINITY;
@@ -120,7 +120,7 @@ fn plain(folder: &Path, payload: &[u8]) -> (Cost, Cost, Cost) {
         let file = make();
         fresh = fresh.min(nanoseconds(|| (0..frames).for_each(|at| write(&file, at))));
     }
-    let fresh = Cost { frame_ns: fresh / frames as f64, bytes: FRAME_BYTES };
+    let fresh = Cost { frame_ns: fresh / f64::from(frames), bytes: FRAME_BYTES };
     let file = make();
     (0..frames).for_each(|at| write(&file, at));
     let mut at = 0;
@@ -130,7 +130,7 @@ fn plain(folder: &Path, payload: &[u8]) -> (Cost, Cost, Cost) {
     });
     let mut target = payload.to_vec();
     let read = best(FRAME_BYTES, ROUND_BYTES / FRAME_BYTES, || {
-        file.read_exact_at(&mut target, (at % frames * FRAME_BYTES) as u64).expect("it is there");
+        file.read_exact_at(&mut target, u64::from(at % frames * FRAME_BYTES)).expect("it is there");
         black_box(&target);
         at += 1;
     });
@@ -151,11 +151,11 @@ fn fresh_append(folder: &Path, payload: &[u8]) -> Cost {
         }));
         fs::remove_dir_all(path).expect("what was made can be removed");
     }
-    Cost { frame_ns: fresh / frames as f64, bytes: FRAME_BYTES }
+    Cost { frame_ns: fresh / f64::from(frames), bytes: FRAME_BYTES }
 }
 
 /// The best round of reading so many frames.
-fn best_reading(bytes: usize, frames: usize, begin: impl Fn() -> Reader) -> Cost {
+fn best_reading(bytes: u32, frames: u32, begin: impl Fn() -> Reader) -> Cost {
     let mut least = f64::INFINITY;
     let mut payload = Vec::new();
     for _ in 0..ROUNDS {
@@ -167,13 +167,13 @@ fn best_reading(bytes: usize, frames: usize, begin: impl Fn() -> Reader) -> Cost
             }
         }));
     }
-    Cost { frame_ns: least / frames as f64, bytes }
+    Cost { frame_ns: least / f64::from(frames), bytes }
 }
 
 /// The best round of doing something with so many frames.
-fn best(bytes: usize, frames: usize, mut once: impl FnMut()) -> Cost {
+fn best(bytes: u32, frames: u32, mut once: impl FnMut()) -> Cost {
     let rounds = (0..ROUNDS).map(|_| nanoseconds(|| (0..frames).for_each(|_| once())));
-    Cost { frame_ns: rounds.fold(f64::INFINITY, f64::min) / frames as f64, bytes }
+    Cost { frame_ns: rounds.fold(f64::INFINITY, f64::min) / f64::from(frames), bytes }
 }
 
 fn nanoseconds(work: impl FnOnce()) -> f64 {
@@ -186,7 +186,7 @@ fn nanoseconds(work: impl FnOnce()) -> f64 {
 #[expect(clippy::print_stdout, reason = "a bench is there to print")]
 fn report(name: &str, cost: Cost, beside: Option<(&str, Cost)>) {
     let Cost { frame_ns, bytes } = cost;
-    let rate = bytes as f64 / frame_ns;
+    let rate = f64::from(bytes) / frame_ns;
     let beside = beside.map_or(String::new(), |(other, plain)| {
         format!("  {:.2} times `{other}`", frame_ns / plain.frame_ns)
     });

@@ -40,8 +40,13 @@ impl View {
     pub fn start(&mut self, from: u64) -> Result<Option<Name>, SpoolError> {
         self.look()?;
         Ok(self.with_names(|count, name| {
+            if count == 0 {
+                return None;
+            }
             let behind = partition(count, |at| name(at).base <= from);
-            (count > 0).then(|| name(behind.saturating_sub(1)))
+            let base = name(behind.saturating_sub(1)).base;
+            // An attempt at a segment that failed may have left an empty one with the same base.
+            Some(name(partition(count, |at| name(at).base < base)))
         }))
     }
 

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::{TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -76,6 +78,11 @@ fn record(number: u32) -> String {
         "<{priority}>1 2023-02-20T15:{number:02}:00.500000-05:00 host{} {program} {number} - - {what} number {number}",
         number % 4
     )
+}
+
+/// The same behind its count.
+fn counted(number: u32) -> String {
+    format!("{} {}", record(number).len(), record(number))
 }
 
 fn sixteen(trailer: &str) -> String {
@@ -190,7 +197,7 @@ fn a_list_of_something_else_is_refused() {
     };
     let without = |number: &str| {
         let kept = listed.lines().filter(|line| !line.trim().starts_with(number));
-        kept.map(|line| format!("{line}\n")).collect::<String>()
+        kept.collect::<Vec<_>>().join("\n") + "\n"
     };
     check(without("5 "), "list:5: this line is not the record that comes next");
     check(without("16 "), "list ends at line 15, but the capture goes on with");
@@ -210,13 +217,9 @@ fn a_list_of_something_else_is_refused() {
 #[test]
 fn flags_choose_what_is_kept() {
     let folder = Folder::new();
-    let counted: String = (1..=16).map(|n| format!("{} {}", record(n).len(), record(n))).collect();
-    let cap = folder.file("a.cap", &counted);
+    let cap = folder.file("a.cap", (1..=16).map(counted).collect::<String>());
     well(&["filter", &cap, "--program", "sshd", "--out", &folder.path("out.cap")]);
-    let kept: String = (1..=16)
-        .filter(|n| n % 2 == 1)
-        .map(|n| format!("{} {}", record(n).len(), record(n)))
-        .collect();
+    let kept: String = (1..=16).filter(|n| n % 2 == 1).map(counted).collect();
     assert_eq!(folder.read("out.cap"), kept);
     // The list of the same flags goes with the same flags.
     let list = well(&["list", &cap, "--program", "sshd"]).replacen("     1 ", "#    1 ", 1);
@@ -273,10 +276,7 @@ fn a_replay_arrives_byte_by_byte() {
     let told = well(&[&["replay", &cap, "--to", &target], &flags[..]].concat());
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((&told["records"], &told["confirmed"]), (&8.into(), &true.into()));
-    let expected: String = (1..=16)
-        .filter(|n| n % 2 == 1)
-        .map(|n| format!("{} {}", record(n).len(), record(n)))
-        .collect();
+    let expected: String = (1..=16).filter(|n| n % 2 == 1).map(counted).collect();
     assert_eq!(String::from_utf8_lossy(&sink.join().expect("a sink")), expected);
 }
 
@@ -348,4 +348,70 @@ fn a_replay_that_fails_says_why() {
     let arguments = [&["replay", &cap, "--to", &target], &flags[..]].concat();
     fails(&arguments, 1, "did not close within 100ms");
     drop(listener);
+}
+
+/// A running rsyslog that writes what comes over TCP to a file.
+struct Rsyslog {
+    child: Child,
+    target: String,
+}
+
+impl Rsyslog {
+    /// Starts it; nothing if it is not installed.
+    fn start(folder: &Folder) -> Option<Self> {
+        let program = ["/usr/sbin/rsyslogd", "/usr/bin/rsyslogd"]
+            .into_iter()
+            .find(|it| Path::new(it).exists())?;
+        let address =
+            TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+        let config = folder.file(
+            "rsyslog.conf",
+            format!(
+                "global(workDirectory=\"{}\")\nmodule(load=\"imtcp\")\n\
+                 input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{}\")\n\
+                 template(name=\"raw\" type=\"string\" string=\"%rawmsg%\\n\")\n\
+                 action(type=\"omfile\" file=\"{}\" template=\"raw\")\n",
+                folder.0.display(),
+                address.port(),
+                folder.path("received"),
+            ),
+        );
+        let mut child = Command::new(program)
+            .args(["-n", "-f", &config, "-i", &folder.path("pid")])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("rsyslog starts");
+        // Nobody sends on this channel: it is only waited on between two tries.
+        let (_nobody, tries) = mpsc::channel::<()>();
+        while TcpStream::connect(address).is_err() {
+            assert!(child.try_wait().expect("a child").is_none(), "rsyslog ended");
+            let _ = tries.recv_timeout(Duration::from_millis(20));
+        }
+        Some(Self { child, target: format!("tcp://{address}") })
+    }
+
+    /// Ends it in order, so that it writes what it still has.
+    fn end(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        self.child.wait().expect("it ends");
+    }
+}
+
+#[test]
+fn rsyslog_takes_a_replay_in_either_framing() {
+    let folder = Folder::new();
+    let Some(rsyslog) = Rsyslog::start(&folder) else {
+        eprintln!("skipped: rsyslogd is not installed (cargo xtask setup --all)");
+        return;
+    };
+    let cap = folder.file("a.cap", sixteen("\n").repeat(100));
+    for framing in ["as-is", "octets"] {
+        let flags = ["--speed", "max", "--framing", framing];
+        let arguments = [&["replay", &cap, "--to", &rsyslog.target], &flags[..]].concat();
+        let outcome = capture(&arguments);
+        assert!(outcome.stderr.contains("the peer confirmed"), "{}", outcome.said());
+    }
+    rsyslog.end();
+    assert_eq!(folder.read("received"), sixteen("\n").repeat(200));
 }

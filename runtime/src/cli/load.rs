@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Common, EXIT_MACHINE, EXIT_REFUSED, EXIT_WRONG, Failed, StackArguments};
 use crate::limit::Limits;
+use crate::pipeline::engine_events;
 use crate::sandbox::{Cache, Guest, LoadError, Sandbox, World, inspect};
 use crate::stack::problem::Problem;
 use crate::stack::raw::RawStack;
@@ -113,7 +114,7 @@ fn cache_folder(common: &Common) -> Option<PathBuf> {
 
 /// The names of the bundled guests.
 fn bundled() -> Guests {
-    let mut guests = Guests::default();
+    let mut guests = Guests { engine: engine_events(), ..Guests::default() };
     for (name, component) in BUNDLED {
         match inspect(component, component.len()).map(|shape| shape.world) {
             Ok(World::Module) => guests.modules.push((*name).to_owned()),

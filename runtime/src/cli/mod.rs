@@ -6,14 +6,20 @@ mod arguments;
 mod capture;
 mod check;
 mod componentize;
+mod confinement;
+mod dead;
 mod inspect;
+mod instances;
 mod load;
 mod log;
 mod modules;
 mod output;
+mod reach;
 mod run;
 mod show;
+mod status;
 mod summary;
+mod table;
 mod words;
 
 use std::ffi::OsString;
@@ -22,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::sandbox;
+use crate::{control, sandbox};
 use arguments::StackArguments;
 use output::Output;
 
@@ -94,8 +100,20 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Make a component of the core module that a compiler made: the last step of building a guest.
     Componentize(componentize::Arguments),
-    /// List the bundled modules and listeners.
-    Modules,
+    /// List the bundled modules and listeners, or put one of a running engine on or off.
+    Modules(instances::ModulesArguments),
+    /// Tell how a running engine fares: sources, modules, listeners, lag, failures.
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::Arguments),
+    /// Have a running engine read its stack anew and take up what changed.
+    Reload(reach::Reach),
+    /// Have a running engine save all state now.
+    Checkpoint(reach::Reach),
+    /// End a running engine in good order.
+    Stop(reach::Reach),
+    /// List, show, retry or drop what was set aside because it made a module fail.
+    #[command(subcommand)]
+    Dead(dead::Command),
     /// List, filter and replay captures.
     #[command(subcommand)]
     Capture(capture::Command),
@@ -156,7 +174,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Componentize(arguments) => {
             componentize::componentize(&arguments, &common, &mut output)
         }
-        Command::Modules => modules::modules(&common, &mut output),
+        Command::Modules(arguments) => instances::modules(&arguments, &common, &mut output),
+        Command::Status(arguments) => status::status(&arguments, &mut output),
+        Command::Reload(reach) => reach.tell(control::Command::Reload, &mut output),
+        Command::Checkpoint(reach) => reach.tell(control::Command::Checkpoint, &mut output),
+        Command::Stop(reach) => instances::stop(&reach, &mut output),
+        Command::Dead(command) => dead::dead(&command, &mut output),
         Command::Capture(command) => capture::capture(&command, &mut output),
         Command::CompileComponent { seconds, memory_bytes } => compile(seconds, memory_bytes),
     };

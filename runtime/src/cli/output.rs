@@ -46,9 +46,18 @@ impl Output {
 
     /// Where listeners' lines go, and whether they are coloured.
     pub(super) fn console() -> (Console, Paint) {
-        let coloured = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let console: Console = Arc::new(Mutex::new(io::stdout()));
-        (console, if coloured { Paint::Coloured } else { Paint::Plain })
+        (console, if Self::is_coloured() { Paint::Coloured } else { Paint::Plain })
+    }
+
+    /// Whether results are read where colours are seen.
+    pub(super) fn is_coloured() -> bool {
+        Self::is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    }
+
+    /// Whether results go to a terminal.
+    pub(super) fn is_terminal() -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Whether somebody watches the run.

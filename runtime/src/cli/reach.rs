@@ -37,7 +37,10 @@ impl Reach {
         if let Some(raw) = self.raw()? {
             // What would be reached is live: else there is nobody to ask.
             return socket_of(&raw.control(), true, |name| env::var_os(name)).ok_or_else(|| {
-                Failed::new(EXIT_WRONG, "an engine with this stack has no control socket; name one in `control.socket`")
+                Failed::new(
+                    EXIT_WRONG,
+                    "an engine with this stack has no control socket; name one in `control.socket`",
+                )
             });
         }
         let named = env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -62,7 +65,12 @@ impl Reach {
 
     /// A connection to the engine.
     pub(super) fn connect(&self) -> Result<Client, Failed> {
-        Client::connect(&self.socket()?).map_err(failed)
+        self.try_connect()?.map_err(failed)
+    }
+
+    /// A connection to the engine, or why there is none.
+    pub(super) fn try_connect(&self) -> Result<Result<Client, ControlError>, Failed> {
+        Ok(Client::connect(&self.socket()?))
     }
 
     /// Tells the engine to do something, and tells what it says to that.

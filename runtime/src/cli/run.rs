@@ -181,14 +181,14 @@ fn module(instance: &ModuleInstance, guest: Arc<Guest>) -> ModulePlan {
 fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> ListenerPlan {
     let (name, settings, limits) =
         (instance.name.clone(), instance.settings.clone(), instance.limits.clone());
-    let schemas = stack.schemas.clone();
+    let (schemas, grants) = (stack.schemas.clone(), instance.grants.clone());
     ListenerPlan {
         name: name.clone(),
         component: component(&instance.component, &guest),
         settings: format!("{instance:?}"),
         criteria: instance.compiled.clone(),
         timers: guest.description.timers.clone(),
-        capabilities: capabilities(&instance.grants),
+        capabilities: Arc::new(move || capabilities(&grants)),
         limits: limits.clone(),
         start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
     }

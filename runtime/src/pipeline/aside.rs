@@ -8,13 +8,13 @@ use crate::dead::{Dead, Kind, Letter, Raw};
 use crate::guest::Failure;
 use crate::status::Moment;
 
-/// Writes a letter. What can't be written is told: the guest does not get the item any more in any case.
+/// Writes a letter, and tells its id. What can't be written is told: the guest does not get the item any more in any case.
 pub(super) fn put(
     dead: &Dead,
     components: &HashMap<String, (String, String, String)>,
     sources: &[(u32, String)],
     aside: &Aside,
-) {
+) -> Option<String> {
     let kind = if aside.tick.is_some() { Kind::Tick } else { Kind::Record };
     let time = Moment(aside.time);
     let plan = aside.guest.split('#').next().unwrap_or_default();
@@ -38,8 +38,14 @@ pub(super) fn put(
     };
     let id = &letter.id;
     match dead.put(&letter) {
-        Ok(()) => tracing::warn!("set aside as {id}; `correlator dead show {id}` tells more"),
-        Err(error) => tracing::error!("{error}; `{}` does not get it any more", aside.guest),
+        Ok(()) => {
+            tracing::warn!("set aside as {id}; `correlator dead show {id}` tells more");
+            Some(letter.id)
+        }
+        Err(error) => {
+            tracing::error!("{error}; `{}` does not get it any more", aside.guest);
+            None
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use correlator_source::settings::Source;
 use jiff::tz::TimeZone;
 
 use super::checkpoint::{Checkpoint, Keeping, Saver, Shelf};
@@ -15,6 +17,7 @@ use super::interest::Filter;
 use super::keeper::{Keeper, Saved};
 use super::listener::{EventBatch, EventView, ListenerPicture, ListenerSide, Outcomes, Shapes};
 use super::module::{Aside, ModuleBatch, ModulePicture, ModuleSide, RecordView};
+use super::notices::Notices;
 use super::piece::{EventPiece, RecordPiece};
 use super::recover::Rooms;
 use super::share::Share;
@@ -34,12 +37,23 @@ pub(super) struct Floor {
     pub(super) records: Arc<Stream<RecordPiece>>,
     pub(super) events: Arc<Stream<EventPiece>>,
     pub(super) door: Arc<Door>,
+    pub(super) notices: Arc<Notices>,
     pub(super) zone: TimeZone,
     /// Ends waits for room.
     pub(super) stop: Arc<AtomicBool>,
     pub(super) kept: Option<Kept>,
-    /// Told of what is set aside.
-    pub(super) tell: Arc<dyn Fn(Aside) + Send + Sync>,
+    /// Told of what is set aside, and of guests that are put to rest or tried again.
+    pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
+}
+
+/// What a worker has to tell.
+pub(super) enum News {
+    /// Something was set aside.
+    Aside(Aside),
+    /// A guest was suspended, and why.
+    Suspended(&'static str, String, String),
+    /// A suspended guest is tried again.
+    Released(&'static str, String),
 }
 
 /// What a floor has where anything is kept.
@@ -138,6 +152,23 @@ where
 }
 
 impl Floor {
+    /// Makes a source known to the door.
+    pub(super) fn know(&self, place: usize, source: &Source) {
+        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        let (lateness, idle) = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
+        self.door.source(place, source.number(), source.door.is_live(), lateness, idle);
+    }
+
+    /// Forgets what a guest left on the disk.
+    pub(super) fn forget(&self, name: &str) {
+        if let Some(shelf) = self.shelf(name, "") {
+            shelf.clear();
+        }
+        if let Some(kept) = &self.kept {
+            kept.horizons.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        }
+    }
+
     fn shelf(&self, name: &str, component: &str) -> Option<Shelf> {
         let kept = self.kept.as_ref()?;
         Some(Shelf::new(&kept.rooms.checkpoints, name, component, kept.rooms.through))
@@ -207,14 +238,14 @@ impl Floor {
     /// Starts a listener, from what it left or from the disk. Nothing is read yet.
     pub(super) fn hire_listener(
         &self,
-        plan: ListenerPlan,
+        plan: &ListenerPlan,
         shapes: Shapes,
         left: Option<Remains>,
     ) -> Result<Hired<ListenerSide, ListenerPicture>, RunError> {
         let name = plan.name.clone();
-        let mut keeper = Keeper::new("listener", &name, plan.start, |it| it.memory(), &plan.limits);
+        let mut keeper = Keeper::new("listener", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
-        let mut capabilities = plan.capabilities;
+        let mut capabilities = (plan.capabilities)();
         let (last, done) = match left {
             Some(left) => (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done),
             None => {
@@ -231,7 +262,7 @@ impl Floor {
                 RunError::State(format!("the tables of listener `{name}`: {error}"))
             })?;
         }
-        let view = EventView::new(plan.criteria, shapes);
+        let view = EventView::new(plan.criteria.clone(), shapes);
         let timers = Timers::new(&plan.timers, &self.zone);
         let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
         let slot = feed.slot();

@@ -1,7 +1,7 @@
 //! The whole: sources, streams and guests of one stack, from start to end.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -9,7 +9,8 @@ use std::time::Instant;
 use correlator_source::capture::Capture;
 use correlator_source::file;
 use correlator_source::follow::Follow;
-use correlator_source::net::Net;
+use correlator_source::intake::Mark;
+use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 use correlator_spool::settings::Durability;
 
@@ -22,7 +23,8 @@ use super::merge::{Merge, SourceReport};
 use super::module::ModulePicture;
 use super::piece::EventPiece;
 use super::recover::SourceMarks;
-use super::{ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
+use super::worker::Remains;
+use super::{ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, notices, picture};
 use crate::clock;
 use crate::limit;
 
@@ -34,11 +36,13 @@ pub struct Engine {
     pub(super) sources: Mutex<Vec<Running>>,
     pub(super) reports: Arc<Mutex<Vec<SourceReport>>>,
     progress: Arc<Progress>,
-    stop: Arc<AtomicBool>,
+    pub(super) stop: Arc<AtomicBool>,
     /// The threads that write to the disk.
     writers: Mutex<Vec<JoinHandle<()>>>,
     pub(super) started: (i64, Instant),
     events_ended: AtomicBool,
+    /// Dropped records of which an event was made.
+    dropped_told: AtomicU64,
     pub(super) live: bool,
 }
 
@@ -47,7 +51,9 @@ pub struct Engine {
 pub(super) struct Crew {
     pub(super) version: u64,
     pub(super) modules: Vec<ModuleHands>,
-    pub(super) listeners: Vec<Hand<ListenerPicture>>,
+    pub(super) listeners: Vec<ListenerHand>,
+    /// What guests left that were put off.
+    pub(super) left: HashMap<String, Remains>,
 }
 
 /// A module at work, in as many parts as its plan says.
@@ -56,12 +62,33 @@ pub(super) struct ModuleHands {
     pub(super) hands: Vec<Hand<ModulePicture>>,
 }
 
+/// A listener, at work unless it is put off.
+pub(super) struct ListenerHand {
+    pub(super) plan: ListenerPlan,
+    pub(super) hand: Option<Hand<ListenerPicture>>,
+}
+
 /// A source that is being read.
 pub(super) struct Running {
     pub(super) place: usize,
     pub(super) source: Source,
-    thread: Option<JoinHandle<()>>,
-    stop: Arc<AtomicBool>,
+    pub(super) thread: Option<JoinHandle<()>>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) gauge: Option<Arc<NetGauge>>,
+    /// Where it listens, as it is known once it does.
+    pub(super) address: String,
+}
+
+impl Running {
+    fn new(
+        place: usize,
+        source: Source,
+        thread: Option<JoinHandle<()>>,
+        stop: &Arc<AtomicBool>,
+    ) -> Self {
+        let address = picture::place(&source);
+        Self { place, source, thread, stop: Arc::clone(stop), gauge: None, address }
+    }
 }
 
 impl Engine {
@@ -80,12 +107,7 @@ impl Engine {
         let (floor, marks, events_ended, work) = floor(&plan, &ending)?;
         let floor = Arc::new(floor);
         for (place, source) in plan.sources.iter().enumerate() {
-            let number = source.number();
-            let nanoseconds =
-                |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-            let idle = nanoseconds(source.idle_after);
-            let live = source.door.is_live();
-            floor.door.source(place, number, live, nanoseconds(source.lateness), idle);
+            floor.know(place, source);
         }
         let engine = Self {
             stack: plan.stack,
@@ -98,6 +120,7 @@ impl Engine {
             writers: Mutex::default(),
             started,
             events_ended: AtomicBool::new(events_ended),
+            dropped_told: AtomicU64::new(0),
             live,
         };
         let opened = open(&plan.sources, plan.capture.as_deref(), &marks, &engine.progress)?;
@@ -115,7 +138,7 @@ impl Engine {
         let shapes = shapes(&modules);
         let mut hired = Vec::new();
         for plan in listeners {
-            hired.push(self.floor.hire_listener(plan, shapes.clone(), None)?);
+            hired.push((self.floor.hire_listener(&plan, shapes.clone(), None)?, plan));
         }
         let mut parts = Vec::new();
         for plan in modules {
@@ -129,8 +152,8 @@ impl Engine {
             let hands = hired.into_iter().map(super::crew::Hired::work);
             crew.modules.push(ModuleHands { plan, hands: hands.collect::<Result<_, _>>()? });
         }
-        for hired in hired {
-            crew.listeners.push(hired.work()?);
+        for (hired, plan) in hired {
+            crew.listeners.push(ListenerHand { plan, hand: Some(hired.work()?) });
         }
         self.floor.door.route_by(routing(&crew));
         Ok(())
@@ -168,24 +191,38 @@ impl Engine {
         let mut files = Some(self.read_files(opened.files, marks, &stop)?);
         let mut live: HashMap<usize, Live> = opened.live.into_iter().collect();
         for (place, source) in sources.into_iter().enumerate() {
-            let (thread, stop) = match live.remove(&place) {
-                None => (files.take(), Arc::clone(&stop)),
-                Some(door) => {
-                    let stop = Arc::new(AtomicBool::new(false));
-                    let (floor, ends) = (Arc::clone(&self.floor), Arc::clone(&stop));
-                    let read = move || match door {
-                        Live::Net(net) => net.run(&*floor.door, &ends),
-                        Live::Follow(follow) => follow.run(&*floor.door, &ends),
-                    };
-                    (Some(spawn(&source.name, read)?), stop)
-                }
+            let one = match live.remove(&place) {
+                None => Running::new(place, source, files.take(), &stop),
+                Some(door) => self.read_live(place, source, door)?,
             };
-            running.push(Running { place, source, thread, stop });
+            running.push(one);
         }
         if let Some(thread) = files {
             let _ = thread.join();
         }
         Ok(())
+    }
+
+    /// Reads a source that goes on, in a thread of its own.
+    pub(super) fn read_live(
+        &self,
+        place: usize,
+        source: Source,
+        door: Live,
+    ) -> Result<Running, RunError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut running = Running::new(place, source, None, &stop);
+        if let Live::Net(net) = &door {
+            running.gauge = Some(net.gauge());
+            net.address().clone_into(&mut running.address);
+        }
+        let floor = Arc::clone(&self.floor);
+        let read = move || match door {
+            Live::Net(net) => net.run(&*floor.door, &stop),
+            Live::Follow(follow) => follow.run(&*floor.door, &stop),
+        };
+        running.thread = Some(spawn(&running.source.name, read)?);
+        Ok(running)
     }
 
     /// Reads files that are read once, in one thread.
@@ -195,7 +232,8 @@ impl Engine {
         marks: &SourceMarks,
         stop: &Arc<AtomicBool>,
     ) -> Result<JoinHandle<()>, RunError> {
-        let report = |(_, input): &(usize, file::Input)| SourceReport {
+        let report = |(place, input): &(usize, file::Input)| SourceReport {
+            source: *place,
             path: input.path.clone(),
             ..SourceReport::default()
         };
@@ -216,6 +254,7 @@ impl Engine {
         while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
             thread::park_timeout(limit::RETRY_STEP);
             self.tell_progress();
+            self.publish_notices();
             let now = clock::instant();
             if self.live && now.duration_since(timed) >= limit::TIME_STEP {
                 timed = now;
@@ -226,6 +265,17 @@ impl Engine {
                 self.mark();
             }
         }
+    }
+
+    /// Publishes what the engine itself has to say.
+    fn publish_notices(&self) {
+        let floor = &self.floor;
+        let dropped = floor.records.dropped.load(Ordering::Relaxed);
+        let told = self.dropped_told.swap(dropped, Ordering::Relaxed);
+        if dropped > told {
+            floor.notices.dropped(dropped - told);
+        }
+        floor.notices.publish(&floor.events, &floor.stop);
     }
 
     fn tell_progress(&self) {
@@ -274,13 +324,15 @@ impl Engine {
         for (_, picture) in self.dismiss(modules.collect(), interrupted)? {
             report.modules.push(picture.look());
         }
+        self.publish_notices();
         if !interrupted && !self.events_ended.load(Ordering::Relaxed) {
             let end = |first| EventPiece { first, count: 1, is_end: true, ..EventPiece::default() };
             // Nobody waits for room any more when the run is stopped.
             let _ = self.floor.events.publish(end, |_| (), &self.stop);
         }
         self.floor.events.end();
-        for (_, picture) in self.dismiss(crew.listeners, interrupted)? {
+        let listeners = crew.listeners.into_iter().filter_map(|it| it.hand);
+        for (_, picture) in self.dismiss(listeners.collect(), interrupted)? {
             report.listeners.push(picture.look());
         }
         self.tell_progress();
@@ -308,7 +360,7 @@ impl Engine {
         &self,
         hands: Vec<Hand<P>>,
         interrupted: bool,
-    ) -> Result<Vec<(super::worker::Remains, P)>, RunError> {
+    ) -> Result<Vec<(Remains, P)>, RunError> {
         let since = clock::instant();
         let drains = self.floor.kept.is_none() || !interrupted;
         while hands.iter().any(|hand| !hand.is_done()) {
@@ -327,7 +379,12 @@ impl Engine {
         for running in locked(&self.sources).iter().filter(|it| it.source.door.is_live()) {
             let (gauge, _) = self.floor.door.gauge(running.place);
             let path = running.source.name.clone();
-            reports.push(SourceReport { path, counts: gauge.counts, error: None });
+            reports.push(SourceReport {
+                source: running.place,
+                path,
+                counts: gauge.counts,
+                error: None,
+            });
         }
         reports
     }
@@ -360,7 +417,7 @@ struct Opened {
     live: Vec<(usize, Live)>,
 }
 
-enum Live {
+pub(super) enum Live {
     Net(Net),
     Follow(Follow),
 }
@@ -382,21 +439,28 @@ fn open(
                 let inputs = file::open(source).map_err(|error| failed(&error))?;
                 opened.files.extend(inputs.into_iter().map(|input| (place, input)));
             }
-            SourceDoor::Files { follow: true, .. } => {
-                let follow = Follow::open(place, source, &marks);
-                let follow = follow.map_err(|error| failed(&error))?;
-                opened.live.push((place, Live::Follow(follow)));
-            }
-            SourceDoor::Stream { .. } | SourceDoor::Datagram { .. } => {
-                let net = Net::bind(place, source, capture.clone());
-                opened.live.push((place, Live::Net(net.map_err(|error| failed(&error))?)));
-            }
+            _ => opened.live.push((place, open_live(place, source, capture.clone(), &marks)?)),
         }
     }
     let known = opened.files.iter().map(|(_, input)| input.bytes_total).sum::<Option<u64>>();
     let total = known.filter(|_| opened.live.is_empty()).unwrap_or(0);
     progress.bytes_total.store(total, Ordering::Relaxed);
     Ok(opened)
+}
+
+/// Opens a source that goes on.
+pub(super) fn open_live(
+    place: usize,
+    source: &Source,
+    capture: Option<Arc<Capture>>,
+    marks: &[Mark],
+) -> Result<Live, RunError> {
+    if matches!(source.door, SourceDoor::Files { .. }) {
+        let follow = Follow::open(place, source, marks);
+        return follow.map(Live::Follow).map_err(|error| RunError::Source(error.to_string()));
+    }
+    let net = Net::bind(place, source, capture);
+    net.map(Live::Net).map_err(|error| RunError::Source(error.to_string()))
 }
 
 /// Where the schemas of each module begin, as listeners are configured with them.
@@ -409,6 +473,8 @@ pub(super) fn shapes(modules: &[ModulePlan]) -> Shapes {
         }
         first += plan.events.len() as u32;
     }
+    let own = notices::events();
+    shapes.insert((notices::INSTANCE.to_owned(), shape(&own)), first);
     shapes
 }
 

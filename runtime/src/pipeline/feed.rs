@@ -276,8 +276,14 @@ impl<V: View> Feed<V> {
             self.reader = self.stream.reader(from);
         }
         let Some(reader) = &mut self.reader else { return Supply::Nothing };
-        let missed = reader.missed();
-        match reader.next(&mut self.payload) {
+        let (missed, damaged) = (reader.missed(), reader.damaged().places);
+        let read = reader.next(&mut self.payload);
+        let found = reader.damaged().places - damaged;
+        if found > 0 {
+            tracing::error!("{found} damaged places of the spool behind item {from} are passed over");
+            self.stream.note_damage(found);
+        }
+        match read {
             Ok(Some(header)) => {
                 self.missed += reader.missed() - missed;
                 let (kind, first, count) = (header.kind, header.first, header.count);
@@ -340,11 +346,6 @@ impl<V: View> Feed<V> {
     /// Says how far the consumer is done, and from where on it would have to go again if its guest failed.
     pub(super) fn advance(&self, pinned: Option<u64>) {
         self.stream.advance(self.slot, self.place.cursor.item, pinned);
-    }
-
-    /// Says from where on it would have to go again after a restart.
-    pub(super) fn keep_from(&self, item: u64) {
-        self.stream.keep_from(self.slot, item);
     }
 
     /// Whether the stream holds nothing back for this consumer any more, or does again.

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use correlator_spool::settings::{Durability, WhenFull};
 
 use super::checkpoint::{Saver, SaverWork, Shelf};
-use super::crew::{Floor, Kept, horizon, part_name};
+use super::crew::{Floor, Kept, News, horizon, part_name};
 use super::intake::Door;
-use super::module::Aside;
+use super::notices::Notices;
 use super::recover::{self, Rooms, SourceMarks};
 use super::stream::Stream;
 use super::{Plan, RunError};
@@ -29,14 +29,19 @@ pub(super) fn floor(
         // Records of one run must not have the names of another's.
         let base = clock::now().cast_unsigned();
         let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, marks.clone(), base);
+        let events = Arc::new(Stream::new(0, None, false));
+        let door = Arc::new(door);
+        let notices = Arc::new(Notices::new(Arc::clone(&door)));
+        let told = Arc::clone(&notices);
         let floor = Floor {
             records,
-            events: Arc::new(Stream::new(0, None, false)),
-            door: Arc::new(door),
+            events,
+            door,
+            notices,
             zone: plan.zone.clone(),
             stop: Arc::clone(ending),
             kept: None,
-            tell: Arc::new(|aside: Aside| tell_of(&aside)),
+            tell: Arc::new(move |news: News| told.tell(&news, None)),
         };
         return Ok((floor, marks, false, None));
     };
@@ -56,11 +61,21 @@ pub(super) fn floor(
     let components: HashMap<_, _> = components.chain(listeners).collect();
     let letters = Arc::clone(&dead);
     let names: Vec<_> = plan.sources.iter().map(|it| (it.number(), it.name.clone())).collect();
-    let tell = move |aside: Aside| super::aside::put(&letters, &components, &names, &aside);
+    let door = Arc::new(door);
+    let notices = Arc::new(Notices::new(Arc::clone(&door)));
+    let told = Arc::clone(&notices);
+    let tell = move |news: News| {
+        let letter = match &news {
+            News::Aside(aside) => super::aside::put(&letters, &components, &names, aside),
+            _ => None,
+        };
+        told.tell(&news, letter);
+    };
     let floor = Floor {
         records,
         events,
-        door: Arc::new(door),
+        door,
+        notices,
         zone: plan.zone.clone(),
         stop: Arc::clone(ending),
         kept: Some(Kept {
@@ -85,9 +100,4 @@ fn oldest_horizon(plan: &Plan, rooms: &Rooms) -> Option<u64> {
     let shelves =
         parts.map(|(name, component)| Shelf::new(&rooms.checkpoints, &name, component, false));
     shelves.flat_map(|shelf| shelf.load()).map(|checkpoint| horizon(&checkpoint)).min()
-}
-
-/// Where nothing is kept, the worker's own words are all that is left of it.
-fn tell_of(aside: &Aside) {
-    tracing::debug!("item {} of `{}` is not kept anywhere", aside.item, aside.guest);
 }

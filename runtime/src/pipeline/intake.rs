@@ -112,6 +112,11 @@ impl Door {
         gauges[place] = SourceGauge::default();
     }
 
+    /// A place that no source has had.
+    pub(super) fn free_place(&self) -> usize {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Routes by another version from the next lot on.
     pub(super) fn route_by(&self, routing: Routing) {
         *self.routing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routing);

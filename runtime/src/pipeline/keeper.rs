@@ -40,6 +40,8 @@ pub struct GuestReport {
     pub position: u64,
     /// Items between its position and the newest.
     pub lag: u64,
+    /// Event time there.
+    pub now: Option<i64>,
     /// Bytes of its last saved state.
     pub state_bytes: u64,
     /// When its last checkpoint was made, by the clock that never jumps.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use correlator_frame::effect::HEADER;
 use correlator_frame::event::{BATCH_HEADER, BatchHeader};
 
+use super::crew::News;
 use super::cursor::Cursor;
 use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
 use super::keeper::{GuestReport, Shared};
@@ -209,7 +210,7 @@ pub(super) struct ListenerSide {
     pub(super) rate: (i64, u64),
     pub(super) outcomes: Arc<Mutex<Outcomes>>,
     pub(super) ticks_aside: BTreeSet<(u64, i64)>,
-    pub(super) tell: Arc<dyn Fn(Aside) + Send + Sync>,
+    pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
 }
 
 impl ListenerSide {
@@ -321,7 +322,7 @@ impl Side for ListenerSide {
             aside.position = header.id.position;
             aside.time = header.time;
         }
-        (self.tell)(aside);
+        (self.tell)(News::Aside(aside));
     }
 
     fn rate(&self) -> (i64, u64) {
@@ -362,6 +363,10 @@ impl Side for ListenerSide {
 
     fn is_over(&self) -> bool {
         self.feed.is_over()
+    }
+
+    fn tell(&self, news: News) {
+        (self.tell)(news);
     }
 
     fn settle(&mut self) -> Option<Vec<u8>> {

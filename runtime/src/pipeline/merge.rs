@@ -16,6 +16,8 @@ use correlator_source::limit::{BLOCK_BYTES, RECORDS_PER_FRAME_MAX};
 /// What became of an input.
 #[derive(Clone, Debug, Default)]
 pub struct SourceReport {
+    /// The place of its source.
+    pub source: usize,
     /// Its path or address.
     pub path: String,
     /// What was read.

@@ -15,11 +15,15 @@
 //! - `keeper`, `checkpoint`, `worker`: a guest kept alive; its state on the disk; the thread that hands it its work
 //! - `module`, `listener`: what is particular to each
 //! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
+//! - `notices`: events of the engine's own
 //! - `crew`, `engine`: the guests at work; the whole
+//! - `picture`, `commands`, `change`: how it fares; what it can be told; another stack in the place of this one
 
 mod aside;
+mod change;
 mod checkpoint;
 mod clock;
+mod commands;
 mod crew;
 mod cursor;
 mod engine;
@@ -31,8 +35,10 @@ mod keeper;
 mod listener;
 mod merge;
 mod module;
+mod notices;
 mod piece;
 mod recover;
+mod picture;
 mod share;
 mod stream;
 mod timers;
@@ -41,6 +47,7 @@ mod watermark;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use correlator_source::settings::Source;
@@ -52,6 +59,7 @@ pub use keeper::{GuestReport, Start};
 pub use listener::ListenerReport;
 pub use merge::SourceReport;
 pub use module::ModuleReport;
+pub use notices::schemas as engine_events;
 
 use crate::capability::Capabilities;
 use crate::declaration::{EventSchema, Interest, Timer};
@@ -88,6 +96,7 @@ pub struct ModulePlan {
 }
 
 /// A listener to run.
+#[derive(Clone)]
 pub struct ListenerPlan {
     /// Its name in the stack.
     pub name: String,
@@ -101,8 +110,8 @@ pub struct ListenerPlan {
     pub criteria: Compiled,
     /// Its timers.
     pub timers: Vec<Timer>,
-    /// What it may do.
-    pub capabilities: Capabilities,
+    /// Makes ready what it may do.
+    pub capabilities: Arc<dyn Fn() -> Capabilities + Send + Sync>,
     /// What bounds it.
     pub limits: Limits,
 }

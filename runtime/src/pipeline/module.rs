@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use correlator_frame::record::{Frame, Record};
 
+use super::crew::News;
 use super::cursor::Cursor;
 use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
 use super::interest::Filter;
@@ -209,7 +210,7 @@ pub(super) struct ModuleSide {
     pub(super) counts: Arc<std::sync::Mutex<Vec<(String, u64)>>>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) ticks_aside: BTreeSet<(u64, i64)>,
-    pub(super) tell: Arc<dyn Fn(Aside) + Send + Sync>,
+    pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
 }
 
 impl ModuleSide {
@@ -297,7 +298,7 @@ impl Side for ModuleSide {
                 aside.raw = Record::raw(record).to_vec();
             }
         }
-        (self.tell)(aside);
+        (self.tell)(News::Aside(aside));
     }
 
     fn rate(&self) -> (i64, u64) {
@@ -338,6 +339,10 @@ impl Side for ModuleSide {
 
     fn is_over(&self) -> bool {
         self.feed.is_over()
+    }
+
+    fn tell(&self, news: News) {
+        (self.tell)(news);
     }
 
     fn settle(&mut self) -> Option<Vec<u8>> {

@@ -51,6 +51,7 @@ pub(super) struct Stream<P> {
     ending: AtomicBool,
     /// Items that found no room.
     pub(super) dropped: AtomicU64,
+    damaged: AtomicU64,
 }
 
 /// Gives out places in the order.
@@ -118,6 +119,7 @@ impl<P: Piece> Stream<P> {
             drops,
             ending: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
         }
     }
 
@@ -306,7 +308,7 @@ impl<P: Piece> Stream<P> {
     }
 
     /// The first item that any consumer may still need.
-    fn needed(&self) -> u64 {
+    pub(super) fn needed(&self) -> u64 {
         let tail = lock(&self.tail);
         let slots = tail.slots.iter().filter(|slot| slot.active);
         slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next)
@@ -318,6 +320,16 @@ impl<P: Piece> Stream<P> {
         if let Some(spool) = &mut lock(&self.writer).spool {
             spool.release(needed);
         }
+    }
+
+    /// Damaged places of the spool that its readers came upon.
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Counts damaged places.
+    pub(super) fn note_damage(&self, places: u64) {
+        self.damaged.fetch_add(places, Ordering::Relaxed);
     }
 
     /// Reads from the disk from this item on.
@@ -358,11 +370,6 @@ impl<P: Piece> Stream<P> {
         let mut tail = lock(&self.tail);
         tail.ended = true;
         tail.slots.iter_mut().for_each(Slot::wake);
-    }
-
-    /// Wakes all consumers: something other than a piece has come for them.
-    pub(super) fn wake_all(&self) {
-        lock(&self.tail).slots.iter_mut().for_each(Slot::wake);
     }
 }
 

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::checkpoint::{Checkpoint, Keeping};
+use super::crew::News;
 use super::cursor::Cursor;
 use super::feed::{Bounds, Next, Place};
-use super::keeper::{Keeper, Saved, Shared};
+use super::keeper::{Keeper, Saved};
 use crate::clock;
 use crate::guest::{Failure, Tick};
 use crate::limit::{self, Limits};
@@ -55,6 +56,8 @@ pub(super) trait Side {
     fn lag(&self) -> (u64, u64);
     /// Whether the stream is over.
     fn is_over(&self) -> bool;
+    /// Tells those who want to know.
+    fn tell(&self, news: News);
     /// Makes sure that what was committed is on the disk, and tells what has to be known of it after a restart. Nothing if
     /// that can't be done now.
     fn settle(&mut self) -> Option<Vec<u8>>;
@@ -92,6 +95,7 @@ pub(super) struct Worker<S: Side> {
     /// The place of the last checkpoint, and when it was made.
     checkpointed: (Place, Instant),
     suspended_at: Option<Instant>,
+    turns: u32,
 }
 
 /// What a worker leaves behind when it ends: the state, where it belongs, and up to where its turns are done.
@@ -122,6 +126,7 @@ impl<S: Side> Worker<S> {
             keeping,
             checkpointed,
             suspended_at: None,
+            turns: 0,
         }
     }
 
@@ -151,6 +156,7 @@ impl<S: Side> Worker<S> {
                 break;
             }
             self.keep();
+            self.tell_now_and_then();
         }
         self.end()
     }
@@ -351,6 +357,12 @@ impl<S: Side> Worker<S> {
 
     fn suspend(&mut self) {
         self.keeper.suspend();
+        let (name, reason) = {
+            let report = self.keeper.report.lock();
+            let reason = report.last_failure.as_ref().map(ToString::to_string);
+            (report.name.clone(), reason.unwrap_or_default())
+        };
+        self.side.tell(News::Suspended(self.keeper.role, name, reason));
         self.suspended_at = Some(clock::instant());
         self.side.set_absent(true);
         self.side.seek(self.keeper.saved.place);
@@ -364,6 +376,7 @@ impl<S: Side> Worker<S> {
         if released || !after.is_zero() && waited.is_some_and(|waited| waited >= after) {
             let name = self.keeper.report.lock().name.clone();
             tracing::info!("{} `{name}` is tried again", self.keeper.role);
+            self.side.tell(News::Released(self.keeper.role, name));
             self.suspended_at = None;
             self.keeper.forgive();
             self.side.set_absent(false);
@@ -378,11 +391,20 @@ impl<S: Side> Worker<S> {
         true
     }
 
+    /// Looking at the stream costs something: not at every turn.
+    fn tell_now_and_then(&mut self) {
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(limit::TURNS_PER_PICTURE) {
+            self.tell();
+        }
+    }
+
     /// Keeps the picture up to date that others see.
     fn tell(&mut self) {
         let (lag, lost) = self.side.lag();
         let mut report = self.keeper.report.lock();
-        report.position = self.side.place().cursor.item;
+        let place = self.side.place();
+        (report.position, report.now) = (place.cursor.item, place.now);
         (report.lag, report.lost) = (lag, lost);
     }
 
@@ -396,10 +418,5 @@ impl<S: Side> Worker<S> {
         self.keeper.end();
         self.tell();
         Remains { saved: self.keeper.saved.clone(), done: self.done }
-    }
-
-    /// The report that others may look at.
-    pub(super) fn report(&self) -> Shared {
-        self.keeper.report.clone()
     }
 }

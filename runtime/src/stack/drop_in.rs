@@ -3,6 +3,7 @@
 //! The folder is looked into whenever the stack is read, so that a reload takes up what came and lets go what went. What
 //! is wrong with a file there is told with that file's name, beside everything else that is wrong.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -62,8 +63,17 @@ impl RawStack {
         for path in found.fragments {
             self.take_fragment(path, &folder);
         }
+        let instances = self.modules.iter().chain(&self.listeners);
+        let named: HashSet<PathBuf> = instances
+            .filter_map(|instance| match instance.component() {
+                Component::File(path) => Some(real(path)),
+                Component::Bundled(_) => None,
+            })
+            .collect();
         for path in found.components {
-            self.take_component(&path, &folder);
+            if !named.contains(&real(path.clone())) {
+                self.take_component(&path, &folder);
+            }
         }
     }
 
@@ -88,17 +98,9 @@ impl RawStack {
             let wrong = Wrong::new("the name of this component is not UTF-8");
             return self.problems.error(&place, wrong.help("rename it"));
         };
-        let instances = self.modules.iter().chain(&self.listeners);
-        let named = instances.map(RawInstance::component).any(|component| match component {
-            Component::File(other) => same(&other, path),
-            Component::Bundled(_) => false,
-        });
-        if !named {
-            let name = Key { text: flags::stem(file), place: place.clone() };
-            let component = Key { text: file.to_owned(), place };
-            let instance = RawInstance::new(Part::Module, name, component, folder.to_owned());
-            self.bare.push(instance);
-        }
+        let name = Key { text: flags::stem(file), place: place.clone() };
+        let component = Key { text: file.to_owned(), place };
+        self.bare.push(RawInstance::new(Part::Module, name, component, folder.to_owned()));
     }
 }
 
@@ -122,10 +124,9 @@ fn look(folder: &Path) -> io::Result<Found> {
     Ok(found)
 }
 
-/// Whether two paths lead to one file.
-fn same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    one == other || real(one).is_some_and(|one| real(other) == Some(one))
+/// The path of the file itself, so that two paths to it are seen to be one.
+fn real(path: PathBuf) -> PathBuf {
+    fs::canonicalize(&path).unwrap_or(path)
 }
 
 fn whole(path: &Path) -> Place {

@@ -25,7 +25,7 @@ const TIMES: [(&str, i64); 7] = [
     ("ns", 1),
 ];
 
-/// Units of size in bytes, in the order in which one is chosen to write back.
+/// Units of size in bytes.
 const SIZES: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -176,13 +176,14 @@ pub fn duration_text(nanoseconds: i64) -> String {
     text
 }
 
-/// A number of bytes as it is written in a stack.
+/// A number of bytes as it is written in a stack: in the unit that makes it shortest.
 #[must_use]
 pub fn size_text(bytes: u64) -> String {
     let fits = |(_, factor): &&(&str, u64)| bytes >= *factor && bytes.is_multiple_of(*factor);
     SIZES
         .iter()
-        .find(fits)
+        .filter(fits)
+        .min_by_key(|(_, factor)| bytes / factor)
         .map_or_else(|| bytes.to_string(), |(name, factor)| format!("{}{name}", bytes / factor))
 }
 

@@ -260,7 +260,13 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, P>
         let line = self.text.lines().nth(mark.line().max(1) - 1).unwrap_or_default();
         let tabbed = line.trim_start_matches(' ').starts_with('\t');
         let wrong = Wrong::new(format!("this is not YAML: {}", error.info()));
-        let help = tabbed.then(|| "this line is indented with a tab; use spaces".to_owned());
+        let help = if tabbed {
+            Some("this line is indented with a tab; use spaces".to_owned())
+        } else if line.contains("]:") {
+            Some("an address in brackets stands in quotes, as in `\"[::]:514\"`".to_owned())
+        } else {
+            None
+        };
         Problem::error(&self.place(mark, 1), wrong.maybe(help))
     }
 }

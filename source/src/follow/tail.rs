@@ -220,6 +220,12 @@ impl Tail {
         }
     }
 
+    /// Whether it still holds what was read of it.
+    pub fn is_intact(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() >= self.position
+            && self.edges.are_in(&self.file, self.position)?)
+    }
+
     /// Passes over all that is there, because it is read elsewhere.
     pub fn pass_over(&mut self) -> io::Result<()> {
         self.edges = Edges::read(&self.file, self.size)?;

@@ -58,7 +58,7 @@ pub enum BindError {
         /// The source.
         source_name: String,
         /// What is wrong with certificates or keys.
-        error: TlsError,
+        error: Box<TlsError>,
     },
 }
 

@@ -49,7 +49,7 @@ use self::bind::{BindError, Bound};
 use self::certificates::Certificates;
 use self::datagrams::Datagrams;
 use self::filling::Filling;
-use self::gauge::NetGauge;
+pub use self::gauge::NetGauge;
 use self::serve::{Server, moment};
 use self::stream::Manner;
 use crate::capture::Capture;
@@ -70,7 +70,7 @@ pub struct Net {
 
 /// What comes in.
 enum Kind {
-    Connections(StreamLimits, Option<Certificates>),
+    Connections(StreamLimits, Option<Box<Certificates>>),
     Datagrams,
 }
 
@@ -89,12 +89,10 @@ impl Net {
         let (bound, kind, bytes_max) = match &source.door {
             Door::Files { .. } => return Err(BindError::NoSocket { source_name: name.clone() }),
             Door::Stream { address, limits, tls } => {
-                let load = |tls| Certificates::load(tls, clock::instant());
-                let certificates = tls
-                    .as_ref()
-                    .map(load)
-                    .transpose()
-                    .map_err(|error| BindError::Tls { source_name: name.clone(), error })?;
+                let load = |tls| Certificates::load(tls, clock::instant()).map(Box::new);
+                let certificates = tls.as_ref().map(load).transpose().map_err(|error| {
+                    BindError::Tls { source_name: name.clone(), error: Box::new(error) }
+                })?;
                 let bound = bind::open(name, address, SocketType::STREAM)?;
                 (bound, Kind::Connections(*limits, certificates), limits.bytes_in_flight)
             }

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn so_much_in_a_while() {
-        let (start, minute) = (clock::instant(), Duration::from_secs(60));
+        let (start, minute) = (clock::instant(), Duration::from_mins(1));
         let mut quiet = Quiet::new(2, minute);
         let mut check = |seconds, expected| {
             assert_eq!(quiet.ask(start + Duration::from_secs(seconds)), expected, "at {seconds} s");

@@ -40,7 +40,7 @@ pub(crate) struct Server<'a> {
     /// How their bytes are read.
     pub manner: &'a Manner,
     /// How they are secured.
-    pub certificates: Option<Certificates>,
+    pub certificates: Option<Box<Certificates>>,
     /// What is shown.
     pub gauge: &'a NetGauge,
 }
@@ -70,7 +70,7 @@ pub(crate) fn moment() -> Moment {
     Moment { instant: clock::instant(), wall: clock::now() }
 }
 
-impl<'a> Server<'a> {
+impl Server<'_> {
     /// Serves until `stop` is set or the intake has ended.
     pub fn run(self, filling: Filling<'_>, stop: &AtomicBool) -> Result<(), Errno> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
@@ -150,7 +150,7 @@ impl Round<'_, '_> {
         for event in events {
             let Event { flags, data } = *event;
             if data.u64() == LISTENER {
-                self.accept()?;
+                self.accept();
             } else {
                 self.serve(Key::from_number(data.u64()), flags)?;
             }
@@ -181,7 +181,7 @@ impl Round<'_, '_> {
     }
 
     /// Accepts those that wait.
-    fn accept(&mut self) -> Result<(), Ended> {
+    fn accept(&mut self) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         for _ in 0..limit::ACCEPTS_PER_ROUND {
             match acceptfrom_with(self.server.listener, flags) {
@@ -198,7 +198,6 @@ impl Round<'_, '_> {
                 Err(_) => {}
             }
         }
-        Ok(())
     }
 
     /// Takes a connection up, unless there are too many.

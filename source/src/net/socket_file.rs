@@ -32,7 +32,7 @@ impl SocketFile {
         bind(&socket, &address)?;
         let mut file = Self { path: path.to_owned(), identity: None };
         file.identity = file.on_disk();
-        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(errno)?;
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| errno(&error))?;
         Ok((socket, file))
     }
 
@@ -60,7 +60,7 @@ fn remove_stale(path: &Path, address: &SocketAddrUnix, kind: SocketType) -> Resu
     for asked in [kind, other(kind)] {
         let probe = socket_with(AddressFamily::UNIX, asked, flags(), None)?;
         match connect(&probe, address) {
-            Err(Errno::CONNREFUSED) => return fs::remove_file(path).map_err(errno),
+            Err(Errno::CONNREFUSED) => return fs::remove_file(path).map_err(|error| errno(&error)),
             // It is of the other kind.
             Err(Errno::PROTOTYPE) => {}
             Ok(()) | Err(Errno::AGAIN) => return Err(Errno::ADDRINUSE),
@@ -74,8 +74,8 @@ fn other(kind: SocketType) -> SocketType {
     if kind == SocketType::STREAM { SocketType::DGRAM } else { SocketType::STREAM }
 }
 
-fn errno(error: std::io::Error) -> Errno {
-    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 #[cfg(test)]

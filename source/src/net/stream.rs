@@ -156,8 +156,8 @@ impl Stream {
     pub fn settle(&mut self, filling: &mut Filling) -> Result<Option<Duration>, Ended> {
         let (None, Some(first)) = (&self.framing, self.first) else { return Ok(None) };
         let waited = filling.moment.instant.saturating_duration_since(first.instant);
-        if waited < limit::DISCOVERY_WAIT {
-            return Ok(Some(limit::DISCOVERY_WAIT - waited));
+        if let Some(left) = limit::DISCOVERY_WAIT.checked_sub(waited).filter(|l| !l.is_zero()) {
+            return Ok(Some(left));
         }
         if discovery::may_have_record(&self.tail) {
             self.parse(&[], false, filling)?;
@@ -244,5 +244,156 @@ fn wanted(framing: &Framing, tail: &[u8]) -> usize {
     match framing.next(tail, false, false) {
         Next::Partial { missing: Some(missing), .. } => tail.len() + missing,
         _ => usize::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use correlator_record::framing::Framing;
+    use jiff::tz::TimeZone;
+
+    use super::{Manner, Stream};
+    use crate::intake::{Ended, Intake, Lot};
+    use crate::limit;
+    use crate::net::filling::{Filling, Moment};
+    use crate::settings::{Door, Source};
+
+    /// Remembers the records.
+    #[derive(Default)]
+    struct Taken(Mutex<Vec<String>>);
+
+    impl Intake for Taken {
+        fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
+            let mut taken = self.0.lock().expect("nobody panics");
+            let records = lot.frame.batch().records();
+            taken.extend(records.map(|r| String::from_utf8_lossy(r.raw()).into_owned()));
+            lot.clear();
+            Ok(())
+        }
+    }
+
+    fn manner(framing: Option<Framing>) -> Manner {
+        let source = Source {
+            name: "test".into(),
+            door: Door::Files { paths: Vec::new(), follow: false },
+            framing,
+            framing_text: "auto".into(),
+            zone: TimeZone::UTC,
+            year: None,
+            lateness: Duration::ZERO,
+            idle_after: Duration::ZERO,
+            typed: Vec::new(),
+        };
+        Manner::new(&source, 1 << 20)
+    }
+
+    /// What comes of these pieces. After each of them there is as long a pause as the first record waits, if `pauses`.
+    fn records(manner: &Manner, pieces: &[&[u8]], pauses: bool) -> Vec<String> {
+        let taken = Taken::default();
+        let moment = crate::net::serve::moment();
+        let mut filling = Filling::new(0, &taken, None, moment);
+        let mut stream = Stream::new(manner, moment.wall);
+        for piece in pieces {
+            stream.feed(piece, &mut filling).expect("taken");
+            if pauses {
+                let instant = filling.moment.instant + limit::DISCOVERY_WAIT;
+                filling.moment = Moment { instant, ..filling.moment };
+                stream.settle(&mut filling).expect("taken");
+            }
+        }
+        stream.end(&mut filling).expect("taken");
+        filling.hand_on().expect("taken");
+        taken.0.into_inner().expect("nobody panics")
+    }
+
+    #[test]
+    fn where_it_is_cut_makes_no_difference() {
+        let check = |framing: Option<Framing>, text: &str, expected: &[&str]| {
+            let (text, manner) = (text.as_bytes(), manner(framing));
+            for first in 0..=text.len() {
+                let (start, rest) = text.split_at(first);
+                assert_eq!(records(&manner, &[start, rest], false), expected, "cut at {first}");
+                for second in 0..=rest.len() {
+                    let (middle, end) = rest.split_at(second);
+                    let found = records(&manner, &[start, middle, end], false);
+                    assert_eq!(found, expected, "cut at {first} and {}", first + second);
+                }
+            }
+            let bytes: Vec<_> = text.chunks(1).collect();
+            assert_eq!(records(&manner, &bytes, false), expected, "byte by byte");
+        };
+        let abc = ["<13>a", "<13>b", "<13>c"];
+        check(None, "<13>a\n<13>b\n<13>c\n", &abc);
+        check(None, "<13>a\r\n<13>b\r\n<13>c\r\n", &abc);
+        check(None, "<13>a\0<13>b\0<13>c", &abc);
+        check(None, "<13>a\u{1}\u{2}\u{3}<13>b\u{1}\u{2}\u{3}<13>c\u{1}\u{2}\u{3}", &abc);
+        check(None, "<13>a\nx\r<13>b\nx\r<13>c\nx\r", &["<13>a\nx", "<13>b\nx", "<13>c\nx"]);
+        check(None, "5 <13>a5 <13>b5 <13>c", &abc);
+        check(None, "7 <13>a\nx6 <13>b\n5 <13>c", &["<13>a\nx", "<13>b", "<13>c"]);
+        check(None, "Dec 10 06:55:46 h a\nDec 10 06:55:46 h b\n", &[
+            "Dec 10 06:55:46 h a",
+            "Dec 10 06:55:46 h b",
+        ]);
+        check(None, "2023-12-10T06:55:46 h a\nb\n", &["2023-12-10T06:55:46 h a", "b"]);
+        check(None, "<13>alone", &["<13>alone"]);
+        check(None, "9 <13>a", &["<13>a"]);
+        check(None, "", &[]);
+        check(None, " \n", &[]);
+        check(Some(Framing::Lines), "5 <13>a\n\nb\n", &["5 <13>a", "b"]);
+        check(Some(Framing::Trailer(b"||".to_vec())), "<13>a|x||<13>b||", &["<13>a|x", "<13>b"]);
+    }
+
+    /// A pause within a record is not its end.
+    #[test]
+    fn half_a_record_may_take_its_time() {
+        for trailer in ["\n", "\0", "\r", "\u{1}"] {
+            let text = format!("<13>first{trailer}<13>second{trailer}");
+            for end in 0..8 {
+                let (start, rest) = text.as_bytes().split_at(end);
+                let found = records(&manner(None), &[start, rest], true);
+                assert_eq!(found, ["<13>first", "<13>second"], "{trailer:?}, a pause at {end}");
+            }
+        }
+    }
+
+    /// Long records are looked at again only when what has come may end them: it makes no difference to what they are.
+    #[test]
+    fn long_records_in_small_pieces() {
+        let long = |name: &str| format!("<13>{name} {}", "x".repeat(20_000));
+        let (first, second) = (long("first"), long("second"));
+        let cut = long("cut").repeat(5);
+        for (framing, trailer) in [
+            (Framing::Lines, "\n"),
+            (Framing::Trailer(b"\0\r".to_vec()), "\0\r"),
+            (Framing::Octets, ""),
+        ] {
+            let frame = |record: &String| match framing {
+                Framing::Octets => format!("{} {record}", record.len()),
+                _ => format!("{record}{trailer}"),
+            };
+            let text: String = [&first, &cut, &second, &second].into_iter().map(frame).collect();
+            for size in [1, 7, 1000] {
+                let pieces: Vec<_> = text.as_bytes().chunks(size).collect();
+                let found = records(&manner(Some(framing.clone())), &pieces, false);
+                let kept = &cut[..limit::RECORD_BYTES_MAX];
+                assert!(found == [&first, kept, &second, &second], "{framing:?} by {size}");
+            }
+        }
+    }
+
+    /// A count that can't be is passed over, as soon as the next good one can be seen.
+    #[test]
+    fn damaged_counts_in_small_pieces() {
+        let long = "x".repeat(10_000);
+        let text = format!("5 <13>a9z{long}\n5 <13>b99 {long}5 <13>c5 <13>d");
+        for size in [1, 100, 100_000] {
+            let pieces: Vec<_> = text.as_bytes().chunks(size).collect();
+            let found = records(&manner(Some(Framing::Octets)), &pieces, false);
+            let ends: Vec<_> = found.iter().filter(|r| r.len() < 10).collect();
+            assert_eq!(ends, ["<13>a", "<13>b", "<13>c", "<13>d"], "by {size}");
+        }
     }
 }

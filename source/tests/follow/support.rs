@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -46,6 +47,18 @@ impl Folder {
     pub fn append(&self, name: &str, text: &str) {
         let mut file = fs::OpenOptions::new().append(true).create(true).open(self.path(name));
         file.as_mut().expect("a file").write_all(text.as_bytes()).expect("written");
+    }
+
+    /// Waits until the file system's clock has moved on, by which rotated files are put in order.
+    pub fn tick(&self) {
+        let time = || {
+            self.write("tick", "");
+            let time = fs::metadata(self.path("tick")).expect("a file").mtime_nsec();
+            fs::remove_file(self.path("tick")).expect("removed");
+            time
+        };
+        let before = time();
+        while time() == before {}
     }
 }
 

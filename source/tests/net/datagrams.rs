@@ -21,7 +21,7 @@ fn each_is_a_record() {
         peer.send(text.as_bytes()).expect("sent");
     }
     let expected = ["<13>a", "<13>b", "<13>c", "<13>d", "<13>e\nf", "5 <13>g", "7", &longest];
-    let state = running.taken.wait("the records", |state| state.records.len() >= expected.len());
+    let state = running.taken.after("the records", |state| state.records.len() >= expected.len());
     assert!(state.texts() == expected, "{:?}", &state.texts()[..7]);
     assert_eq!(state.counts.blank, 3);
     let bytes: usize = sent.iter().map(|text| text.len()).sum();
@@ -37,7 +37,7 @@ fn several_records_if_the_stack_says_so() {
     for text in ["<13>a\n<13>b\n", "<13>c", "<13>d\n"] {
         peer.send_to(text.as_bytes(), running.address.expect("an address")).expect("sent");
     }
-    let state = running.taken.wait("four records", |state| state.records.len() == 4);
+    let state = running.taken.after("four records", |state| state.records.len() == 4);
     assert_eq!(state.texts(), ["<13>a", "<13>b", "<13>c", "<13>d"]);
 }
 
@@ -54,9 +54,9 @@ fn a_flood_is_counted_truthfully() {
         peer.send(record.as_bytes()).expect("sent");
     }
     running.taken.set(|state| state.closed = false);
-    let state = running
-        .taken
-        .wait("the drops", |state| state.counts.records + state.counts.dropped_by_kernel >= 20_000);
+    let state = running.taken.after("the drops", |state| {
+        state.counts.records + state.counts.dropped_by_kernel >= 20_000
+    });
     assert!(state.counts.dropped_by_kernel > 1000, "{:?}", state.counts);
     assert_eq!(state.counts.records + state.counts.dropped_by_kernel, 20_000);
     drop(state);
@@ -86,7 +86,7 @@ fn a_local_socket_loses_nothing() {
     let long = format!("<13>{}", "x".repeat(100_000));
     peer.send_to(long.as_bytes(), &path).expect("sent");
     peer.send_to(b"<13>after\0", &path).expect("sent");
-    let state = running.taken.wait("all records", |state| state.records.len() == 20_002);
+    let state = running.taken.after("all records", |state| state.records.len() == 20_002);
     let texts = state.texts();
     assert!((0..20_000).all(|n| texts[n] == format!("<13>message {n}")));
     let cut = &state.records[20_000];

@@ -94,7 +94,7 @@ fn a_first_record_alone_comes_soon() {
         let running = Running::tcp();
         let mut peer = running.connect();
         peer.write_all(text.as_bytes()).expect("sent");
-        let state = running.taken.wait("the record", |state| !state.records.is_empty());
+        let state = running.taken.after("the record", |state| !state.records.is_empty());
         assert!(state.texts()[0].ends_with("alone"), "{text:?}: {:?}", state.texts());
     }
 }

@@ -110,7 +110,7 @@ fn no_room_for_a_connection() {
     }
     let used = processor_ticks(process);
     peers.push(TcpStream::connect(address).expect("connected"));
-    peers[60].write_all(b"6 <13>done").expect("sent");
+    peers[60].write_all(counted("<13>done").as_bytes()).expect("sent");
     assert!(child.wait().expect("it ended").success());
     seen.sort_unstable();
     assert_eq!(seen, (0..60).collect::<Vec<_>>());

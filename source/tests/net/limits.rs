@@ -23,7 +23,7 @@ fn connections_at_once() {
     confirmed(second);
     assert_eq!(running.gauge.connections_failed.load(Ordering::Relaxed), 3);
     // Counts without records come a little later.
-    let state = running.taken.wait("the counts", |state| state.counts.connections == 6);
+    let state = running.taken.after("the counts", |state| state.counts.connections == 6);
     assert_eq!(state.texts(), ["<13>a", "<13>b", "<13>c"]);
     assert_eq!(state.counts.connections_failed, 3);
 }

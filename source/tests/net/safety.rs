@@ -59,7 +59,7 @@ fn a_reset_loses_nothing_that_had_come() {
     running.taken.wait("two records", |state| state.records.len() == 2);
     rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).expect("set");
     drop(peer);
-    let state = running.taken.wait("the third", |state| state.records.len() == 3);
+    let state = running.taken.after("the third", |state| state.records.len() == 3);
     assert_eq!(state.texts(), ["<13>first", "<13>second", "<13>thi"]);
     assert_eq!(state.counts.connections_failed, 1);
 }
@@ -115,6 +115,6 @@ fn a_flood_harms_nobody() {
     flood.shutdown(Shutdown::Both).expect("shut down");
     let sent = sender.join().expect("it ended");
     confirmed(slow);
-    let state = running.taken.wait("all of the flood", |s| s.beginning("<13>flood") >= sent);
+    let state = running.taken.after("all of the flood", |s| s.beginning("<13>flood") >= sent);
     assert_eq!(state.beginning("<13>stuck"), 0);
 }

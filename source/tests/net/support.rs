@@ -18,7 +18,7 @@ use correlator_source::settings::{Address, Door, Source, StreamLimits, Tls};
 use jiff::tz::TimeZone;
 
 /// How long anything may take here.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A record that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,12 @@ impl Taken {
     }
 
     /// Waits until this holds.
-    pub fn wait(&self, what: &str, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    pub fn wait(&self, what: &str, holds: impl Fn(&State) -> bool) {
+        drop(self.after(what, holds));
+    }
+
+    /// What there is when this holds.
+    pub fn after(&self, what: &str, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let (state, late) = self
             .changed
             .wait_timeout_while(self.state(), PATIENCE, |state| !holds(state))
@@ -86,7 +91,7 @@ impl Taken {
 
 impl Intake for Taken {
     fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
-        let mut state = self.wait("the intake to open", |state| !state.closed);
+        let mut state = self.after("the intake to open", |state| !state.closed);
         if state.ended {
             return Err(Ended);
         }

@@ -188,7 +188,7 @@ fn plain_text_on_a_secure_port() {
         assert!(answer.len() < 100 && !answer.contains(&b'<'), "{text:?}: {answer:?}, {end:?}");
     }
     let failed = || running.gauge.connections_failed.load(Ordering::Relaxed);
-    let state = running.taken.wait("four failures", |s| s.counts.connections_failed == 4);
+    let state = running.taken.after("four failures", |s| s.counts.connections_failed == 4);
     assert_eq!((failed(), state.records.len()), (4, 0));
 }
 

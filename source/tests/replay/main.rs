@@ -71,5 +71,6 @@ fn go(plan: &Plan) -> Result<Outcome, ReplayError> {
 }
 
 fn lines(count: usize) -> String {
-    (0..count).map(|n| format!("{HEADER} message number {n}\n")).collect()
+    let line = |n| format!("{HEADER} message number {n}\n");
+    (0..count).map(line).collect()
 }

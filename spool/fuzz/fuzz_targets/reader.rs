@@ -107,7 +107,10 @@ impl Input<'_> {
                     file[at] ^= 1 << (self.byte() % 8);
                 }
                 2 => self.lying_frame(&mut file, next, life),
-                3 => self.frame(&mut file, &mut next, life ^ u64::from(self.byte() % 4)),
+                3 => {
+                    let other = life ^ u64::from(self.byte() % 4);
+                    self.frame(&mut file, &mut next, other);
+                }
                 4 => file.truncate(file.len().saturating_sub(usize::from(self.byte()))),
                 5 => file.extend(vec![0; usize::from(self.byte())]),
                 _ => self.frame(&mut file, &mut next, life),

@@ -71,7 +71,9 @@ fn reached(stack: &Stack, row: &mut impl FnMut(&str, &str, String, &str, &str)) 
     row("control.metrics", "address", metrics, "none", "Where metrics are served over HTTP.");
     let meaning = "Whether a change of the stack's files is taken up by itself.";
     let watch = control.watch.to_string();
-    row("control.watch", "boolean", watch, "if it is a file and live", meaning);
+    let typed = stack.typed.iter().any(|name| name == "control.watch");
+    let default = if typed { "true if it is a file and live" } else { watch.as_str() };
+    row("control.watch", "boolean", watch.clone(), default, meaning);
     let drop_in = control.drop_in.as_ref().map(|path| path.display().to_string());
     let meaning = "A folder of stack fragments and components that belong to the stack.";
     row("control.drop_in", "path", drop_in.unwrap_or_else(none), "none", meaning);

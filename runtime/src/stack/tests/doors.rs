@@ -249,6 +249,11 @@ fn addresses_in_a_stack() {
         "unix: systemd:x, mode: 600",
         "stack.yaml:1:40: the mode of a socket that systemd hands over is its unit's; remove it, and set `SocketMode=` there",
     );
+    check(
+        "tls: [::]:6514, certificate: c, key: k",
+        "stack.yaml:1:26: this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'; \
+         an address in brackets stands in quotes, as in `\"[::]:514\"`",
+    );
     check("unix: ''", "stack.yaml:1:23: expected the path of a socket, found an empty text");
     let long = "x".repeat(108);
     check(

@@ -33,7 +33,7 @@ fn the_stack_itself() {
             "capture path: none (none)",
             "control.socket path: the usual place (the usual place)",
             "control.metrics address: none (none)",
-            "control.watch boolean: true (if it is a file and live)",
+            "control.watch boolean: true (true)",
             "control.drop_in path: none (none)",
         ]
     );
@@ -54,7 +54,7 @@ fn the_stack_itself() {
             "* capture path: x.cap (none)",
             "* control.socket path: none (the usual place)",
             "* control.metrics address: [::]:9600 (none)",
-            "* control.watch boolean: false (if it is a file and live)",
+            "* control.watch boolean: false (true if it is a file and live)",
             "* control.drop_in path: conf.d (none)",
         ]
     );

@@ -80,9 +80,14 @@ fn sizes() {
     ] {
         check(wrong, None);
     }
-    for (bytes, expected) in
-        [(64 << 20, "64MiB"), (10_000_000, "10MB"), (1_234, "1234B"), (0, "0"), (1_000, "1kB")]
-    {
+    for (bytes, expected) in [
+        (64 << 20, "64MiB"),
+        (10_000_000, "10MB"),
+        (16_000_000, "16MB"),
+        (1_234, "1234B"),
+        (0, "0"),
+        (1_000, "1kB"),
+    ] {
         assert_eq!(size_text(bytes), expected);
         assert_eq!(size(expected), Ok(bytes));
     }

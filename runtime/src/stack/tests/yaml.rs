@@ -165,9 +165,11 @@ fn files() {
 
 #[test]
 fn any_text_is_a_stack_or_has_problems() {
-    let good = "time_zone: UTC\nsources:\n  a: { file: [x, \"y*\"], framing: '\\r' }\nmodules:\n  sshd: &m\n    \
+    let good = "time_zone: UTC\nsources:\n  a: { file: [x, \"y*\"], framing: '\\r' }\n  t: { tls: :2, certificate: c, key: k }\n  \
+                u: { unix_datagram: d, mode: 600, lateness: 5s }\nmodules:\n  sshd: &m\n    \
                 options: { login_failure_limit: 3 }\n  b: { <<: *m, module: ./sshd.wasm }\nlisteners:\n  log:\n    \
-                criteria: |\n      user == \"é\" or\n      port > 5\n    grants: { log: {} }\nlimits: { memory: 1GiB }\n";
+                criteria: |\n      user == \"é\" or\n      port > 5\n    grants: { log: {} }\nlimits: { memory: 1GiB }\n\
+                state: { folder: kept, durability: each }\ncontrol: { socket: none, metrics: :1, watch: no }\ncapture: c\n";
     assert!(stack(good).is_ok());
     let pieces = [
         "\t", "\n", ":", "- ", "{", "]", "\"", "'", "&a ", "*m", "<<: ", "é", "\u{feff}", "---\n",

@@ -1,0 +1,239 @@
+//! `correlator dead`: what made modules fail, looked at and dealt with.
+//!
+//! To look takes no engine: the letters lie in a folder. To retry one takes a running engine; to drop one, too, unless
+//! none runs.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::output::Output;
+use super::reach::{Reach, failed, say};
+use super::table::{self, Cell, Column, PAGE_WIDTH, Tint};
+use super::words::count;
+use super::{EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
+use crate::control::{Command as Engine, ControlError};
+use crate::dead::{self, Dead, DeadError, Kind, Letter};
+use crate::limit;
+use crate::status::Moment;
+use crate::text::clean;
+
+/// What can be done with dead letters.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List the records and timers that were set aside because they made a module fail.
+    List(Place),
+    /// Show one: the record as it came, the failure, and where in the guest it was.
+    Show(One),
+    /// Hand one to its module once more; it is a dead letter again if the module fails again.
+    Retry(One),
+    /// Forget one.
+    Drop(One),
+}
+
+/// Whose letters are meant.
+#[derive(Args)]
+pub(super) struct Place {
+    #[command(flatten)]
+    reach: Reach,
+    /// The state folder that the letters lie in, where no engine runs to tell.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["stack", "socket"])]
+    state: Option<PathBuf>,
+}
+
+/// One letter.
+#[derive(Args)]
+pub(super) struct One {
+    /// The letter, as `correlator dead list` names it.
+    id: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Does what is asked with dead letters.
+pub(super) fn dead(command: &Command, output: &mut Output) -> Result<u8, Failed> {
+    match command {
+        Command::List(place) => list(&place.open()?, output),
+        Command::Show(one) => show(&one.place.open()?.get(&one.id).map_err(unread)?, output),
+        Command::Retry(one) => {
+            one.place.reach.tell(Engine::DeadRetry { id: one.id.clone() }, output)
+        }
+        Command::Drop(one) => drop_one(one, output),
+    }
+}
+
+impl Place {
+    /// The letters: of the folder or stack that is named, or of the engine that runs.
+    fn open(&self) -> Result<Dead, Failed> {
+        let folder = match &self.state {
+            Some(folder) => Some(folder.clone()),
+            None => self.reach.state_folder()?,
+        };
+        let folder = match folder {
+            Some(folder) => folder,
+            None => self.folder_of_engine()?,
+        };
+        Dead::open(&folder.join(dead::FOLDER)).map_err(unread)
+    }
+
+    fn folder_of_engine(&self) -> Result<PathBuf, Failed> {
+        let status = self.reach.connect()?.status().map_err(failed)?;
+        status.state.map(PathBuf::from).ok_or_else(|| {
+            Failed::new(EXIT_WRONG, "this engine keeps nothing across restarts, so it has no dead letters; add `state` to its stack")
+        })
+    }
+}
+
+fn unread(error: DeadError) -> Failed {
+    let code = if matches!(error, DeadError::Unknown(_)) { EXIT_WRONG } else { EXIT_MACHINE };
+    Failed::new(code, error)
+}
+
+/// A running engine has to know; where none runs, the folder is ours.
+fn drop_one(one: &One, output: &mut Output) -> Result<u8, Failed> {
+    if one.place.state.is_none() {
+        match one.place.reach.try_connect()? {
+            Ok(mut client) => {
+                let said = client.command(Engine::DeadDrop { id: one.id.clone() });
+                say(&said.map_err(failed)?, output);
+                return Ok(EXIT_WELL);
+            }
+            // Without an engine to ask, a stack file still says where the letters are.
+            Err(ControlError::Nobody { .. }) if one.place.reach.state_folder()?.is_some() => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    one.place.open()?.remove(&one.id).map_err(unread)?;
+    say(&serde_json::json!({ "message": format!("dropped {}", one.id) }), output);
+    Ok(EXIT_WELL)
+}
+
+fn list(dead: &Dead, output: &mut Output) -> Result<u8, Failed> {
+    let mut letters = dead.list().map_err(unread)?;
+    letters.sort_by_key(|letter| letter.when);
+    if output.json {
+        let value = serde_json::to_value(&letters);
+        output.value(&value.map_err(|error| Failed::new(EXIT_MACHINE, error))?);
+        return Ok(EXIT_WELL);
+    }
+    if letters.is_empty() {
+        output.result("no dead letters\n");
+        return Ok(EXIT_WELL);
+    }
+    let columns = [Column::Figures("ID"), Column::Figures("SET ASIDE"), Column::Words("FAILURE")];
+    let row = |letter: &Letter| {
+        let failure = clean(letter.failure.lines().next().unwrap_or(""), limit::MESSAGE_BYTES_MAX);
+        vec![Cell::from(letter.id.as_str()), moment(letter.when).into(), failure.into()]
+    };
+    let rows: Vec<_> = letters.iter().map(row).collect();
+    output.result(&table::render(&columns, &rows, Output::is_coloured()));
+    let all = count(letters.len() as u64, "dead letter");
+    output.result(&format!("\n{all}; `correlator dead show ID` tells all of one\n"));
+    Ok(EXIT_WELL)
+}
+
+fn show(letter: &Letter, output: &mut Output) -> Result<u8, Failed> {
+    if output.json {
+        let value: Result<Value, _> = serde_json::to_value(letter);
+        output.value(&value.map_err(|error| Failed::new(EXIT_MACHINE, error))?);
+    } else {
+        output.result(&page(letter, Output::is_coloured()));
+    }
+    Ok(EXIT_WELL)
+}
+
+/// All of a letter, for people.
+fn page(letter: &Letter, coloured: bool) -> String {
+    let line = |text: &str| clean(text, limit::MESSAGE_BYTES_MAX);
+    let mut out = Tint::Heading.paint(&letter.id, coloured) + "\n\n";
+    let what = match letter.kind {
+        Kind::Record => format!("record {} of `{}`", letter.position, line(&letter.source)),
+        Kind::Tick => "a timer".to_owned(),
+    };
+    let digest: String = letter.component_digest.chars().take(16).collect();
+    let facts = [
+        ("module", line(&letter.module)),
+        ("component", format!("{} ({})", line(&letter.component), line(&digest))),
+        ("handed", format!("{what}, {} in its sequence", letter.sequence)),
+        ("time", moment(letter.time)),
+        ("set aside", moment(letter.when)),
+    ];
+    for (name, value) in facts {
+        let _ = writeln!(out, "{name:<10}  {value}");
+    }
+    let _ = writeln!(out, "\n{}", Tint::Bad.paint(&line(&letter.failure), coloured));
+    for frame in &letter.backtrace {
+        let _ = writeln!(out, "  in {}", line(frame));
+    }
+    if letter.kind == Kind::Record {
+        out.push('\n');
+        for piece in wrapped(&escaped(&letter.raw.0)) {
+            let _ = writeln!(out, "{piece}");
+        }
+    }
+    out
+}
+
+/// The record's bytes as they can be shown: what is not text, and what would steer the terminal, as escapes.
+fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&clean(chunk.valid(), usize::MAX));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+fn wrapped(text: &str) -> Vec<String> {
+    let characters: Vec<char> = text.chars().collect();
+    characters.chunks(PAGE_WIDTH).map(|piece| piece.iter().collect()).collect()
+}
+
+fn moment(moment: Moment) -> String {
+    let time = Timestamp::from_nanosecond(moment.0.into()).unwrap_or_default();
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+    use crate::dead::{Kind, Letter, Raw};
+    use crate::status::Moment;
+
+    #[test]
+    fn a_letter_is_shown_whole_and_steers_no_terminal() {
+        let letter = Letter {
+            id: "sshd-0000000000000007".to_owned(),
+            module: "sshd".to_owned(),
+            component: "sshd".to_owned(),
+            component_digest: "00112233445566778899".to_owned(),
+            kind: Kind::Record,
+            sequence: 7,
+            source: "auth".to_owned(),
+            position: 4_096,
+            time: Moment(0),
+            raw: Raw(b"sshd[1]: \x1b[2J\xff end".to_vec()),
+            failure: "trapped: unreachable".to_owned(),
+            backtrace: vec!["sshd::parse\n".to_owned()],
+            when: Moment(1_700_000_000_000_000_000),
+        };
+        let shown = page(&letter, false);
+        for expected in [
+            "sshd-0000000000000007\n",
+            "component   sshd (0011223344556677)\n",
+            "handed      record 4096 of `auth`, 7 in its sequence\n",
+            "set aside   2023-11-14 22:13:20Z\n",
+            "trapped: unreachable\n  in sshd::parse\\u{a}\n",
+            "\nsshd[1]: \\u{1b}[2J\\xff end\n",
+        ] {
+            assert!(shown.contains(expected), "{expected} in\n{shown}");
+        }
+        let tick = Letter { kind: Kind::Tick, ..letter };
+        assert!(page(&tick, false).contains("handed      a timer, 7 in its sequence\n"));
+    }
+}

@@ -1,0 +1,340 @@
+//! Another stack in the place of the one that works: what stays works on, what changed goes on from where it was.
+//!
+//! Everything new is tried before anything old is touched. A module that changed is handed the state and the place of its
+//! old self; one that does not take them is refused, and the old one goes on. No record is lost on the way: the stream
+//! waits for nobody and forgets nothing that a guest has not seen.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use correlator_source::settings::Source;
+
+use super::crew::{Hand, Hired, part_name, shape};
+use super::engine::{
+    Crew, Engine, ListenerHand, Live, ModuleHands, locked, open_live, routing, shapes,
+};
+use super::worker::Remains;
+use super::{ListenerPlan, ModulePlan, Plan, RunError};
+use crate::clock;
+use crate::limit;
+
+/// What a change came to, a line each.
+#[derive(Debug, Default)]
+struct Told {
+    done: Vec<String>,
+    refused: Vec<String>,
+}
+
+impl Engine {
+    /// Takes up another stack. Tells what was done.
+    ///
+    /// # Errors
+    /// Why nothing was done, or what of it was not.
+    pub fn change(&self, plan: Plan) -> Result<String, String> {
+        try_out(&plan).map_err(|error| format!("{error}; nothing was changed"))?;
+        let mut told = Told::default();
+        let mut crew = locked(&self.crew);
+        let sources = self.change_sources(&plan.sources, &mut told);
+        sources.map_err(|error| format!("{error}; nothing was changed"))?;
+        let before = shapes(&plans(&crew));
+        self.change_modules(&mut crew, plan.modules, &mut told);
+        let after = shapes(&plans(&crew));
+        self.change_listeners(&mut crew, plan.listeners, before != after, &mut told);
+        drop(crew);
+        let done = if told.done.is_empty() {
+            "nothing has changed".to_owned()
+        } else {
+            told.done.join("; ")
+        };
+        if told.refused.is_empty() {
+            return Ok(done);
+        }
+        Err(format!("{}; {done}", told.refused.join("; ")))
+    }
+
+    fn change_modules(&self, crew: &mut Crew, wanted: Vec<ModulePlan>, told: &mut Told) {
+        let version = crew.version + 1;
+        let mut old: HashMap<String, ModuleHands> = std::mem::take(&mut crew.modules)
+            .into_iter()
+            .map(|module| (module.plan.name.clone(), module))
+            .collect();
+        for plan in wanted {
+            let name = plan.name.clone();
+            match old.remove(&name) {
+                Some(module) if same_module(&module.plan, &plan) => crew.modules.push(module),
+                Some(module) => {
+                    let module = self.replace_module(module, plan, version, &mut crew.left, told);
+                    crew.modules.push(module);
+                }
+                None => match self.hire_parts(&plan, version, &mut HashMap::new()) {
+                    Ok(hands) => {
+                        told.done.push(format!("module `{name}` was added"));
+                        crew.modules.push(ModuleHands { plan, hands });
+                    }
+                    Err(error) => told.refused.push(error.to_string()),
+                },
+            }
+        }
+        for (name, module) in old {
+            let parts: Vec<_> =
+                (0..module.plan.instances).map(|part| part_name(&module.plan, part)).collect();
+            dismiss(module.hands);
+            for part in parts {
+                crew.left.remove(&part);
+                self.floor.forget(&part);
+            }
+            told.done.push(format!("module `{name}` was removed"));
+        }
+        crew.version = version;
+        self.floor.door.route_by(routing(crew));
+    }
+
+    /// Puts a module in the place of its old self, which comes back if the new one does not take its state.
+    fn replace_module(
+        &self,
+        old: ModuleHands,
+        plan: ModulePlan,
+        version: u64,
+        left: &mut HashMap<String, Remains>,
+        told: &mut Told,
+    ) -> ModuleHands {
+        let name = plan.name.clone();
+        let mut remains = dismiss(old.hands);
+        for (part, state) in remains.clone() {
+            left.insert(part, state);
+        }
+        if !plan.enabled {
+            told.done.push(format!("module `{name}` was put off"));
+            return ModuleHands { plan, hands: Vec::new() };
+        }
+        if plan.instances != old.plan.instances || plan.partition_by != old.plan.partition_by {
+            // What one part remembers is not what another will see.
+            self.forget_parts(&old.plan, &mut remains);
+            told.done.push(format!("module `{name}` begins anew, since it is divided otherwise"));
+        }
+        match self.hire_parts(&plan, version, &mut remains.clone()) {
+            Ok(hands) => {
+                told.done.push(format!("module `{name}` was changed"));
+                left.retain(|part, _| !is_part(part, &name));
+                ModuleHands { plan, hands }
+            }
+            Err(error) => {
+                told.refused.push(format!("{error}; module `{name}` stays as it was"));
+                let hands = self.hire_parts(&old.plan, version, &mut remains).unwrap_or_else(|error| {
+                    tracing::error!("{error}; it is off until `correlator modules enable {name}`");
+                    Vec::new()
+                });
+                ModuleHands { plan: old.plan, hands }
+            }
+        }
+    }
+
+    fn forget_parts(&self, plan: &ModulePlan, remains: &mut HashMap<String, Remains>) {
+        for part in 0..plan.instances {
+            self.floor.forget(&part_name(plan, part));
+        }
+        remains.clear();
+    }
+
+    /// Starts all parts of a module, each from what it left, and gives them their threads.
+    fn hire_parts(
+        &self,
+        plan: &ModulePlan,
+        version: u64,
+        left: &mut HashMap<String, Remains>,
+    ) -> Result<Vec<Hand<super::module::ModulePicture>>, RunError> {
+        let mut hired = Vec::new();
+        for part in 0..if plan.enabled { plan.instances } else { 0 } {
+            let left = left.remove(&part_name(plan, part));
+            hired.push(self.floor.hire_module(plan, part, version, left)?);
+        }
+        hired.into_iter().map(Hired::work).collect()
+    }
+
+    fn change_listeners(
+        &self,
+        crew: &mut Crew,
+        wanted: Vec<ListenerPlan>,
+        all: bool,
+        told: &mut Told,
+    ) {
+        if all {
+            self.wait_for_listeners(crew);
+        }
+        let shapes = shapes(&plans(crew));
+        let mut old: HashMap<String, ListenerHand> = std::mem::take(&mut crew.listeners)
+            .into_iter()
+            .map(|listener| (listener.plan.name.clone(), listener))
+            .collect();
+        for plan in wanted {
+            let name = plan.name.clone();
+            let before = old.remove(&name);
+            let same = before.as_ref().is_some_and(|it| same_listener(&it.plan, &plan));
+            if let Some(before) = before {
+                if same && !all {
+                    crew.listeners.push(before);
+                    continue;
+                }
+                let off = before.hand.is_none();
+                let mut left = dismiss(before.hand.into_iter().collect());
+                let remains = left.remove(&name).or_else(|| crew.left.remove(&name));
+                if off {
+                    crew.left.extend(remains.map(|remains| (name.clone(), remains)));
+                    crew.listeners.push(ListenerHand { plan, hand: None });
+                    continue;
+                }
+                let hired = self.floor.hire_listener(&plan, shapes.clone(), remains.clone());
+                match hired.and_then(Hired::work) {
+                    Ok(hand) => {
+                        if !same {
+                            told.done.push(format!("listener `{name}` was changed"));
+                        }
+                        crew.listeners.push(ListenerHand { plan, hand: Some(hand) });
+                    }
+                    Err(error) => {
+                        told.refused.push(format!("{error}; listener `{name}` stays as it was"));
+                        let again = self.floor.hire_listener(&before.plan, shapes.clone(), remains);
+                        let hand = again.and_then(Hired::work);
+                        if let Err(error) = &hand {
+                            tracing::error!("{error}; listener `{name}` is off");
+                        }
+                        crew.listeners.push(ListenerHand { plan: before.plan, hand: hand.ok() });
+                    }
+                }
+                continue;
+            }
+            match self.floor.hire_listener(&plan, shapes.clone(), None).and_then(Hired::work) {
+                Ok(hand) => {
+                    told.done.push(format!("listener `{name}` was added"));
+                    crew.listeners.push(ListenerHand { plan, hand: Some(hand) });
+                }
+                Err(error) => told.refused.push(error.to_string()),
+            }
+        }
+        for (name, listener) in old {
+            dismiss(listener.hand.into_iter().collect());
+            crew.left.remove(&name);
+            self.floor.forget(&name);
+            told.done.push(format!("listener `{name}` was removed"));
+        }
+    }
+
+    /// Lets listeners work off the events that are there: new schemas would make them strangers.
+    fn wait_for_listeners(&self, crew: &Crew) {
+        let (since, next) = (clock::instant(), self.floor.events.next());
+        let hands = || crew.listeners.iter().filter_map(|it| it.hand.as_ref());
+        let behind = |hand: &Hand<super::listener::ListenerPicture>| {
+            !hand.picture.guest.lock().suspended && self.floor.events.passed(hand.slot) < next
+        };
+        while hands().any(behind) && clock::instant().duration_since(since) < limit::DRAIN_TIME {
+            hands().for_each(Hand::wake);
+            thread::park_timeout(limit::JOIN_STEP);
+        }
+    }
+
+    fn change_sources(&self, wanted: &[Source], told: &mut Told) -> Result<(), RunError> {
+        let mut running = locked(&self.sources);
+        let stays = |source: &Source| wanted.iter().any(|it| it.same_as(source));
+        let is_new = |source: &&Source| !running.iter().any(|it| it.source.same_as(source));
+        let new: Vec<Source> = wanted.iter().filter(is_new).cloned().collect();
+        let (marks, mut opened) = (self.floor.door.marks(), Vec::new());
+        for source in &new {
+            if !source.door.is_live() {
+                let name = &source.name;
+                told.refused.push(format!(
+                    "source `{name}` is read once, which takes a run of its own; it is not begun now"
+                ));
+                continue;
+            }
+            // A source that only changed may need the address of its old self: that one goes first.
+            if let Some(place) = running.iter().position(|it| it.source.name == source.name) {
+                running.remove(place).end();
+                told.done.push(format!("source `{}` was changed", source.name));
+            } else {
+                told.done.push(format!("source `{}` was added", source.name));
+            }
+            let place = self.floor.door.free_place();
+            self.floor.know(place, source);
+            opened.push((place, source.clone(), open_live(place, source, None, &marks.marks())?));
+        }
+        let mut place = 0;
+        while place < running.len() {
+            let source = &running[place].source;
+            if stays(source) || new.iter().any(|it| it.name == source.name) {
+                place += 1;
+                continue;
+            }
+            told.done.push(format!("source `{}` was removed", source.name));
+            running.remove(place).end();
+        }
+        for (place, source, door) in opened {
+            let door: Live = door;
+            running.push(self.read_live(place, source, door)?);
+        }
+        Ok(())
+    }
+}
+
+/// Starts every guest once, and throws it away: what can't start must not take the place of what works.
+fn try_out(plan: &Plan) -> Result<(), RunError> {
+    for module in plan.modules.iter().filter(|it| it.enabled) {
+        (module.start)().map_err(|failure| RunError::Start {
+            role: "module",
+            name: module.name.clone(),
+            failure,
+        })?;
+    }
+    for listener in &plan.listeners {
+        (listener.start)().map_err(|failure| RunError::Start {
+            role: "listener",
+            name: listener.name.clone(),
+            failure,
+        })?;
+    }
+    Ok(())
+}
+
+fn plans(crew: &Crew) -> Vec<ModulePlan> {
+    crew.modules.iter().map(|it| it.plan.clone()).collect()
+}
+
+fn same_module(a: &ModulePlan, b: &ModulePlan) -> bool {
+    a.component.1 == b.component.1
+        && a.settings == b.settings
+        && shape(&a.events) == shape(&b.events)
+}
+
+fn same_listener(a: &ListenerPlan, b: &ListenerPlan) -> bool {
+    a.component.1 == b.component.1 && a.settings == b.settings
+}
+
+fn is_part(part: &str, module: &str) -> bool {
+    part.split('#').next() == Some(module)
+}
+
+/// Has guests end now, and takes what they leave.
+fn dismiss<P>(hands: Vec<Hand<P>>) -> HashMap<String, Remains> {
+    hands.iter().for_each(Hand::stop);
+    let mut left = HashMap::new();
+    for hand in hands {
+        let name = hand.name.clone();
+        match hand.join() {
+            Ok((remains, _)) => drop(left.insert(name, remains)),
+            Err(error) => tracing::error!("{error}; it begins from its last checkpoint"),
+        }
+    }
+    left
+}
+
+impl super::engine::Running {
+    /// Ends a source, and waits for that.
+    fn end(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // What a source's thread may say was said.
+            let _ = thread.join();
+        }
+    }
+}
+

@@ -1,0 +1,241 @@
+//! How the engine fares: the picture that status and metrics show.
+
+use std::sync::atomic::Ordering;
+
+use correlator_source::settings::{Address, Door as SourceDoor, Source, SourcePath};
+use correlator_spool::settings::Durability;
+
+use super::engine::{Engine, ModuleHands, Running, locked};
+use super::keeper::GuestReport;
+use crate::clock;
+use crate::guest::Failure;
+use crate::status::{
+    GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState,
+    SourceStatus, SpoolStatus, Status,
+};
+
+impl Engine {
+    /// How it fares now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let door = &self.floor.door;
+        let now = door.now.load(Ordering::Relaxed);
+        let crew = locked(&self.crew);
+        let kept = self.floor.kept.as_ref();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            stack: self.stack.clone(),
+            state: kept.map(|kept| kept.keeping.folder.display().to_string()),
+            started: Moment(self.started.0),
+            uptime_seconds: clock::instant().duration_since(self.started.1).as_secs_f64(),
+            live: self.live,
+            time: (now > i64::MIN).then_some(Moment(now)),
+            records: door.records.load(Ordering::Relaxed),
+            bytes: door.bytes.load(Ordering::Relaxed),
+            record_spool: self.spool(true),
+            event_spool: self.spool(false),
+            sources: self.sources_status(),
+            modules: crew.modules.iter().flat_map(|it| self.module(it)).collect(),
+            listeners: crew.listeners.iter().map(|it| self.listener(it)).collect(),
+            dead_letters: kept.map_or(0, |kept| kept.dead.count()),
+            dropped: kept.map_or(0, |kept| kept.dead.dropped()),
+        }
+    }
+
+    fn spool(&self, of_records: bool) -> Option<SpoolStatus> {
+        let kept = self.floor.kept.as_ref()?;
+        let (records, events) = (&self.floor.records, &self.floor.events);
+        let disk = if of_records { records.on_disk() } else { events.on_disk() };
+        let (first, bytes) = disk?;
+        Some(SpoolStatus {
+            first,
+            next: if of_records { records.next() } else { events.next() },
+            bytes,
+            bytes_max: kept.keeping.spool_bytes,
+            durability: match kept.keeping.durability {
+                Durability::None => "none".to_owned(),
+                Durability::Each => "each".to_owned(),
+                Durability::Batched(every) => format!("batched ({} ms)", every.as_millis()),
+            },
+            oldest_needed: if of_records { records.needed() } else { events.needed() },
+            damaged: if of_records { records.damaged() } else { events.damaged() },
+            dropped: records.dropped.load(Ordering::Relaxed) * u64::from(of_records),
+        })
+    }
+
+    fn sources_status(&self) -> Vec<SourceStatus> {
+        let sources = locked(&self.sources);
+        sources.iter().map(|running| self.source(running)).collect()
+    }
+
+    fn source(&self, running: &Running) -> SourceStatus {
+        let source = &running.source;
+        let (gauge, late) = self.floor.door.gauge(running.place);
+        let ended = running.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished);
+        let idle_after = i64::try_from(source.idle_after.as_nanos()).unwrap_or(i64::MAX);
+        let clock = self.floor.door.clock.now();
+        let idle = gauge.last.is_none_or(|last| clock.saturating_sub(last) > idle_after);
+        let error = self.source_error(running);
+        let net = running.gauge.as_deref();
+        let counts = gauge.counts;
+        SourceStatus {
+            name: source.name.clone(),
+            kind: kind(source).to_owned(),
+            place: running.address.clone(),
+            state: match (ended && source.door.is_live(), ended, idle) {
+                _ if error.is_some() => SourceState::Failed,
+                (true, ..) => SourceState::Failed,
+                (_, true, _) => SourceState::Ended,
+                (_, _, true) => SourceState::Idle,
+                _ => SourceState::Open,
+            },
+            records: counts.records,
+            bytes: counts.bytes,
+            unparsed: counts.unparsed,
+            cut: counts.cut,
+            invalid_utf8: counts.invalid_utf8,
+            late,
+            connections_open: net.map_or(0, |net| net.connections_open.load(Ordering::Relaxed) as u64),
+            connections: net.map_or(0, |net| net.connections.load(Ordering::Relaxed)),
+            connections_failed: net.map_or(0, |net| net.connections_failed.load(Ordering::Relaxed)),
+            dropped_by_kernel: counts.dropped_by_kernel,
+            last_record: gauge.last.map(Moment),
+            error,
+        }
+    }
+
+    /// Why a source broke off.
+    fn source_error(&self, running: &Running) -> Option<String> {
+        if running.source.door.is_live() {
+            return None;
+        }
+        let reports = locked(&self.reports);
+        let mut errors = reports.iter().filter(|it| it.source == running.place);
+        errors.find_map(|report| report.error.clone())
+    }
+
+    fn module(&self, module: &ModuleHands) -> Vec<ModuleStatus> {
+        let plan = &module.plan;
+        if module.hands.is_empty() {
+            let guest = off(&plan.name, &plan.component);
+            return vec![ModuleStatus { guest, ..ModuleStatus::default() }];
+        }
+        let next = self.floor.records.next();
+        let now = self.floor.door.now.load(Ordering::Relaxed);
+        let hands = module.hands.iter();
+        hands
+            .map(|hand| {
+                let report = hand.picture.look();
+                let position = self.floor.records.passed(hand.slot).max(report.guest.position);
+                let lag = next.saturating_sub(position);
+                let mut guest = guest(&report.guest, &plan.component, lag);
+                guest.position = position;
+                guest.lag_seconds = behind(&report.guest, lag, now);
+                let events = report.events.iter().map(|(_, count)| count).sum();
+                ModuleStatus { guest, lag_records: lag, events }
+            })
+            .collect()
+    }
+
+    fn listener(&self, listener: &super::engine::ListenerHand) -> ListenerStatus {
+        let plan = &listener.plan;
+        let Some(hand) = &listener.hand else {
+            let guest = off(&plan.name, &plan.component);
+            return ListenerStatus { guest, ..ListenerStatus::default() };
+        };
+        let report = hand.picture.look();
+        let position = self.floor.events.passed(hand.slot).max(report.guest.position);
+        let lag = self.floor.events.next().saturating_sub(position);
+        let mut guest = guest(&report.guest, &plan.component, lag);
+        guest.position = position;
+        ListenerStatus {
+            guest,
+            lag_events: lag,
+            effects_done: report.done,
+            effects_refused: report.refused,
+            waiting: 0,
+        }
+    }
+}
+
+type Component = (String, String, String);
+
+fn off(name: &str, (component, _, version): &Component) -> GuestStatus {
+    GuestStatus {
+        name: name.to_owned(),
+        component: component.clone(),
+        version: version.clone(),
+        state: GuestState::Disabled,
+        ..GuestStatus::default()
+    }
+}
+
+fn guest(report: &GuestReport, (component, _, version): &Component, lag: u64) -> GuestStatus {
+    let usage = &report.usage;
+    let since = report.checkpoint.map(|then| clock::instant().duration_since(then));
+    GuestStatus {
+        name: report.name.clone(),
+        component: component.clone(),
+        version: version.clone(),
+        state: match (report.suspended, lag > crate::limit::LAG_BEHIND) {
+            (true, _) => GuestState::Suspended,
+            (false, true) => GuestState::Behind,
+            (false, false) => GuestState::Running,
+        },
+        position: report.position,
+        lag_seconds: None,
+        handed: report.handed,
+        failures: report.failures,
+        set_aside: report.set_aside,
+        last_failure: report.last_failure.as_ref().map(Failure::to_string),
+        fuel: usage.fuel,
+        memory_bytes: usage.memory_bytes as u64,
+        turns: usage.calls.saturating_sub(report.failures),
+        turn_seconds: usage.time.as_secs_f64(),
+        last_checkpoint_seconds: since.map(|since| since.as_secs_f64()),
+        state_bytes: report.state_bytes,
+    }
+}
+
+/// How far a module is behind event time.
+#[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+fn behind(report: &GuestReport, lag: u64, now: i64) -> Option<f64> {
+    if lag == 0 {
+        return Some(0.0);
+    }
+    report.now.map(|then| now.saturating_sub(then).max(0) as f64 / 1e9)
+}
+
+/// By which kind of door records come.
+fn kind(source: &Source) -> &'static str {
+    match &source.door {
+        SourceDoor::Files { paths, .. } if paths.contains(&SourcePath::Input) => "input",
+        SourceDoor::Files { follow: true, .. } => "follow",
+        SourceDoor::Files { .. } => "file",
+        SourceDoor::Stream { tls: Some(_), .. } => "tls",
+        SourceDoor::Stream { address: Address::Path(..), .. } => "unix",
+        SourceDoor::Stream { .. } => "tcp",
+        SourceDoor::Datagram { address: Address::Path(..), .. } => "unix_datagram",
+        SourceDoor::Datagram { .. } => "udp",
+    }
+}
+
+/// Where a source's records come from, as it was typed.
+pub(super) fn place(source: &Source) -> String {
+    match &source.door {
+        SourceDoor::Files { paths, .. } => {
+            let paths = paths.iter().map(|path| match path {
+                SourcePath::Input => "-".to_owned(),
+                SourcePath::File(path) => path.display().to_string(),
+                SourcePath::Glob(pattern) => pattern.clone(),
+            });
+            paths.collect::<Vec<_>>().join(", ")
+        }
+        SourceDoor::Stream { address, .. } | SourceDoor::Datagram { address, .. } => match address {
+            Address::Internet(address) => address.to_string(),
+            Address::Path(path, _) => path.display().to_string(),
+            Address::Inherited(name) => format!("systemd:{name}"),
+        },
+    }
+}

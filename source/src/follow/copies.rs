@@ -1,0 +1,130 @@
+//! Files that are copied and emptied: `copytruncate`, as logrotate has it.
+//!
+//! What was not read before a file was emptied stands in its copy, which is known by what it holds and by a name that
+//! rotation gives. A copy that matches a followed pattern itself is not to be read a second time.
+
+use std::io;
+use std::time::Instant;
+
+use super::files::Files;
+use super::find::{self, Found};
+use super::notices::Notices;
+use super::tail::Tail;
+use crate::identity::Identity;
+
+impl Files {
+    /// A file was emptied: what was not read of it may stand in a copy, and what comes now is another file's.
+    pub fn emptied(&mut self, place: usize, notices: &mut Notices, now: Instant) {
+        let tail = &self.tails[place];
+        let (path, name, sought) = (tail.path.clone(), tail.name.clone(), tail.sought());
+        let shown = name.clone().unwrap_or_else(|| path.clone());
+        let fresh = match tail.file.try_clone().and_then(|file| Ok((file.metadata()?, file))) {
+            Ok((facts, file)) => Found { path: shown.clone(), file, facts },
+            Err(error) => return self.told.problem(&shown, &error.to_string()),
+        };
+        let is_other = |tail: &Tail| {
+            let unread = tail.name.as_deref().is_some_and(|name| find::is_rotated(&shown, name))
+                && tail.position == 0;
+            !tail.twin && !unread
+        };
+        let known = |identity: &Identity| {
+            let other = |tail: &Tail| tail.identity.is(identity) && is_other(tail);
+            self.is_done(identity) || self.tails.iter().any(other)
+        };
+        let since = tail.since_read();
+        let copy = if sought.position > 0 {
+            find::copy(&shown, sought, known)
+        } else {
+            find::between(&shown, since, &[], known).into_iter().next()
+        };
+        notices.forget(tail.watch);
+        let since = if let Some(copy) = copy {
+            let identity = copy.identity();
+            self.told.news(&shown, &format!("was emptied; the rest is in {}", copy.path.display()));
+            self.tails[place].go_on_in(copy, now);
+            let since = self.tails[place].since();
+            let key = self.tails[place].key;
+            self.tails.retain(|tail| tail.key == key || !tail.identity.is(&identity));
+            since
+        } else {
+            let unread = tail.size.saturating_sub(tail.position);
+            self.told.news(&shown, "was emptied and is read from its start");
+            if unread > 0 {
+                let loss = format!("{unread} bytes behind {} were not read", tail.position);
+                self.told.lost(&shown, &loss);
+            }
+            self.forgotten.push(tail.key);
+            self.tails.remove(place);
+            since
+        };
+        let taken = |identity: &Identity| {
+            self.is_known(identity) || self.is_done(identity) || identity.is(&fresh.identity())
+        };
+        for older in find::between(&shown, since, &[], taken) {
+            self.add(&path, None, older, now);
+        }
+        self.add(&path, name, fresh, now);
+        self.sort();
+    }
+
+    /// Finds files that were written to, copied and emptied again before anything of them was read: there is a copy of
+    /// what they don't hold.
+    fn find_missed(&mut self, notices: &mut Notices, now: Instant) {
+        let unread = |tail: &&Tail| tail.position == 0 && !tail.twin && !tail.refused;
+        let keys: Vec<u64> = self.tails.iter().filter(unread).map(|tail| tail.key).collect();
+        for key in keys {
+            let Some(place) = self.tails.iter().position(|tail| tail.key == key) else { continue };
+            let tail = &self.tails[place];
+            let Some(name) = &tail.name else { continue };
+            let since = tail.since_read();
+            if !find::has_changed(name, since) {
+                continue;
+            }
+            let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
+            let missed = |copy: &Found| {
+                // A copy that is being made holds the same as the file.
+                copy.facts.len() > 0
+                    && tail.holds(&copy.file, copy.facts.len()).is_ok_and(|holds| !holds)
+            };
+            if find::between(name, since, &[], taken).iter().any(missed) {
+                self.emptied(place, notices, now);
+            }
+        }
+    }
+
+    /// Passes over what stands in another file too, of which this one is being made a copy.
+    fn pass_over_copy(&mut self, place: usize) -> io::Result<bool> {
+        let tail = &self.tails[place];
+        if tail.position > 0 && !tail.twin {
+            return Ok(false);
+        }
+        let Some(name) = tail.name.as_deref() else { return Ok(false) };
+        let mut of = None;
+        for other in &self.tails {
+            let beside = other.name.as_deref().is_some_and(|of| find::is_rotated(of, name));
+            if !beside || tail.size == 0 {
+                continue;
+            }
+            if other.holds(&tail.file, tail.size)? {
+                of = other.name.clone();
+                break;
+            }
+            if !other.is_intact()? {
+                // This may be the copy of what the other one has lost: that is looked at first.
+                return Ok(true);
+            }
+        }
+        let Some(of) = of else {
+            self.tails[place].twin = false;
+            return Ok(false);
+        };
+        if !tail.twin {
+            self.told.news(name, &format!("is a copy of {} and not read", of.display()));
+        }
+        let tail = &mut self.tails[place];
+        if tail.position != tail.size {
+            tail.pass_over()?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,196 @@
+//! Looking which files stand behind the names now, and which did in between.
+//!
+//! What the kernel tells is taken after the files behind the names were opened: so all that had a name before its
+//! present file is known by then, in order, and what comes after that is kept for the next time. Where nothing is told,
+//! names and times must do.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::files::Files;
+use super::find::{self, Found};
+use super::names::not_a_file;
+use super::notices::Notices;
+use super::tail::Tail;
+use crate::identity::Identity;
+use crate::limit;
+
+impl Files {
+    /// Looks which files stand behind the names now.
+    pub fn scan(&mut self, notices: &mut Notices, now: Instant) {
+        let names = self.names.now(&mut self.told);
+        notices.watch_folders(&self.names.folders(&names));
+        let mut unsure = self.find_saved(now);
+        let present = self.attach(&names, now);
+        if !notices.told_all() {
+            unsure.extend(self.rotated_names());
+        }
+        let mut listed: Vec<(PathBuf, Vec<Found>)> = Vec::new();
+        for name in unsure {
+            let found = self.list_older(&name, present.get(&name).map(|(identity, _)| *identity));
+            listed.push((name, found));
+        }
+        notices.take();
+        self.note_moves(notices);
+        for (name, older) in listed {
+            for found in older {
+                self.add_older(&name, found, now);
+            }
+        }
+        self.add_moved(&present, now);
+        for (name, (_, found)) in present {
+            let pending = self.saved.iter().any(|saved| saved.path == name);
+            if let Some(found) = found.filter(|found| !pending && !self.is_known(&found.identity())) {
+                self.told.solved(&name);
+                self.add(&name, Some(name.clone()), found, now);
+            }
+        }
+        self.sort();
+        self.find_missed(notices, now);
+        for tail in &mut self.tails {
+            if tail.watch.is_none() {
+                tail.watch = notices.watch_file(&tail.file);
+            }
+        }
+        if let Some(failure) = notices.failure() {
+            let told = format!("is looked at every now and then, since not all is notified: {failure}");
+            self.told.news(Path::new("what is followed"), &told);
+        }
+    }
+
+    /// Gives the files that are known the names that they have now; what stands behind each name, opened if it is new.
+    fn attach(
+        &mut self,
+        names: &[PathBuf],
+        now: Instant,
+    ) -> HashMap<PathBuf, (Identity, Option<Found>)> {
+        let mut present = HashMap::new();
+        let mut named: HashMap<(u64, u64), PathBuf> = HashMap::new();
+        for name in names {
+            let Some(identity) = self.identity_of(name) else { continue };
+            let known = self.is_known(&identity);
+            let found = if known { None } else { self.open(name) };
+            let identity = found.as_ref().map_or(identity, Found::identity);
+            if !known && found.is_none() {
+                continue;
+            }
+            // A file with two names is read once.
+            if let Some(other) = named.insert((identity.device, identity.inode), name.clone()) {
+                named.insert((identity.device, identity.inode), other);
+                continue;
+            }
+            present.insert(name.clone(), (identity, found));
+        }
+        for tail in &mut self.tails {
+            let name = named.get(&(tail.identity.device, tail.identity.inode)).cloned();
+            if name != tail.name && (name.is_some() || is_gone(tail.name.as_deref())) {
+                tail.rename(name, now);
+            }
+        }
+        present
+    }
+
+    /// Which file stands behind a name.
+    fn identity_of(&mut self, name: &Path) -> Option<Identity> {
+        match fs::metadata(name) {
+            Ok(facts) if facts.is_file() => return Some(Identity::of(&facts)),
+            Ok(facts) => {
+                let kind = not_a_file(&facts).unwrap_or("something else");
+                // Patterns match folders too, and nobody means these.
+                if !facts.is_dir() || self.names.has_plain(name) {
+                    let problem = format!("is {kind} and can't be followed; read it without `follow`");
+                    self.told.problem(name, &problem);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.told.problem(name, &error.to_string()),
+        }
+        None
+    }
+
+    fn open(&mut self, name: &Path) -> Option<Found> {
+        match Found::open(name) {
+            Ok(found) => return Some(found).filter(|found| found.facts.is_file()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.told.problem(name, &error.to_string()),
+        }
+        None
+    }
+
+    /// Names whose last file is another one's by now, or nobody's.
+    fn rotated_names(&self) -> BTreeSet<PathBuf> {
+        let rotated = self.tails.iter().filter(|tail| tail.is_rotated());
+        rotated.map(|tail| tail.path.clone()).filter(|path| self.names.has(path)).collect()
+    }
+
+    /// Files that had a name after the last that was seen under it, as far as names and times tell.
+    fn list_older(&mut self, name: &Path, present: Option<Identity>) -> Vec<Found> {
+        let last = self.tails.iter().filter(|t| t.path == name).max_by_key(|t| t.incarnation);
+        let Some(since) = last.map(Tail::since).or_else(|| self.lost.remove(name)) else {
+            return Vec::new();
+        };
+        if !find::has_changed(name, since) {
+            return Vec::new();
+        }
+        let taken = |identity: &Identity| {
+            let younger = present.is_some_and(|present| {
+                present.is(identity) || present.born != 0 && identity.born > present.born
+            });
+            younger || self.is_known(identity) || self.is_done(identity)
+        };
+        find::between(name, since, taken)
+    }
+
+    /// Remembers where files with followed names went.
+    fn note_moves(&mut self, notices: &mut Notices) {
+        for (from, to) in notices.moved.drain(..) {
+            self.moved.retain(|(_, place)| *place != to);
+            match self.moved.iter_mut().find(|(_, place)| *place == from) {
+                Some((_, place)) => *place = to,
+                None if self.names.has(&from) => self.moved.push((from, to)),
+                None => {}
+            }
+        }
+        let surplus = self.moved.len().saturating_sub(limit::FOLLOW_NAMES_MAX);
+        self.moved.drain(..surplus);
+    }
+
+    /// Takes up the files that had a followed name before the one that has it now.
+    fn add_moved(&mut self, present: &HashMap<PathBuf, (Identity, Option<Found>)>, now: Instant) {
+        let mut passed: BTreeSet<PathBuf> = BTreeSet::new();
+        for (name, place) in std::mem::take(&mut self.moved) {
+            if passed.contains(&name) {
+                self.moved.push((name, place));
+                continue;
+            }
+            let Ok(found) = Found::open(&place) else { continue };
+            let identity = found.identity();
+            if present.get(&name).is_some_and(|(present, _)| present.is(&identity)) {
+                // It had been opened before it was moved: what was moved after it is younger.
+                passed.insert(name);
+            } else if found.facts.is_file() {
+                self.add_older(&name, found, now);
+            }
+        }
+    }
+
+    /// Takes up a file that had a name for a while.
+    fn add_older(&mut self, name: &Path, found: Found, now: Instant) {
+        let identity = found.identity();
+        if !self.is_known(&identity) && !self.is_done(&identity) {
+            self.told.news(&found.path, &format!("had the name {} for a while", name.display()));
+            self.add(name, None, found, now);
+        }
+    }
+}
+
+/// Whether a name is gone or another file's. A name that can't be looked at is not.
+fn is_gone(name: Option<&Path>) -> bool {
+    name.is_none_or(|name| match fs::metadata(name) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    })
+}
