@@ -78,8 +78,8 @@ pub fn run_native(file: &Path, output: &Path, binary: &Path, cache: &Path) -> Re
         anyhow!(problems.join("\n"))
     })?;
     let (progress, stop) = (Arc::new(Progress::default()), Arc::new(AtomicBool::new(false)));
-    let pipeline = Pipeline::start(plan(stack, loaded)?, progress, stop)?;
-    pipeline.wait();
+    let pipeline = Pipeline::start(plan(stack, loaded)?, progress, stop, || ())?;
+    pipeline.wait(|| ());
     let report = pipeline.finish()?;
     let failures: u64 = report.modules.iter().map(|module| module.guest.failures).sum();
     ensure!(failures == 0, "the native module failed: {:?}", report.modules);
@@ -123,7 +123,7 @@ fn plan(stack: Stack, mut loaded: HashMap<Component, Guest>) -> Result<Plan> {
         criteria: listener.compiled,
         timers: guest.description.timers.clone(),
         start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
-        capabilities: tables(&listener.grants),
+        capabilities: Arc::new(move || tables(&listener.grants)),
         limits: listener.limits,
     };
     Ok(Plan {

@@ -110,6 +110,8 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 pub const LAG_BEHIND: u64 = 100_000;
 /// Turns of a guest between two looks at how far it is.
 pub const TURNS_PER_PICTURE: u32 = 16;
+/// How often the files of a stack are looked at.
+pub const WATCH_STEP: Duration = Duration::from_millis(500);
 /// Events of the engine's own that wait for their place in the stream.
 pub const NOTICES_MAX: usize = 4_096;
 /// How often the end of other threads is looked for.
@@ -151,7 +153,7 @@ pub const ENGINE_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long a client waits for a command: components may have to be compiled for it.
 pub const ENGINE_COMMAND_TIME: Duration = Duration::from_mins(10);
 /// How often a status that is watched is drawn.
-pub const WATCH_STEP: Duration = Duration::from_secs(1);
+pub const STATUS_STEP: Duration = Duration::from_secs(1);
 /// How long the server rests after the system refused it a connection, for want of descriptors mostly.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// A state that is told to the service manager.

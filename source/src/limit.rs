@@ -36,6 +36,8 @@ pub const FOLLOW_OLDER_MAX: usize = 8;
 pub const FOLLOW_NAMES_MAX: usize = 1024;
 /// Entries of a folder that are looked at in search of a file that was rotated.
 pub const FOLLOW_ENTRIES_MAX: usize = 16 << 10;
+/// How often something is looked at again that may have changed while it was looked at.
+pub const FOLLOW_TRIES: u32 = 3;
 /// How much of the time may go into looking which files there are: one part in so many.
 pub const FOLLOW_SCAN_SHARE: u32 = 5;
 /// After so much time an assumed year is worked out anew, in nanoseconds.

@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use correlator_spool::reader::Reader;
@@ -64,6 +66,9 @@ fn large(folder: &Path, payload: &[u8]) {
     report("append, recycled", append, Some(("write, in place", write)));
     let both = Cost { frame_ns: write.frame_ns + sum.frame_ns, ..write };
     report("append, recycled", append, Some(("write and checksum", both)));
+
+    let synced = append_while_syncing(&mut spool, payload);
+    report("append, while syncing", synced, Some(("append, recycled", append)));
 
     let mut spool = open(&folder.join("kept"));
     for _ in 0..frames {
@@ -135,6 +140,25 @@ fn plain(folder: &Path, payload: &[u8]) -> (Cost, Cost, Cost) {
         at += 1;
     });
     (fresh, in_place, read)
+}
+
+/// Another thread writes through all the time.
+fn append_while_syncing(spool: &mut Spool, payload: &[u8]) -> Cost {
+    let syncer = spool.syncer();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                syncer.sync().expect("it can be written through");
+            }
+        });
+        let cost = best(FRAME_BYTES, ROUND_BYTES / FRAME_BYTES, || {
+            let first = spool.append(1, 1024, &[payload]);
+            spool.release(first.expect("there is room"));
+        });
+        done.store(true, Ordering::Release);
+        cost
+    })
 }
 
 /// A new spool each round.

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use rustix::rand::GetRandomFlags;
 
 use crate::error::SpoolError;
-use crate::header::{HEADER_BYTES, Header, NONE_BEFORE};
+use crate::header::{ALIGN, HEADER_BYTES, Header, NONE_BEFORE};
 use crate::limit;
 use crate::name::{self, Name};
 use crate::segment::Segment;
@@ -31,7 +31,7 @@ use crate::walk::{Step, Walk};
 pub struct Recovery {
     /// The oldest sequence number that is there, or `next`.
     pub first: u64,
-    /// The sequence number of the next frame's first item.
+    /// The sequence number of the next frame's first item, unless [`skip_to`](crate::spool::Spool::skip_to) says more.
     pub next: u64,
     /// What was cut off at the end: frames that were begun and never finished.
     pub cut_bytes: u64,
@@ -203,10 +203,13 @@ fn continued(
             },
         }
     }
-    let mut length = bytes;
+    // Frames fill a multiple of this, so what is over can't be any part of one that will be written here.
+    let mut length = bytes - bytes % ALIGN;
     if let Some(torn) = walk.torn_end().map_err(reading)? {
         recovery.cut_bytes = torn - walk.end;
         length = walk.end;
+    }
+    if length < bytes {
         file.set_len(length).map_err(SpoolError::io(&path, "cut the end of"))?;
     }
     for place in &walk.damages.told {

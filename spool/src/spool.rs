@@ -173,14 +173,18 @@ impl Spool {
 
     /// Leaves a gap: the next frame's first item gets this number. It never goes back, and it lasts from the next append
     /// on.
+    ///
+    /// Whoever remembers a position somewhere else has to see after every start that the numbers don't go on below it: a
+    /// crash of the machine may have taken what was not written through, and new items would be called as lost ones were.
     pub fn skip_to(&mut self, next: u64) {
         self.next = self.next.max(next);
     }
 
     /// Says that nobody needs anything below `before` any more. Segments with nothing else in them go; the one that is
-    /// being filled stays until its room is needed, because it tells where the numbers go on.
+    /// being filled stays until its room is needed, because it tells where the numbers go on. Of what is still to be
+    /// appended nobody can say that yet.
     pub fn release(&mut self, before: u64) {
-        self.released = self.released.max(before);
+        self.released = self.released.max(before.min(self.next));
         loop {
             let mut segments = self.shared.segments();
             if segments.get(1).is_none_or(|second| second.name.base > self.released) {
@@ -252,7 +256,7 @@ impl Spool {
         }
         self.begin_segment()?;
         if released {
-            self.release(self.released.max(self.next));
+            self.release(self.next);
         }
         let taken = self.active.segment.bytes.load(Ordering::Relaxed).max(bytes);
         let others = self.bytes - self.active.segment.bytes.load(Ordering::Relaxed);

@@ -4,6 +4,7 @@
 //! into the engine: what a case can't see from outside, an operator can't either.
 
 mod captures;
+mod control;
 mod dist;
 mod hostile;
 mod hostile_table;

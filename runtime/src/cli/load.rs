@@ -22,6 +22,8 @@ pub(super) struct Loaded {
     pub(super) guests: HashMap<Component, Guest>,
     /// What the guests say of themselves.
     pub(super) known: Guests,
+    /// The stack's own files, fragments among them.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads, loads and checks a stack; prints what is wrong with it.
@@ -62,7 +64,7 @@ pub(super) fn load(arguments: &StackArguments, common: &Common) -> Result<Loaded
         let text: Vec<_> = problems.iter().map(Problem::render).collect();
         Failed { code: if refused { EXIT_REFUSED } else { EXIT_WRONG }, text: text.join("\n") }
     })?;
-    Ok(Loaded { stack, guests, known })
+    Ok(Loaded { stack, guests, known, files: raw.files().to_vec() })
 }
 
 /// Loads one component, by a bundled name or a path.
@@ -101,7 +103,7 @@ pub(super) fn sandbox(common: &Common) -> Result<Sandbox, Failed> {
     Sandbox::new(program, cache).map_err(|error: LoadError| machine(&error))
 }
 
-fn cache_folder(common: &Common) -> Option<PathBuf> {
+pub(super) fn cache_folder(common: &Common) -> Option<PathBuf> {
     if common.no_cache {
         return None;
     }

@@ -1,29 +1,29 @@
 //! `correlator run`: from a checked stack to a finished run.
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use correlator_source::settings::{Door, Source, SourcePath};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::load::{Loaded, load};
+use super::arguments::StackArguments;
+use super::live::{Again, Live};
+use super::load::{Loaded, cache_folder, load};
 use super::output::Output;
+use super::plan::plan;
 use super::{
     Common, EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_MACHINE, EXIT_REFUSED, EXIT_WELL, Failed,
-    StackArguments, summary,
+    confinement, summary,
 };
-use crate::capability::{Capabilities, LogLines, Rotation, TableFiles};
 use crate::clock;
-use crate::declaration::Role;
 use crate::limit;
-use crate::pipeline::{Engine, ListenerPlan, ModulePlan, Plan, Progress, Report, RunError};
-use crate::sandbox::Guest;
+use crate::pipeline::{Engine, Progress, Report, RunError};
+use crate::stack::Stack;
 use crate::stack::grant::Grant;
-use crate::stack::{Component, ListenerInstance, ModuleInstance, Stack};
-use correlator_source::settings::{Door, Source, SourcePath};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +36,10 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     stack: StackArguments,
+    /// Leave the process all that its user may do. A run that goes on, or keeps anything, otherwise gives up what its
+    /// stack does not need.
+    #[arg(long, help_heading = "Control of a running engine")]
+    no_confine: bool,
 }
 
 /// Runs a stack to its end.
@@ -45,7 +49,7 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<u8, Failed> {
     let start = clock::instant();
-    let Loaded { stack, guests, .. } = load(&arguments.stack, common)?;
+    let Loaded { stack, guests, files, .. } = load(&arguments.stack, common)?;
     for warning in &stack.warnings {
         output.note(&warning.render());
     }
@@ -66,15 +70,18 @@ pub(super) fn run(
         output.note("reading from the terminal; end with Ctrl-D\n");
     }
     let progress = Arc::new(Progress::default());
-    let plan = plan(&arguments.stack, &stack, guests);
-    let engine = Engine::start(plan, Arc::clone(&progress), Arc::clone(&stop)).map_err(failed)?;
+    let live = Live::open(&stack)?;
+    let named = plan(&arguments.stack, &stack, guests);
+    let confine = || confine(arguments, &stack, &files, common);
+    let engine = Engine::start(named, Arc::clone(&progress), Arc::clone(&stop), confine);
+    let engine = engine.map_err(failed)?;
     let started = start.elapsed();
     let done = AtomicBool::new(false);
     let report = thread::scope(|scope| {
         if output.is_watched() && !prints_to_terminal(&stack) {
             scope.spawn(|| watch(&progress, &done));
         }
-        engine.wait();
+        live.run(&engine, &Again { arguments: &arguments.stack, common, stack: &stack, files });
         let report = engine.finish();
         done.store(true, Ordering::Release);
         report
@@ -85,7 +92,15 @@ pub(super) fn run(
         summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() },
         output,
     );
-    Ok(code(&report))
+    Ok(code(&report, stack.is_live()))
+}
+
+/// Takes from the process what a run that goes on, or keeps anything, does not need.
+fn confine(arguments: &Arguments, stack: &Stack, files: &[PathBuf], common: &Common) {
+    if arguments.no_confine || !stack.is_live() && stack.keeping.is_none() {
+        return;
+    }
+    confinement::confine(stack, files, cache_folder(common).as_deref());
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "an error is told once")]
@@ -98,13 +113,15 @@ fn failed(error: RunError) -> Failed {
     }
 }
 
-fn code(report: &Report) -> u8 {
+/// A run that goes on ends well when it is told to: there is no other end.
+fn code(report: &Report, live: bool) -> u8 {
     let guests = report.modules.iter().map(|module| &module.guest);
     let mut guests = guests.chain(report.listeners.iter().map(|listener| &listener.guest));
     let lost = guests.any(|guest| guest.failures > 0)
         || report.listeners.iter().any(|listener| !listener.refused.is_empty())
-        || report.sources.iter().any(|source| source.error.is_some());
-    match (report.interrupted, lost) {
+        || report.sources.iter().any(|source| source.error.is_some())
+        || report.dropped > 0;
+    match (report.interrupted && !live, lost) {
         (true, _) => EXIT_INTERRUPTED,
         (false, true) => EXIT_LOSSES,
         (false, false) => EXIT_WELL,
@@ -124,92 +141,6 @@ fn prints_to_terminal(stack: &Stack) -> bool {
     let prints = |grant: &Grant| matches!(grant, Grant::Log(_));
     let mut listeners = stack.listeners.iter();
     std::io::stdout().is_terminal() && listeners.any(|it| it.grants.iter().any(prints))
-}
-
-/// Wires the stack's instances to their guests.
-fn plan(arguments: &StackArguments, stack: &Stack, guests: HashMap<Component, Guest>) -> Plan {
-    let guests: HashMap<_, _> =
-        guests.into_iter().map(|(component, guest)| (component, Arc::new(guest))).collect();
-    let guest = |component: &Component| guests.get(component).map(Arc::clone);
-    let modules = stack
-        .modules
-        .iter()
-        .filter_map(|instance| Some(module(instance, guest(&instance.component)?)));
-    let listeners = stack
-        .listeners
-        .iter()
-        .filter_map(|instance| Some(listener(stack, instance, guest(&instance.component)?)));
-    let named = arguments.stack.as_ref().map(|path| path.display().to_string());
-    Plan {
-        stack: named.unwrap_or_else(|| "command line".to_owned()),
-        sources: stack.sources.clone(),
-        capture: stack.capture.clone(),
-        modules: modules.collect(),
-        listeners: listeners.collect(),
-        zone: stack.zone.clone(),
-        keeping: stack.keeping.clone(),
-    }
-}
-
-/// A component for people, what tells it from others, and the version that it names.
-fn component(component: &Component, guest: &Guest) -> (String, String, String) {
-    (component.to_string(), guest.digest.clone(), guest.description.version.clone())
-}
-
-fn module(instance: &ModuleInstance, guest: Arc<Guest>) -> ModulePlan {
-    let (interest, events) = match &guest.description.role {
-        Role::Module { interest, events } => (interest.clone(), events.clone()),
-        Role::Listener { .. } => (Vec::new(), Vec::new()),
-    };
-    let (name, settings, limits) =
-        (instance.name.clone(), instance.settings.clone(), instance.limits.clone());
-    ModulePlan {
-        name: name.clone(),
-        component: component(&instance.component, &guest),
-        settings: format!("{instance:?}"),
-        interest,
-        events,
-        timers: guest.description.timers.clone(),
-        instances: instance.instances,
-        partition_by: instance.partition_by.clone(),
-        enabled: instance.enabled,
-        limits: limits.clone(),
-        start: Arc::new(move || guest.module(&name, &settings, &limits)),
-    }
-}
-
-fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> ListenerPlan {
-    let (name, settings, limits) =
-        (instance.name.clone(), instance.settings.clone(), instance.limits.clone());
-    let (schemas, grants) = (stack.schemas.clone(), instance.grants.clone());
-    ListenerPlan {
-        name: name.clone(),
-        component: component(&instance.component, &guest),
-        settings: format!("{instance:?}"),
-        criteria: instance.compiled.clone(),
-        timers: guest.description.timers.clone(),
-        capabilities: Arc::new(move || capabilities(&grants)),
-        limits: limits.clone(),
-        start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
-    }
-}
-
-/// What a listener's grants come to.
-fn capabilities(grants: &[Grant]) -> Capabilities {
-    let mut capabilities = Capabilities::default();
-    for grant in grants {
-        match grant {
-            Grant::Log(_) => {
-                let (console, paint) = Output::console();
-                capabilities.log = Some(LogLines::new(console, paint));
-            }
-            Grant::Table(table) => {
-                let rotation = Rotation { bytes: table.rotate_bytes, keep: table.keep };
-                capabilities.table = Some(TableFiles::new(table.directory.clone(), rotation));
-            }
-        }
-    }
-    capabilities
 }
 
 /// Shows how far the run has come, until it is done.

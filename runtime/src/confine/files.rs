@@ -110,10 +110,10 @@ fn threads() -> usize {
 
 /// What the kernel made of it.
 fn judge(status: &RestrictionStatus, plan: &Plan, threads: usize, confined: &mut Confined) {
-    let abi = match status.landlock {
-        LandlockStatus::Available { effective_abi, .. } => effective_abi,
-        LandlockStatus::NotEnabled => ABI::Unsupported,
-        _ => ABI::Unsupported,
+    let abi = if let LandlockStatus::Available { effective_abi, .. } = status.landlock {
+        effective_abi
+    } else {
+        ABI::Unsupported
     };
     if status.ruleset == RulesetStatus::NotEnforced || abi == ABI::Unsupported {
         for wall in [Wall::Files, Wall::Connections, Wall::Signals] {

@@ -45,8 +45,8 @@ impl Page {
         }
     }
 
-    fn one(&mut self, about: (&str, Kind, &str), number: impl Number) {
-        self.metric(about, &[()], |(), samples| samples.add(&[], &number));
+    fn one(&mut self, about: (&str, Kind, &str), number: &impl Number) {
+        self.metric(about, &[()], |(), samples| samples.add(&[], number));
     }
 }
 
@@ -132,11 +132,11 @@ fn engine(page: &mut Page, status: &Status) {
     });
     page.one(
         ("correlator_start_time_seconds", Gauge, "When the engine was started, Unix time."),
-        status.started.seconds(),
+        &status.started.seconds(),
     );
     page.one(
         ("correlator_uptime_seconds", Gauge, "For how long the engine runs."),
-        status.uptime_seconds,
+        &status.uptime_seconds,
     );
     let time = (
         "correlator_event_time_seconds",
@@ -144,11 +144,11 @@ fn engine(page: &mut Page, status: &Status) {
         "Up to where the records' own time is complete, Unix time.",
     );
     page.metric(time, status.time.as_slice(), |time, samples| samples.add(&[], &time.seconds()));
-    page.one(("correlator_records_total", Counter, "Records taken."), status.records);
-    page.one(("correlator_bytes_total", Counter, "Bytes taken."), status.bytes);
+    page.one(("correlator_records_total", Counter, "Records taken."), &status.records);
+    page.one(("correlator_bytes_total", Counter, "Bytes taken."), &status.bytes);
     page.one(
         ("correlator_dead_letters", Gauge, "Records and ticks that are set aside."),
-        status.dead_letters,
+        &status.dead_letters,
     );
     page.one(
         (
@@ -156,7 +156,7 @@ fn engine(page: &mut Page, status: &Status) {
             Counter,
             "Dead letters that made room for newer ones.",
         ),
-        status.dropped,
+        &status.dropped,
     );
 }
 

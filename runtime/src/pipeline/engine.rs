@@ -92,7 +92,7 @@ impl Running {
 }
 
 impl Engine {
-    /// Starts a stack. `stop` ends it.
+    /// Starts a stack. `stop` ends it. `opened` is called when everything outside is open and nothing works yet.
     ///
     /// # Errors
     /// A source can't be opened, a guest can't be started, or what is kept can't be read.
@@ -100,6 +100,7 @@ impl Engine {
         plan: Plan,
         progress: Arc<Progress>,
         stop: Arc<AtomicBool>,
+        opened: impl FnOnce(),
     ) -> Result<Self, RunError> {
         let started = (clock::now(), clock::instant());
         let live = plan.sources.iter().any(|source| source.door.is_live());
@@ -123,10 +124,11 @@ impl Engine {
             dropped_told: AtomicU64::new(0),
             live,
         };
-        let opened = open(&plan.sources, plan.capture.as_deref(), &marks, &engine.progress)?;
+        let sources = open(&plan.sources, plan.capture.as_deref(), &marks, &engine.progress)?;
+        opened();
         engine.hire(plan.modules, plan.listeners)?;
         engine.write(work)?;
-        engine.read(plan.sources, opened, &marks)?;
+        engine.read(plan.sources, sources, &marks)?;
         engine.progress.ready.store(true, Ordering::Release);
         Ok(engine)
     }
@@ -248,13 +250,14 @@ impl Engine {
         })
     }
 
-    /// Waits until the run is over: told to stop, or at the end of its input.
-    pub fn wait(&self) {
+    /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.
+    pub fn wait(&self, mut now_and_then: impl FnMut()) {
         let (mut timed, mut marked) = (clock::instant(), clock::instant());
         while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
             thread::park_timeout(limit::RETRY_STEP);
             self.tell_progress();
             self.publish_notices();
+            now_and_then();
             let now = clock::instant();
             if self.live && now.duration_since(timed) >= limit::TIME_STEP {
                 timed = now;

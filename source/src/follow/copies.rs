@@ -7,7 +7,7 @@ use std::io;
 use std::time::Instant;
 
 use super::files::Files;
-use super::find::{self, Found};
+use super::find::{self, Found, holds};
 use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::Identity;
@@ -35,7 +35,8 @@ impl Files {
         let copy = if sought.position > 0 {
             find::copy(&shown, sought, known)
         } else {
-            find::between(&shown, since, &[], known).into_iter().next()
+            let copies = find::between(&shown, since, known);
+            copies.into_iter().find(|copy| !copy.is_in(&fresh.file))
         };
         notices.forget(tail.watch);
         let since = if let Some(copy) = copy {
@@ -44,7 +45,10 @@ impl Files {
             self.tails[place].go_on_in(copy, now);
             let since = self.tails[place].since();
             let key = self.tails[place].key;
-            self.tails.retain(|tail| tail.key == key || !tail.identity.is(&identity));
+            for tail in self.tails.extract_if(.., |t| t.key != key && t.identity.is(&identity)) {
+                notices.forget(tail.watch);
+                self.forgotten.push(tail.key);
+            }
             since
         } else {
             let unread = tail.size.saturating_sub(tail.position);
@@ -60,8 +64,11 @@ impl Files {
         let taken = |identity: &Identity| {
             self.is_known(identity) || self.is_done(identity) || identity.is(&fresh.identity())
         };
-        for older in find::between(&shown, since, &[], taken) {
-            self.add(&path, None, older, now);
+        for older in find::between(&shown, since, taken) {
+            // A copy that is being made of what is there now is not older.
+            if !older.is_in(&fresh.file) {
+                self.add(&path, None, older, now);
+            }
         }
         self.add(&path, name, fresh, now);
         self.sort();
@@ -69,7 +76,7 @@ impl Files {
 
     /// Finds files that were written to, copied and emptied again before anything of them was read: there is a copy of
     /// what they don't hold.
-    fn find_missed(&mut self, notices: &mut Notices, now: Instant) {
+    pub fn find_missed(&mut self, notices: &mut Notices, now: Instant) {
         let unread = |tail: &&Tail| tail.position == 0 && !tail.twin && !tail.refused;
         let keys: Vec<u64> = self.tails.iter().filter(unread).map(|tail| tail.key).collect();
         for key in keys {
@@ -81,19 +88,15 @@ impl Files {
                 continue;
             }
             let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
-            let missed = |copy: &Found| {
-                // A copy that is being made holds the same as the file.
-                copy.facts.len() > 0
-                    && tail.holds(&copy.file, copy.facts.len()).is_ok_and(|holds| !holds)
-            };
-            if find::between(name, since, &[], taken).iter().any(missed) {
+            let missed = |copy: &Found| !copy.is_in(&tail.file);
+            if find::between(name, since, taken).iter().any(missed) {
                 self.emptied(place, notices, now);
             }
         }
     }
 
     /// Passes over what stands in another file too, of which this one is being made a copy.
-    fn pass_over_copy(&mut self, place: usize) -> io::Result<bool> {
+    pub fn pass_over_copy(&mut self, place: usize) -> io::Result<bool> {
         let tail = &self.tails[place];
         if tail.position > 0 && !tail.twin {
             return Ok(false);
@@ -105,7 +108,7 @@ impl Files {
             if !beside || tail.size == 0 {
                 continue;
             }
-            if other.holds(&tail.file, tail.size)? {
+            if holds(&other.file, &tail.file, tail.size)? {
                 of = other.name.clone();
                 break;
             }
@@ -115,7 +118,8 @@ impl Files {
             }
         }
         let Some(of) = of else {
-            self.tails[place].twin = false;
+            let tail = &mut self.tails[place];
+            tail.moved |= std::mem::take(&mut tail.twin);
             return Ok(false);
         };
         if !tail.twin {

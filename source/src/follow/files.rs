@@ -97,6 +97,7 @@ impl Files {
         &mut self,
         place: usize,
         lot: &mut Lot,
+        notices: &mut Notices,
         now: Instant,
     ) -> Result<Outcome, io::Error> {
         if self.tails[place].refused || self.pass_over_copy(place)? {
@@ -112,7 +113,7 @@ impl Files {
             tail.settled = false;
             return Ok(Outcome::Nothing);
         }
-        let outcome = tail.read(&self.rule, lot, now)?;
+        let outcome = tail.read(&self.rule, lot, now, || notices.take())?;
         let shown = tail.name.as_deref().unwrap_or(&tail.path);
         if outcome == Outcome::Compressed {
             self.told.problem(shown, "is compressed and not read");

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::names::folder;
-use crate::identity::{self, Identity, Print};
+use crate::identity::{self, Edges, Identity, Print};
 use crate::limit;
 
 /// What is put behind the names of compressed files.
@@ -41,6 +41,20 @@ impl Found {
 
     pub fn identity(&self) -> Identity {
         Identity::of(&self.facts)
+    }
+
+    /// Whether it may be a copy of this file that is being made.
+    pub fn is_in(&self, of: &File) -> bool {
+        holds(of, &self.file, self.facts.len()).is_ok_and(|holds| holds)
+    }
+}
+
+/// Whether a file holds all that another one of such a length holds.
+pub(super) fn holds(file: &File, other: &File, size: u64) -> io::Result<bool> {
+    match Edges::read(other, size) {
+        Ok(edges) => edges.are_in(file, size),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -118,10 +132,9 @@ pub(super) fn copy(
     sought: Sought,
     taken: impl Fn(&Identity) -> bool,
 ) -> Option<Found> {
-    let certain = sought.position >= limit::PRINT_BYTES as u64;
     let mut found: Vec<_> = beside(path)
         .filter(|(entry, facts)| {
-            (certain || is_rotated(path, &entry.path()))
+            is_rotated(path, &entry.path())
                 && facts.len() >= sought.position
                 && !taken(&Identity::of(facts))
         })
@@ -139,37 +152,21 @@ pub(super) fn has_changed(name: &Path, since: Since) -> bool {
     fs::metadata(folder(name)).is_ok_and(|facts| identity::modified(&facts) >= since.modified)
 }
 
-/// Files that had this name after the last that was seen under it, the oldest first. `moved` are those of which it is
-/// known; of others, names and times must say so.
-pub(super) fn between(
-    path: &Path,
-    since: Since,
-    moved: &[PathBuf],
-    taken: impl Fn(&Identity) -> bool,
-) -> Vec<Found> {
-    let mut found: Vec<(i64, i64, usize, Found)> = Vec::new();
-    let mut add = |path: &Path, order: usize| {
-        let Ok(one) = Found::open(path) else { return };
-        let identity = one.identity();
-        let known = found.iter().any(|(.., other)| other.identity().is(&identity));
-        if one.facts.is_file() && !known && !taken(&identity) {
-            found.push((identity.born, identity::modified(&one.facts), order, one));
-        }
-    };
-    for (order, path) in moved.iter().enumerate() {
-        add(path, order);
-    }
-    for (entry, facts) in beside(path) {
-        let born = Identity::of(&facts).born;
-        let younger = since.born == 0 || born == 0 || born >= since.born;
-        if younger
-            && identity::modified(&facts) >= since.modified
-            && is_rotated(path, &entry.path())
-        {
-            add(&entry.path(), moved.len());
-        }
-    }
-    found.sort_by_key(|(born, modified, order, _)| (*born, *modified, *order));
+/// Files that had this name after the last that was seen under it, the oldest first, as far as names and times tell.
+pub(super) fn between(path: &Path, since: Since, taken: impl Fn(&Identity) -> bool) -> Vec<Found> {
+    let mut found: Vec<(i64, i64, Found)> = beside(path)
+        .filter(|(entry, facts)| {
+            let identity = Identity::of(facts);
+            let younger = since.born == 0 || identity.born == 0 || identity.born >= since.born;
+            younger
+                && identity::modified(facts) >= since.modified
+                && is_rotated(path, &entry.path())
+                && !taken(&identity)
+        })
+        .filter_map(|(entry, _)| Found::open(&entry.path()).ok())
+        .map(|found| (found.identity().born, identity::modified(&found.facts), found))
+        .collect();
+    found.sort_by_key(|(born, modified, _)| (*born, *modified));
     found.into_iter().map(|(.., found)| found).collect()
 }
 

@@ -27,7 +27,10 @@ mod told;
 mod tail;
 
 mod files;
+
+mod copies;
 mod resume;
+mod scan;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +47,7 @@ use crate::{clock, file, limit};
 use files::Files;
 use ledger::Ledger;
 use names::Names;
-use notices::{News, Notices, Pace};
+use notices::{Notices, Pace};
 use tail::{Outcome, Rule};
 use told::Told;
 
@@ -125,6 +128,7 @@ impl Follow {
             ledger: Ledger::new(number, ledger),
             saved,
             lost: HashMap::new(),
+            moved: Vec::new(),
             forgotten,
             done: VecDeque::new(),
             rule,
@@ -143,13 +147,11 @@ impl Follow {
     /// Hands on records as they come, until `stop` is set or nothing more is taken.
     pub fn run(mut self, intake: &dyn Intake, stop: &AtomicBool) {
         let mut pace = Pace::new(clock::instant());
-        let mut news = News::default();
         while !stop.load(Ordering::Relaxed) {
-            self.notices.take(&mut news);
+            let names = self.notices.take();
             let now = clock::instant();
-            if pace.is_due(now, &news) {
-                self.files.scan(&news.moved, &mut self.notices, now);
-                news = News::default();
+            if pace.is_due(now, names) {
+                self.files.scan(&mut self.notices, now);
                 pace.looked(now, clock::instant(), self.notices.are_complete());
             }
             match self.turn(intake, now) {
@@ -158,8 +160,7 @@ impl Follow {
                 Ok(Turn::Emptied) => pace.hasten(now),
                 Ok(Turn::Idle) => {
                     let restless = self.files.tails.iter().any(tail::Tail::is_restless);
-                    let complete = self.notices.are_complete();
-                    self.notices.wait(pace.idle(now, &news, complete, restless), stop);
+                    self.notices.wait(pace.idle(now, &self.notices, restless), stop);
                 }
             }
         }
@@ -174,7 +175,7 @@ impl Follow {
                 self.hand_on(intake)?;
             }
             let before = self.lot.frame.text.len();
-            match self.files.read(place, &mut self.lot, now) {
+            match self.files.read(place, &mut self.lot, &mut self.notices, now) {
                 Ok(Outcome::Moved) => busy = true,
                 Ok(Outcome::Nothing | Outcome::Compressed) => {}
                 Ok(Outcome::Replaced) => {

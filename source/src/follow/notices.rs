@@ -10,7 +10,7 @@ use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,15 +27,6 @@ const BUFFER_BYTES: usize = 16 << 10;
 const REMOTE: [u32; 7] =
     [0x6969, 0x517b, 0xff53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f];
 
-/// What was told.
-#[derive(Debug, Default)]
-pub(super) struct News {
-    /// Names came or went.
-    pub names: bool,
-    /// What was renamed, from and to, in order.
-    pub moved: Vec<(PathBuf, PathBuf)>,
-}
-
 /// The watches.
 pub(super) struct Notices {
     inotify: Option<OwnedFd>,
@@ -43,6 +34,14 @@ pub(super) struct Notices {
     /// Something can't be watched, so all is looked at by turns.
     incomplete: Option<String>,
     told: bool,
+    /// Names came or went.
+    pub names: bool,
+    /// Something was not told.
+    overflow: bool,
+    /// What was renamed, from and to, in order.
+    pub moved: Vec<(PathBuf, PathBuf)>,
+    /// Renamed files of which only the old name was told yet.
+    leaving: HashMap<u32, PathBuf>,
 }
 
 impl Notices {
@@ -53,13 +52,26 @@ impl Notices {
                 Ok(inotify) => (Some(inotify), None),
                 Err(error) => (None, Some(format!("inotify: {error}"))),
             };
-        Self { inotify, folders: HashMap::new(), incomplete, told: false }
+        Self::with(inotify, incomplete, false)
     }
 
     /// Nothing is told.
     pub fn none() -> Self {
         let incomplete = Some("that is how it was opened".to_owned());
-        Self { inotify: None, folders: HashMap::new(), incomplete, told: true }
+        Self::with(None, incomplete, true)
+    }
+
+    fn with(inotify: Option<OwnedFd>, incomplete: Option<String>, told: bool) -> Self {
+        Self {
+            inotify,
+            folders: HashMap::new(),
+            incomplete,
+            told,
+            names: false,
+            overflow: false,
+            moved: Vec::new(),
+            leaving: HashMap::new(),
+        }
     }
 
     /// Why nothing is told of some files. To be said once.
@@ -68,6 +80,12 @@ impl Notices {
             return None;
         }
         self.incomplete.as_deref()
+    }
+
+    /// Whether all that happened since this was asked last was told. Names are to be looked at now.
+    pub fn told_all(&mut self) -> bool {
+        self.names = false;
+        !std::mem::take(&mut self.overflow) && self.are_complete()
     }
 
     /// Whether all that happens is told.
@@ -125,30 +143,33 @@ impl Notices {
         }
     }
 
-    /// Takes what was told.
-    pub fn take(&mut self, news: &mut News) {
-        let Some(inotify) = &self.inotify else { return };
+    /// Takes what was told; says whether names came or went.
+    pub fn take(&mut self) -> bool {
+        let Some(inotify) = &self.inotify else { return false };
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(inotify, &mut buffer);
-        let mut leaving: HashMap<u32, PathBuf> = HashMap::new();
         while let Ok(event) = reader.next() {
             let flags = event.events();
-            news.names |= flags.contains(ReadFlags::QUEUE_OVERFLOW);
+            if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+                (self.names, self.overflow) = (true, true);
+            }
             let Some(folder) = self.folders.get(&event.wd()) else { continue };
-            news.names = true;
+            self.names = true;
             let Some(name) = event.file_name() else { continue };
             let path = folder.join(OsStr::from_bytes(name.to_bytes()));
             if flags.contains(ReadFlags::MOVED_FROM) {
-                leaving.insert(event.cookie(), path);
+                self.leaving.insert(event.cookie(), path);
             } else if flags.contains(ReadFlags::MOVED_TO)
-                && let Some(from) = leaving.remove(&event.cookie())
+                && let Some(from) = self.leaving.remove(&event.cookie())
             {
-                news.moved.push((from, path));
+                self.moved.push((from, path));
             }
         }
-        if news.moved.len() > limit::FOLLOW_NAMES_MAX {
-            news.moved.drain(..news.moved.len() - limit::FOLLOW_NAMES_MAX);
+        if self.moved.len() + self.leaving.len() > limit::FOLLOW_NAMES_MAX {
+            // Most of it was of no concern; what was is found by names and times.
+            (self.overflow, self.moved, self.leaving) = (true, Vec::new(), HashMap::new());
         }
+        self.names
     }
 
     /// Waits until something is told, but not longer than this or until `stop` is set.
@@ -188,8 +209,8 @@ impl Pace {
     }
 
     /// Whether to look at names now.
-    pub fn is_due(&self, now: Instant, news: &News) -> bool {
-        now >= self.next || news.names && now >= self.earliest
+    pub fn is_due(&self, now: Instant, names: bool) -> bool {
+        now >= self.next || names && now >= self.earliest
     }
 
     /// Names were looked at: not again before much more time has passed than that took.
@@ -210,30 +231,15 @@ impl Pace {
     }
 
     /// Nothing was read: how long to wait.
-    pub fn idle(&mut self, now: Instant, news: &News, complete: bool, restless: bool) -> Duration {
+    pub fn idle(&mut self, now: Instant, notices: &Notices, restless: bool) -> Duration {
         let mut wait = limit::FOLLOW_LOOK.min(self.next.saturating_duration_since(now));
-        if news.names {
+        if notices.names {
             wait = wait.min(self.earliest.saturating_duration_since(now));
         }
-        if !complete {
+        if !notices.are_complete() {
             wait = wait.min(self.poll);
             self.poll = (self.poll * 2).min(limit::FOLLOW_POLL_MAX);
         }
         if restless { wait.min(limit::FOLLOW_POLL_MAX) } else { wait }
     }
-}
-
-/// Where files that had a followed name were moved, one move after the other.
-pub(super) fn moved_from(name: &Path, moved: &[(PathBuf, PathBuf)]) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = Vec::new();
-    for (from, to) in moved {
-        places.retain(|place| place != to);
-        match places.iter_mut().find(|place| *place == from) {
-            Some(place) => place.clone_from(to),
-            None if from == name => places.push(to.clone()),
-            None => {}
-        }
-    }
-    places.retain(|place| place != name);
-    places
 }

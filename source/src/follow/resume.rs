@@ -1,13 +1,15 @@
 //! Files that an earlier run had read, found again: under their names, under others, or as copies.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::files::Files;
 use super::find::{self, Found, Since, Sought};
 use super::tail::Tail;
 use crate::identity::Identity;
+use crate::limit;
 use crate::saved::{SavedFile, file_key};
 
 /// What became of a file.
@@ -19,15 +21,27 @@ enum Fate {
     Unknown(io::Error),
     /// There is nothing under its name, so it may come back.
     Away,
+    /// It goes on as the rest of another file, of which it is a copy.
+    Taken,
 }
 
 impl Files {
-    /// Takes up the files that an earlier run had read, where they are now.
-    pub(super) fn find_saved(&mut self, now: Instant) {
+    /// Takes up the files that an earlier run had read, where they are now; the names of which this is known now.
+    pub(super) fn find_saved(&mut self, now: Instant) -> BTreeSet<PathBuf> {
+        let mut known = BTreeSet::new();
         for saved in std::mem::take(&mut self.saved) {
-            match self.fate(&saved) {
+            let mut fate = self.fate(&saved);
+            for _ in 1..limit::FOLLOW_TRIES {
+                if matches!(fate, Fate::Gone | Fate::Away) {
+                    // Names may have changed while they were looked at.
+                    fate = self.fate(&saved);
+                }
+            }
+            known.insert(saved.path.clone());
+            match fate {
                 Fate::Found(found) => self.take_up(&saved, found, now),
                 Fate::Gone => self.give_up(&saved),
+                Fate::Taken => self.forget(&saved),
                 Fate::Unknown(error) => {
                     self.told.problem(&saved.path, &error.to_string());
                     self.saved.push(saved);
@@ -35,6 +49,8 @@ impl Files {
                 Fate::Away => self.saved.push(saved),
             }
         }
+        known.retain(|path| !self.saved.iter().any(|saved| saved.path == *path));
+        known
     }
 
     /// Where a file is that was read so far.
@@ -45,11 +61,8 @@ impl Files {
         match Found::open(&saved.path) {
             Ok(found) => {
                 let identity = found.identity();
-                if identity.may_be(&saved.identity)
-                    && sought.is_in(&found.file)
-                    && !taken(&identity)
-                {
-                    return Fate::Found(found);
+                if identity.may_be(&saved.identity) && sought.is_in(&found.file) {
+                    return if taken(&identity) { Fate::Taken } else { Fate::Found(found) };
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => there = false,
@@ -96,11 +109,15 @@ impl Files {
             |path| format!("its last file may have become {}, which is compressed", path.display()),
         );
         self.told.lost(&saved.path, &format!("{became}; {unread}, if there was anything"));
-        self.forgotten.push(file_key(self.rule.number, &saved.path, saved.incarnation));
+        self.forget(saved);
         // A file that was emptied keeps its birth; those that came after are younger than what it held.
         let emptied = self.is_emptied(&saved.path, &saved.identity);
         let born = if emptied { saved.modified } else { since.born };
         self.lost.insert(saved.path.clone(), Since { born, ..since });
+    }
+
+    fn forget(&mut self, saved: &SavedFile) {
+        self.forgotten.push(file_key(self.rule.number, &saved.path, saved.incarnation));
     }
 
     fn is_emptied(&self, path: &Path, identity: &Identity) -> bool {

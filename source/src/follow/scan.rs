@@ -43,7 +43,8 @@ impl Files {
         self.add_moved(&present, now);
         for (name, (_, found)) in present {
             let pending = self.saved.iter().any(|saved| saved.path == name);
-            if let Some(found) = found.filter(|found| !pending && !self.is_known(&found.identity())) {
+            if let Some(found) = found.filter(|found| !pending && !self.is_known(&found.identity()))
+            {
                 self.told.solved(&name);
                 self.add(&name, Some(name.clone()), found, now);
             }
@@ -56,7 +57,8 @@ impl Files {
             }
         }
         if let Some(failure) = notices.failure() {
-            let told = format!("is looked at every now and then, since not all is notified: {failure}");
+            let told =
+                format!("is looked at every now and then, since not all is notified: {failure}");
             self.told.news(Path::new("what is followed"), &told);
         }
     }
@@ -101,7 +103,8 @@ impl Files {
                 let kind = not_a_file(&facts).unwrap_or("something else");
                 // Patterns match folders too, and nobody means these.
                 if !facts.is_dir() || self.names.has_plain(name) {
-                    let problem = format!("is {kind} and can't be followed; read it without `follow`");
+                    let problem =
+                        format!("is {kind} and can't be followed; read it without `follow`");
                     self.told.problem(name, &problem);
                 }
             }
@@ -137,7 +140,9 @@ impl Files {
         }
         let taken = |identity: &Identity| {
             let younger = present.is_some_and(|present| {
-                present.is(identity) || present.born != 0 && identity.born > present.born
+                // A file that is copied and emptied again and again is older than its copies.
+                let renamed = present.born != 0 && present.born >= since.born;
+                present.is(identity) || renamed && identity.born > present.born
             });
             younger || self.is_known(identity) || self.is_done(identity)
         };

@@ -93,6 +93,8 @@ pub(super) struct Tail {
     unread: bool,
     /// Its end had been reached: what is read was written a moment ago.
     live: bool,
+    /// How often its first read was put off.
+    put_off: u32,
     /// How its records are told apart can't be said before it has been quiet for a while.
     undecided: bool,
 }
@@ -129,6 +131,7 @@ impl Tail {
             changed_at: now,
             unread: true,
             live: false,
+            put_off: 0,
             undecided: false,
         }
     }
@@ -211,15 +214,6 @@ impl Tail {
         Ok(false)
     }
 
-    /// Whether this file holds all that another one of such a length holds.
-    pub fn holds(&self, other: &File, size: u64) -> io::Result<bool> {
-        match Edges::read(other, size) {
-            Ok(edges) => edges.are_in(&self.file, size),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Whether it still holds what was read of it.
     pub fn is_intact(&self) -> io::Result<bool> {
         Ok(self.file.metadata()?.len() >= self.position
@@ -250,8 +244,15 @@ impl Tail {
         saved.mark()
     }
 
-    /// Takes the records that are there, as many as the lot has room for.
-    pub fn read(&mut self, rule: &Rule, lot: &mut Lot, now: Instant) -> io::Result<Outcome> {
+    /// Takes the records that are there, as many as the lot has room for. At its start, nothing tells whether the file
+    /// is what it was when it was looked at, so `unsure` says whether it may have been emptied since.
+    pub fn read(
+        &mut self,
+        rule: &Rule,
+        lot: &mut Lot,
+        now: Instant,
+        unsure: impl FnOnce() -> bool,
+    ) -> io::Result<Outcome> {
         let quiet = self.hurried || self.quiet(now) >= limit::FOLLOW_UNFINISHED;
         let at_end = quiet && self.is_rotated();
         let again = self.position < self.size && (at_end || quiet && self.undecided);
@@ -259,6 +260,7 @@ impl Tail {
             self.settle();
             return Ok(Outcome::Nothing);
         }
+        self.settled = false;
         let start = lot.frame.text.len();
         let room = (limit::BLOCK_BYTES - start) as u64;
         let wanted = room.min(self.size - self.position);
@@ -267,6 +269,11 @@ impl Tail {
         if !matches!(outcome, Ok(Outcome::Moved)) {
             lot.frame.text.truncate(start);
             return outcome;
+        }
+        if self.position == 0 && self.put_off < limit::FOLLOW_TRIES && unsure() {
+            self.put_off += 1;
+            lot.frame.text.truncate(start);
+            return Ok(Outcome::Nothing);
         }
         self.refer(rule);
         let consumed = self.parse(lot, start, whole && at_end, quiet);

@@ -39,11 +39,13 @@ impl Told {
 
     /// Something to know that is no trouble.
     pub fn news(&self, path: &Path, news: &str) {
+        if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("{}: {} {news}", self.source, path.display()); }
         tracing::info!("source `{}`: {} {news}", self.source, path.display());
     }
 
     /// Something was lost: said each time.
     pub fn lost(&self, path: &Path, loss: &str) {
+        if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("LOST: {} {loss}", path.display()); }
         tracing::warn!("source `{}`: {}: {loss}", self.source, path.display());
     }
 }

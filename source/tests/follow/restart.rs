@@ -48,7 +48,7 @@ fn crashes_while_the_log_is_written_and_rotated() {
         let (mut taken, mut runs) = (first, 0);
         while taken.records.len() < count as usize {
             let opened = Follow::open(0, &source(&path), &taken.marks()).expect("followed");
-            let lots = taken.lots + 1 + below(40);
+            let lots = taken.lots + 1 + below(4);
             let finish = ended.load(Ordering::Relaxed) && runs > 50;
             let taker = Taker::of(taken, if finish { u32::MAX } else { lots });
             taken = run(opened, taker, |taker| {

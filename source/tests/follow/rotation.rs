@@ -105,36 +105,26 @@ fn numbered_logs_move_up() {
     taken.check_all(rounds * LINES);
 }
 
+/// The writer pauses while the log is copied and emptied, but not for whoever reads.
 #[test]
 fn copied_and_emptied() {
-    let check = |pattern: &str, polled: bool, rounds: u32| {
-        let folder = Folder::new("copied");
-        let path = folder.path(pattern);
-        let mut opened = Follow::open(0, &source(&path), &[]).expect("followed");
-        if polled {
-            opened = opened.polled();
-        }
-        let taken = run(opened, Taker::default(), |taker| {
-            first_line(&folder, taker);
-            let mut log = open(&folder);
-            for round in 0..rounds {
-                for n in (round * LINES).max(1)..(round + 1) * LINES {
-                    log.write_all(lines(n..n + 1).as_bytes()).expect("written");
-                }
-                // The writer waits, but not for whoever reads.
-                fs::copy(folder.path("app.log"), folder.path(&format!("app.log.{round}")))
-                    .expect("copied");
-                log.set_len(0).expect("emptied");
-                if round % 50 == 49 {
-                    // No more copies than can be told apart by their times.
-                    taker.wait_for(((round + 1) * LINES) as usize);
-                }
+    let folder = Folder::new("copied");
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        first_line(&folder, taker);
+        let mut log = open(&folder);
+        for round in 0..ROTATIONS {
+            for n in (round * LINES).max(1)..(round + 1) * LINES {
+                log.write_all(lines(n..n + 1).as_bytes()).expect("written");
             }
-            taker.wait_for((rounds * LINES) as usize);
-        });
-        taken.check_all(rounds * LINES);
-    };
-    check("app.log", false, ROTATIONS);
+            // Copies are put in order by their times.
+            folder.tick();
+            let copy = folder.path(&format!("app.log.{round}"));
+            fs::copy(folder.path("app.log"), copy).expect("copied");
+            log.set_len(0).expect("emptied");
+        }
+        taker.wait_for((ROTATIONS * LINES) as usize);
+    });
+    taken.check_all(ROTATIONS * LINES);
 }
 
 #[test]

@@ -51,10 +51,12 @@ impl Folder {
 
     /// Waits until the file system's clock has moved on, by which rotated files are put in order.
     pub fn tick(&self) {
+        // Beside the folder, so that nobody is told of it.
+        let path = self.0.with_extension("tick");
         let time = || {
-            self.write("tick", "");
-            let time = fs::metadata(self.path("tick")).expect("a file").mtime_nsec();
-            fs::remove_file(self.path("tick")).expect("removed");
+            fs::write(&path, "").expect("written");
+            let time = fs::metadata(&path).expect("a file").mtime_nsec();
+            fs::remove_file(&path).expect("removed");
             time
         };
         let before = time();
@@ -166,10 +168,6 @@ impl Taker {
 
     pub fn into_taken(self) -> Taken {
         self.taken.into_inner().expect("a lock")
-    }
-
-    pub fn look<T>(&self, look: impl FnOnce(&Taken) -> T) -> T {
-        look(&self.taken.lock().expect("a lock"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Doors to the network, with real sockets on the loopback.
 
+mod authority;
 mod support;
 
 mod capture;

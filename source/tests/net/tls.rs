@@ -1,14 +1,12 @@
 //! TLS: who is let in, who is not, and what they are told.
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use correlator_source::settings::Tls;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::version::{TLS12, TLS13};
@@ -16,99 +14,41 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
 
-use crate::support::{Running, counted, is_reset, limits, loopback, path, stream};
+use crate::authority::Authority;
+use crate::support::{Running, counted, is_reset, limits, loopback, stream};
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
 
-/// An authority, and a folder with what it has signed.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: String,
-    folder: PathBuf,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "authority");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.self_signed(&key).expect("a certificate").pem();
-        let folder = path("tls");
-        fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join("ca.pem"), &certificate).expect("written");
-        Self { issuer: Issuer::new(params, key), certificate, folder }
-    }
-
-    /// A certificate for these names, and its key.
-    fn sign(&self, common: &str, names: &[&str]) -> (String, String) {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
-        params.distinguished_name.push(DnType::CommonName, common);
-        let key = KeyPair::generate().expect("a key");
-        let made = params.signed_by(&key, &self.issuer).expect("a certificate");
-        (made.pem(), key.serialize_pem())
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.join(name);
-        fs::write(&path, text).expect("written");
-        path
-    }
-
-    /// A source that speaks TLS; clients need a certificate if there are names, or `any` of them will do.
-    fn serve(&self, clients: Option<&[&str]>) -> Running {
-        let (certificate, key) = self.sign("server", &["localhost"]);
-        let tls = Tls {
-            certificate: self.write("server.pem", &certificate),
-            key: self.write("server.key", &key),
-            client_authority: clients.map(|_| self.folder.join("ca.pem")),
-            client_names: clients
-                .unwrap_or_default()
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect(),
-        };
-        Running::new(&stream(loopback(), limits(), Some(tls)))
-    }
-
-    /// A client that trusts this authority.
-    fn connect(
-        &self,
-        running: &Running,
-        version: &'static SupportedProtocolVersion,
-        identity: Option<(String, String)>,
-    ) -> Client {
-        let mut roots = RootCertStore::empty();
-        let pem =
-            CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
-        roots.add(pem).expect("an authority");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .expect("a version")
-            .with_root_certificates(roots);
-        let config = match identity {
-            None => builder.with_no_client_auth(),
-            Some((certificate, key)) => {
-                let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
-                    .collect::<Result<_, _>>()
-                    .expect("a certificate");
-                let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).expect("a key");
-                let key = PrivateKeyDer::Pkcs8(key);
-                builder.with_client_auth_cert(chain, key).expect("an identity")
-            }
-        };
-        let name = "localhost".try_into().expect("a name");
-        let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
-        StreamOwned::new(tls, running.connect())
-    }
-}
-
-impl Drop for Authority {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+/// A client that trusts this authority.
+fn connect(
+    authority: &Authority,
+    running: &Running,
+    version: &'static SupportedProtocolVersion,
+    identity: Option<(String, String)>,
+) -> Client {
+    let mut roots = RootCertStore::empty();
+    let pem =
+        CertificateDer::from_pem_slice(authority.certificate.as_bytes()).expect("a certificate");
+    roots.add(pem).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+                .collect::<Result<_, _>>()
+                .expect("a certificate");
+            let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+            let key = PrivateKeyDer::Pkcs8(key);
+            builder.with_client_auth_cert(chain, key).expect("an identity")
+        }
+    };
+    let name = "localhost".try_into().expect("a name");
+    let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+    StreamOwned::new(tls, running.connect())
 }
 
 /// Sends all of this, ends in order, and waits for the answer to that.
@@ -126,7 +66,7 @@ fn records_come_through_both_versions() {
     for version in [&TLS12, &TLS13] {
         let records: Vec<_> = (0..20_000).map(|n| format!("<13>message {n}")).collect();
         let text: String = records.iter().map(|record| counted(record)).collect();
-        let end = send(authority.connect(&running, version, None), &text);
+        let end = send(connect(&authority, &running, version, None), &text);
         assert_eq!(end.expect("an orderly end"), 0);
         let mut state = running.taken.state();
         assert!(state.texts() == records, "{} records", state.records.len());
@@ -141,7 +81,7 @@ fn clients_are_let_in_by_their_names() {
     let mut welcome = 0;
     let mut check = |identity: Option<(String, String)>, expected: bool, what: &str| {
         for version in [&TLS12, &TLS13] {
-            let end = send(authority.connect(&running, version, identity.clone()), "<13>in\n");
+            let end = send(connect(&authority, &running, version, identity.clone()), "<13>in\n");
             assert_eq!(end.as_ref().is_ok_and(|&end| end == 0), expected, "{what}: {end:?}");
             welcome += usize::from(expected);
             assert_eq!(running.taken.state().records.len(), welcome, "{what}");
@@ -164,9 +104,9 @@ fn any_client_of_the_authority() {
     let authority = Authority::new();
     let running = authority.serve(Some(&[]));
     let identity = authority.sign("x", &["whoever.org"]);
-    let end = send(authority.connect(&running, &TLS13, Some(identity)), "<13>in\n");
+    let end = send(connect(&authority, &running, &TLS13, Some(identity)), "<13>in\n");
     assert_eq!(end.expect("an orderly end"), 0);
-    let end = send(authority.connect(&running, &TLS13, None), "<13>in\n");
+    let end = send(connect(&authority, &running, &TLS13, None), "<13>in\n");
     assert!(end.is_err(), "{end:?}");
     assert_eq!(running.taken.state().texts(), ["<13>in"]);
 }
@@ -197,7 +137,7 @@ fn plain_text_on_a_secure_port() {
 fn an_end_without_goodbye() {
     let authority = Authority::new();
     let running = authority.serve(None);
-    let mut client = authority.connect(&running, &TLS13, None);
+    let mut client = connect(&authority, &running, &TLS13, None);
     client.write_all(b"<13>a\n<13>b\n").expect("sent");
     client.flush().expect("sent");
     client.sock.shutdown(Shutdown::Write).expect("shut down");
@@ -213,7 +153,7 @@ fn a_handshake_that_stalls() {
     let running = authority.serve(None);
     let mut stalled = running.connect();
     stalled.write_all(&[0x16, 3, 1]).expect("sent");
-    let mut client = authority.connect(&running, &TLS13, None);
+    let mut client = connect(&authority, &running, &TLS13, None);
     client.write_all(b"<13>a\n").expect("sent");
     client.flush().expect("sent");
     running.taken.wait("a record", |state| state.records.len() == 1);
@@ -230,7 +170,7 @@ fn a_handshake_that_stalls() {
 fn a_run_that_stops_confirms_nothing() {
     let authority = Authority::new();
     let mut running = authority.serve(None);
-    let mut client = authority.connect(&running, &TLS13, None);
+    let mut client = connect(&authority, &running, &TLS13, None);
     client.write_all(b"<13>a\n").expect("sent");
     client.flush().expect("sent");
     running.taken.wait("a record", |state| state.records.len() == 1);

@@ -133,7 +133,7 @@ fn ask(arguments: &Arguments, client: &mut Option<Client>) -> Result<Status, Str
 
 /// Waits for the next picture; returns whether there is to be one.
 fn rest(woken: &io::PipeReader) -> io::Result<bool> {
-    let time = Timespec::try_from(limit::WATCH_STEP).map_err(io::Error::other)?;
+    let time = Timespec::try_from(limit::STATUS_STEP).map_err(io::Error::other)?;
     let mut fds = [PollFd::new(woken, PollFlags::IN)];
     match poll(&mut fds, Some(&time)) {
         Ok(count) => Ok(count == 0),

@@ -77,7 +77,38 @@ fn status() -> Status {
         damaged: 0,
         dropped: 7,
     };
-    let source = SourceStatus {
+    Status {
+        version: "0.1.0".to_owned(),
+        pid: 42,
+        stack: "stack.yaml".to_owned(),
+        state: Some("/var/lib/correlator".to_owned()),
+        started: Moment(1_700_000_000_000_000_000),
+        uptime_seconds: 3_600.5,
+        live: true,
+        time: Some(Moment(1_700_000_000_000_000_000)),
+        records: 2_000,
+        bytes: 200_000,
+        record_spool: Some(spool.clone()),
+        event_spool: Some(spool),
+        sources: vec![source()],
+        modules: vec![
+            ModuleStatus { guest: guest.clone(), lag_records: 1_000, events: 30 },
+            ModuleStatus { guest: idle, ..ModuleStatus::default() },
+        ],
+        listeners: vec![ListenerStatus {
+            guest: GuestStatus { name: "csv".to_owned(), ..guest },
+            lag_events: 3,
+            effects_done: [("table:logins".to_owned(), 27)].into(),
+            effects_refused: [("not granted".to_owned(), 2)].into(),
+            waiting: 1,
+        }],
+        dead_letters: 1,
+        dropped: 0,
+    }
+}
+
+fn source() -> SourceStatus {
+    SourceStatus {
         name: "net".to_owned(),
         kind: "tcp".to_owned(),
         place: "127.0.0.1:514".to_owned(),
@@ -94,34 +125,6 @@ fn status() -> Status {
         dropped_by_kernel: 8,
         last_record: Some(Moment(1_700_000_000_500_000_000)),
         error: None,
-    };
-    Status {
-        version: "0.1.0".to_owned(),
-        pid: 42,
-        stack: "stack.yaml".to_owned(),
-        state: Some("/var/lib/correlator".to_owned()),
-        started: Moment(1_700_000_000_000_000_000),
-        uptime_seconds: 3_600.5,
-        live: true,
-        time: Some(Moment(1_700_000_000_000_000_000)),
-        records: 2_000,
-        bytes: 200_000,
-        record_spool: Some(spool.clone()),
-        event_spool: Some(spool),
-        sources: vec![source],
-        modules: vec![
-            ModuleStatus { guest: guest.clone(), lag_records: 1_000, events: 30 },
-            ModuleStatus { guest: idle, ..ModuleStatus::default() },
-        ],
-        listeners: vec![ListenerStatus {
-            guest: GuestStatus { name: "csv".to_owned(), ..guest },
-            lag_events: 3,
-            effects_done: [("table:logins".to_owned(), 27)].into(),
-            effects_refused: [("not granted".to_owned(), 2)].into(),
-            waiting: 1,
-        }],
-        dead_letters: 1,
-        dropped: 0,
     }
 }
 
@@ -146,9 +149,9 @@ fn serve(name: &str, engine: &Fake, test: impl FnOnce(&Place)) {
     thread::scope(|scope| {
         let serving = scope.spawn(|| server.run(engine));
         // A test that fails must not hang: the server is ended on every path.
-        let _stop = Ending(stopper);
+        let ending = Ending(stopper);
         test(&place);
-        drop(_stop);
+        drop(ending);
         serving.join().expect("no panic").expect("served");
     });
 }
