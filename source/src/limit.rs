@@ -88,6 +88,8 @@ pub const REFERENCE_EVERY_NS: i64 = 3_600_000_000_000;
 pub const STOP_DRAIN: Duration = Duration::from_secs(1);
 /// Datagrams that are received with one call.
 pub const DATAGRAMS_PER_CALL: usize = 64;
+/// How long datagrams that come one after the other are left to gather in the kernel's buffer.
+pub const DATAGRAMS_REST: Duration = Duration::from_micros(200);
 /// How often the kernel is asked at the most how many datagrams it has dropped.
 pub const DROPS_ASK_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of the kernel's table of sockets that are read to find that out.

@@ -316,7 +316,7 @@ fn loggen() {
     let authority = Authority::new();
     let running = authority.serve(None);
     let port = running.address.expect("an address").port().to_string();
-    count(&running, "TLS", &["--use-ssl", "--inet", "--stream", "127.0.0.1", &port]);
+    count(&running, "TLS", &["--use-ssl", "127.0.0.1", &port]);
     for (kind, option) in [("stream", "--stream"), ("datagram", "--dgram")] {
         let path = path("loggen.sock");
         let address = Address::Path(path.clone(), 0o600);

@@ -205,7 +205,7 @@ impl Reader {
         }
         // Whatever is behind was written later. So what is here has been written by now, and if it looks different when
         // it is looked at again, it was only not finished.
-        if false {
+        if !exact && place.doubted != Some(walk.offset) {
             place.doubted = Some(walk.offset);
             walk.refresh(limit);
             return Ok(true);

@@ -168,7 +168,7 @@ fn profile() -> Result<PathBuf> {
 }
 
 /// Where all runs of this process are kept, and what they share: empty when the first of them begins.
-fn shared() -> Result<&'static Path> {
+pub(crate) fn shared() -> Result<&'static Path> {
     static SHARED: OnceLock<PathBuf> = OnceLock::new();
     let folder = profile()?.join("end-to-end");
     let folder = SHARED.get_or_init(|| {
@@ -180,7 +180,7 @@ fn shared() -> Result<&'static Path> {
 }
 
 /// The engine's binary, where cargo puts it.
-fn binary() -> Result<PathBuf> {
+pub(crate) fn binary() -> Result<PathBuf> {
     if let Some(binary) = std::env::var_os(BINARY_VARIABLE) {
         return Ok(binary.into());
     }
@@ -241,7 +241,7 @@ fn children(process: u32) -> impl Iterator<Item = u32> {
     })
 }
 
-fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(BTreeMap::new()) };
     let mut files = BTreeMap::new();
     for entry in entries {

@@ -6,7 +6,24 @@
 //! # Layout
 //! - [`guests`]: hostile components, and a few honest ones
 //! - [`engine`]: runs of the real binary, watched
+//! - [`wait`], [`seed`]: conditions and chance
+//! - [`log`]: logs that are made up
+//! - [`site`]: one engine after the other in one folder, killed, stopped and asked
+//! - [`sender`]: a sender that knows what was taken
+//! - [`rows`]: what stands in table files
 
 pub mod guests;
 
 pub mod engine;
+
+pub mod wait;
+
+pub mod seed;
+
+pub mod log;
+
+pub mod site;
+
+pub mod sender;
+
+pub mod rows;

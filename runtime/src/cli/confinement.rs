@@ -156,6 +156,7 @@ mod tests {
 
     use super::{beside, constant, plan};
     use crate::declaration::{Description, Role};
+    use crate::stack::problem::Problem;
     use crate::stack::raw::RawStack;
     use crate::stack::{Component, Guests, Stack};
 
@@ -187,7 +188,7 @@ modules: { mine: { module: /opt/rules/mine.wasm } }
         let stack = match Stack::check(&raw, &guests) {
             Ok(stack) => stack,
             Err(problems) => {
-                panic!("{}", problems.iter().map(|it| it.render()).collect::<String>())
+                panic!("{}", problems.iter().map(Problem::render).collect::<String>())
             }
         };
         let files = [PathBuf::from("/etc/correlator/stack.yaml")];

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathFd, RestrictSelfAttr,
@@ -12,7 +13,7 @@ use landlock::{
     RulesetStatus, Scope, path_beneath_rules,
 };
 
-use super::{Confined, Plan, Wall};
+use super::{BARE, Confined, Plan, Wall};
 
 /// The newest of Landlock's versions whose rights are known here; an older kernel gives what it has.
 const KNOWN: ABI = ABI::V6;
@@ -41,9 +42,9 @@ const WRITTEN_BY_ALL: [&str; 1] = ["/dev/null"];
 pub(super) fn confine(plan: &Plan, confined: &mut Confined) {
     let paths = plan.read.iter().chain(&plan.write);
     confined.absent.extend(paths.filter(|path| PathFd::new(path).is_err()).cloned());
-    let threads = threads();
+    let others = others();
     match restrict(plan) {
-        Ok(status) => judge(&status, plan, threads, confined),
+        Ok(status) => judge(&status, plan, &others, confined),
         Err(error) => {
             for wall in [Wall::Files, Wall::Connections, Wall::Signals] {
                 confined.note(wall, Err(error.to_string()));
@@ -75,6 +76,18 @@ fn restrict(plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
     created.all_threads(true)?.restrict_self()
 }
 
+/// Takes all files and connections from the calling thread, if the kernel can.
+pub(super) fn take_all() -> bool {
+    let taken = || {
+        Ruleset::default()
+            .handle_access(AccessFs::from_all(KNOWN))?
+            .handle_access(AccessNet::from_all(KNOWN))?
+            .create()?
+            .restrict_self()
+    };
+    taken().is_ok_and(|status: RestrictionStatus| status.ruleset != RulesetStatus::NotEnforced)
+}
+
 fn ports(
     mut ruleset: RulesetCreated,
     ports: Option<&[u16]>,
@@ -103,13 +116,17 @@ fn executable(line: &str) -> Option<&Path> {
     (mode.contains('x') && path.starts_with('/')).then_some(Path::new(path))
 }
 
-/// How many threads there are.
-fn threads() -> usize {
-    fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+/// The names of the other threads that there are.
+fn others() -> Vec<String> {
+    let this = rustix::thread::gettid().as_raw_nonzero().to_string();
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let others = tasks.filter(|task| task.file_name() != this.as_str());
+    let name = |path: PathBuf| fs::read_to_string(path.join("comm")).unwrap_or_default();
+    others.map(|task| name(task.path()).trim().to_owned()).collect()
 }
 
 /// What the kernel made of it.
-fn judge(status: &RestrictionStatus, plan: &Plan, threads: usize, confined: &mut Confined) {
+fn judge(status: &RestrictionStatus, plan: &Plan, others: &[String], confined: &mut Confined) {
     let abi = if let LandlockStatus::Available { effective_abi, .. } = status.landlock {
         effective_abi
     } else {
@@ -126,8 +143,8 @@ fn judge(status: &RestrictionStatus, plan: &Plan, threads: usize, confined: &mut
         if abi >= needed { Ok(()) } else { Err(format!("it takes Linux {linux}")) }
     };
     confined.note(Wall::Files, Ok(()));
-    if threads > 1 && !status.all_threads {
-        let why = format!("{} threads that there were already are not held", threads - 1);
+    if others.len() > BARE.load(Ordering::Relaxed) && !status.all_threads {
+        let why = format!("threads that ran already are not held: {}", others.join(", "));
         confined.lacks.push((Wall::Files, why));
     }
     if abi < ABI::V3 {

@@ -18,6 +18,7 @@ mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
@@ -106,6 +107,17 @@ impl fmt::Display for Confined {
             write!(f, "; not there, so out of reach: {}", path.display())?;
         }
         Ok(())
+    }
+}
+
+/// Threads that gave up everything by themselves.
+static BARE: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes all files and connections from the calling thread: for one that only counts, and has to begin before the
+/// process is confined. All threads share their memory, so a single one that were left out would be a way around.
+pub fn bare_thread() {
+    if files::take_all() {
+        BARE.fetch_add(1, Ordering::Relaxed);
     }
 }
 

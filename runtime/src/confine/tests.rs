@@ -16,6 +16,22 @@ use super::{Plan, Wall, confine};
 const CHILD: &str = "CORRELATOR_TEST_CONFINED";
 
 #[test]
+fn a_bare_thread_has_nothing_and_the_others_keep_theirs() {
+    thread::spawn(|| {
+        super::bare_thread();
+        if super::BARE.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+            eprintln!("skipped: this kernel has no Landlock");
+            return;
+        }
+        refused(fs::read("/etc/passwd"));
+        refused(File::create(std::env::temp_dir().join("correlator-bare")));
+    })
+    .join()
+    .expect("no panic");
+    fs::read("/etc/passwd").expect("this thread may still");
+}
+
+#[test]
 fn a_confined_process_can_do_its_work_and_little_else() {
     let name = format!("correlator-confine-{}", std::process::id());
     let folder = std::env::temp_dir().join(name);

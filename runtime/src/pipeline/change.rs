@@ -100,7 +100,24 @@ impl Engine {
         told: &mut Told,
     ) -> ModuleHands {
         let name = plan.name.clone();
+        let holds: Vec<_> = old.hands.iter().map(|it| self.floor.records.hold(it.slot)).collect();
         let mut remains = dismiss(old.hands);
+        let module = self.place_module(&name, old.plan, plan, version, left, told, &mut remains);
+        holds.into_iter().for_each(|hold| self.floor.records.leave(hold));
+        module
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the second half of one step")]
+    fn place_module(
+        &self,
+        name: &str,
+        old: ModulePlan,
+        plan: ModulePlan,
+        version: u64,
+        left: &mut HashMap<String, Remains>,
+        told: &mut Told,
+        remains: &mut HashMap<String, Remains>,
+    ) -> ModuleHands {
         for (part, state) in remains.clone() {
             left.insert(part, state);
         }
@@ -108,24 +125,24 @@ impl Engine {
             told.done.push(format!("module `{name}` was put off"));
             return ModuleHands { plan, hands: Vec::new() };
         }
-        if plan.instances != old.plan.instances || plan.partition_by != old.plan.partition_by {
+        if plan.instances != old.instances || plan.partition_by != old.partition_by {
             // What one part remembers is not what another will see.
-            self.forget_parts(&old.plan, &mut remains);
+            self.forget_parts(&old, remains);
             told.done.push(format!("module `{name}` begins anew, since it is divided otherwise"));
         }
         match self.hire_parts(&plan, version, &mut remains.clone()) {
             Ok(hands) => {
                 told.done.push(format!("module `{name}` was changed"));
-                left.retain(|part, _| !is_part(part, &name));
+                left.retain(|part, _| !is_part(part, name));
                 ModuleHands { plan, hands }
             }
             Err(error) => {
                 told.refused.push(format!("{error}; module `{name}` stays as it was"));
-                let hands = self.hire_parts(&old.plan, version, &mut remains).unwrap_or_else(|error| {
+                let hands = self.hire_parts(&old, version, remains).unwrap_or_else(|error| {
                     tracing::error!("{error}; it is off until `correlator modules enable {name}`");
                     Vec::new()
                 });
-                ModuleHands { plan: old.plan, hands }
+                ModuleHands { plan: old, hands }
             }
         }
     }
@@ -177,6 +194,7 @@ impl Engine {
                     continue;
                 }
                 let off = before.hand.is_none();
+                let hold = before.hand.as_ref().map(|hand| self.floor.events.hold(hand.slot));
                 let mut left = dismiss(before.hand.into_iter().collect());
                 let remains = left.remove(&name).or_else(|| crew.left.remove(&name));
                 if off {
@@ -185,7 +203,11 @@ impl Engine {
                     continue;
                 }
                 let hired = self.floor.hire_listener(&plan, shapes.clone(), remains.clone());
-                match hired.and_then(Hired::work) {
+                let hired = hired.and_then(Hired::work);
+                if let Some(hold) = hold.filter(|_| hired.is_ok()) {
+                    self.floor.events.leave(hold);
+                }
+                match hired {
                     Ok(hand) => {
                         if !same {
                             told.done.push(format!("listener `{name}` was changed"));
@@ -196,6 +218,9 @@ impl Engine {
                         told.refused.push(format!("{error}; listener `{name}` stays as it was"));
                         let again = self.floor.hire_listener(&before.plan, shapes.clone(), remains);
                         let hand = again.and_then(Hired::work);
+                        if let Some(hold) = hold {
+                            self.floor.events.leave(hold);
+                        }
                         if let Err(error) = &hand {
                             tracing::error!("{error}; listener `{name}` is off");
                         }

@@ -66,8 +66,8 @@ pub(super) struct Kept {
     pub(super) done: HashMap<(String, u32), Cursor>,
     /// By guest: where in the stream of events its checkpoint stands. What is behind the first of them stays.
     pub(super) horizons: Arc<Mutex<HashMap<String, u64>>>,
-    /// The first record that the marks of files are not known of without the stream.
-    pub(super) marks_item: Arc<AtomicU64>,
+    /// The first record that the marks of files, as they are written down, know nothing of.
+    pub(super) marks_item: AtomicU64,
 }
 
 /// A guest at work.
@@ -300,15 +300,16 @@ impl Floor {
     ) -> Option<Keeping> {
         let kept = self.kept.as_ref()?;
         let (records, events) = (Arc::clone(&self.records), Arc::clone(&self.events));
-        let (horizons, marks) = (Arc::clone(&kept.horizons), Arc::clone(&kept.marks_item));
+        let horizons = Arc::clone(&kept.horizons);
         let name = name.to_owned();
         let stored = move |before: &Checkpoint| {
             let mut horizons = horizons.lock().unwrap_or_else(PoisonError::into_inner);
             horizons.insert(name.clone(), horizon(before));
             let oldest = horizons.values().min().copied().unwrap_or(0);
             records.keep_from(slot, before.place.cursor.item);
-            records.release(marks.load(Ordering::Relaxed));
-            events.release(oldest);
+            records.release();
+            events.hold_from(oldest);
+            events.release();
         };
         if let Some(last) = &last {
             stored(last);
@@ -323,11 +324,10 @@ impl Floor {
         last: Option<Checkpoint>,
     ) -> Option<Keeping> {
         let kept = self.kept.as_ref()?;
-        let (events, horizons) = (Arc::clone(&self.events), Arc::clone(&kept.horizons));
+        let events = Arc::clone(&self.events);
         let stored = move |before: &Checkpoint| {
             events.keep_from(slot, before.place.cursor.item);
-            let horizons = horizons.lock().unwrap_or_else(PoisonError::into_inner);
-            events.release(horizons.values().min().copied().unwrap_or(0));
+            events.release();
         };
         if let Some(last) = &last {
             stored(last);

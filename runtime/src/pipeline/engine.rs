@@ -303,7 +303,10 @@ impl Engine {
             return;
         }
         match marks.store(&kept.rooms) {
-            Ok(()) => kept.marks_item.store(marks.item, Ordering::Relaxed),
+            Ok(()) => {
+                kept.marks_item.store(marks.item, Ordering::Relaxed);
+                self.floor.records.hold_from(marks.item);
+            }
             Err(error) => tracing::error!(
                 "how far files have been read can't be written down: {error}; the spool keeps what is needed instead"
             ),
@@ -316,6 +319,10 @@ impl Engine {
     /// A thread of ours panicked.
     pub fn finish(self) -> Result<Report, RunError> {
         let interrupted = !self.input_ended();
+        if self.floor.kept.is_some() {
+            // Who waits for room gives up: what was not taken is not acknowledged and comes again.
+            self.floor.stop.store(true, Ordering::Relaxed);
+        }
         self.stop_reading();
         if !interrupted {
             self.floor.door.end();

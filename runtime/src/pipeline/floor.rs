@@ -50,10 +50,12 @@ pub(super) fn floor(
     let found = recover::open(keeping, &rooms, oldest)?;
     let dead = Dead::open(&rooms.dead).map_err(|error| RunError::State(error.to_string()))?;
     let dead = Arc::new(dead);
+    let marks = found.marks;
     let records = Arc::new(Stream::new(found.records.next(), Some(found.records), drops));
     let events = Arc::new(Stream::new(found.events.next(), Some(found.events), false));
+    records.hold_from(marks.item);
+    events.hold_from(oldest.unwrap_or(u64::MAX));
     let syncer = records.syncer().filter(|_| keeping.durability == Durability::Each);
-    let marks = found.marks;
     let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, marks.clone(), 0);
     let (saver, work) = Saver::new();
     let components = plan.modules.iter().map(|it| (it.name.clone(), it.component.clone()));
@@ -85,7 +87,7 @@ pub(super) fn floor(
             dead,
             done: found.done,
             horizons: Arc::default(),
-            marks_item: Arc::new(AtomicU64::new(marks.item)),
+            marks_item: AtomicU64::new(marks.item),
         }),
         tell: Arc::new(tell),
     };

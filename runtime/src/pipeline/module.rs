@@ -125,7 +125,7 @@ impl View for RecordView {
     fn look(&mut self, piece: &RecordPiece) -> Look {
         match (piece.kind, self.step) {
             (RecordKind::Records | RecordKind::Retry, _) => {}
-            (RecordKind::Time, 0) => return Look::Step(piece.first, piece.now),
+            (RecordKind::Time, 0) if piece.now > i64::MIN => return Look::Step(piece.first, piece.now),
             (RecordKind::End, 0) => return Look::End(Some(piece.now)),
             (RecordKind::Time | RecordKind::End, _) => return Look::Nothing,
         }

@@ -68,7 +68,7 @@ impl SourceMarks {
     pub(super) fn pass(&mut self, piece: &RecordPiece) {
         self.item = piece.next();
         self.ended = piece.kind == RecordKind::End;
-        if piece.kind != RecordKind::Retry {
+        if piece.kind != RecordKind::Retry && piece.now > i64::MIN {
             self.now = Some(piece.now);
         }
         for &(number, time) in &piece.newest {
@@ -160,7 +160,8 @@ pub(super) fn open(
     .map_err(|error| failed(&error))?;
     let mut done: HashMap<(String, u32), Cursor> = HashMap::new();
     let mut events_ended = false;
-    let from = horizon.unwrap_or_else(|| events.first());
+    // The last frame of all tells whether the stream has ended.
+    let from = horizon.unwrap_or_else(|| events.first()).min(events.next().saturating_sub(1));
     scan(events.reader(from), |piece: EventPiece| {
         events_ended = piece.is_end;
         if !piece.is_end {

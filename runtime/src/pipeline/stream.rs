@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
 use correlator_spool::error::SpoolError;
-use correlator_spool::reader::Reader;
+use correlator_spool::reader::{Reader, Readers};
 use correlator_spool::spool::Spool;
 use correlator_spool::sync::Syncer;
 
@@ -45,13 +45,22 @@ pub(super) struct Stream<P> {
     tail: Mutex<Tail<P>>,
     /// A consumer has moved on.
     moved: Condvar,
-    /// Whether consumers can read what is not in memory any more.
-    kept: bool,
+    /// What lies on the disk, where anything is kept. Who waits for room holds the writer, so these stand beside it.
+    disk: Option<Disk>,
     drops: bool,
     ending: AtomicBool,
+    /// Nothing from here on goes from the disk, whoever is done with it.
+    held: AtomicU64,
     /// Items that found no room.
     pub(super) dropped: AtomicU64,
     damaged: AtomicU64,
+}
+
+/// The disk as consumers see it.
+struct Disk {
+    readers: Readers,
+    syncer: Syncer,
+    bytes: AtomicU64,
 }
 
 /// Gives out places in the order.
@@ -102,7 +111,11 @@ impl Slot {
 impl<P: Piece> Stream<P> {
     /// A stream that goes on at `next`, on top of a spool if there is one.
     pub(super) fn new(next: u64, spool: Option<Spool>, drops: bool) -> Self {
-        let kept = spool.is_some();
+        let disk = spool.as_ref().map(|spool| Disk {
+            readers: spool.readers(),
+            syncer: spool.syncer(),
+            bytes: AtomicU64::new(spool.bytes()),
+        });
         Self {
             writer: Mutex::new(Writer { next, spool }),
             tail: Mutex::new(Tail {
@@ -115,8 +128,9 @@ impl<P: Piece> Stream<P> {
                 slots: Vec::new(),
             }),
             moved: Condvar::new(),
-            kept,
+            disk,
             drops,
+            held: AtomicU64::new(u64::MAX),
             ending: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
@@ -149,7 +163,7 @@ impl<P: Piece> Stream<P> {
 
     /// Writes a piece to the spool, waiting for room or for the disk as the stack demands.
     fn write(&self, writer: &mut Writer, piece: &P, stop: &AtomicBool) -> Result<(), Refused> {
-        let Some(spool) = &mut writer.spool else { return Ok(()) };
+        let (Some(spool), Some(disk)) = (&mut writer.spool, &self.disk) else { return Ok(()) };
         let head = piece.head();
         let [a, b, c] = piece.parts();
         let count = (piece.next() - piece.first()) as u32;
@@ -157,18 +171,24 @@ impl<P: Piece> Stream<P> {
         loop {
             match spool.append(piece.kind(), count, &[&head, a, b, c]) {
                 Ok(_) => {
+                    disk.bytes.store(spool.bytes(), Ordering::Relaxed);
                     if told {
-                        tracing::warn!("the spool takes records again");
+                        tracing::warn!("there is room again; what had to wait is taken");
                     }
                     return Ok(());
                 }
-                Err(SpoolError::Full { .. }) if self.drops => {
+                Err(error @ SpoolError::TooLarge { .. }) => {
+                    tracing::error!("{error}; it is dropped");
+                    self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
+                    return Err(Refused::Dropped);
+                }
+                Err(error) if self.drops && error.is_full() => {
                     self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
                     return Err(Refused::Dropped);
                 }
                 Err(error) if !told => {
                     told = true;
-                    tracing::error!("{error}; whoever sends has to wait until there is room");
+                    tracing::error!("{error}; what comes has to wait until that is mended");
                 }
                 Err(_) => {}
             }
@@ -185,8 +205,8 @@ impl<P: Piece> Stream<P> {
     /// Puts a piece into memory and wakes whom it concerns.
     fn show(&self, piece: P, stop: &AtomicBool) {
         let mut tail = lock(&self.tail);
-        tail.evict(self.kept);
-        while !self.kept && tail.bytes > limit::TAIL_BYTES_MAX && !stop.load(Ordering::Relaxed) {
+        tail.evict(self.disk.is_some());
+        while self.disk.is_none() && tail.bytes > limit::TAIL_BYTES_MAX && !stop.load(Ordering::Relaxed) {
             tail.ask_to_save();
             tail.waits_for_room = true;
             tail = self
@@ -267,13 +287,13 @@ impl<P: Piece> Stream<P> {
             let first = tail.pieces.partition_point(|piece| piece.next() <= from);
             match tail.pieces.get(first) {
                 // A gap in the numbers is no piece that is missing.
-                Some(piece) if piece.first() <= from || first > 0 || !self.kept => {
+                Some(piece) if piece.first() <= from || first > 0 || self.disk.is_none() => {
                     let pieces = tail.pieces.iter().skip(first).take(limit::PIECES_AT_ONCE);
                     into.extend(pieces.cloned());
                     tail.slots[slot].waiting = false;
                     return Supply::There;
                 }
-                _ if self.kept => return Supply::Behind,
+                _ if self.disk.is_some() => return Supply::Behind,
                 _ => {}
             }
         }
@@ -311,14 +331,21 @@ impl<P: Piece> Stream<P> {
     pub(super) fn needed(&self) -> u64 {
         let tail = lock(&self.tail);
         let slots = tail.slots.iter().filter(|slot| slot.active);
-        slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next)
+        let needed = slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next);
+        needed.min(self.held.load(Ordering::Relaxed))
     }
 
-    /// Drops from the disk what nobody needs any more. Nothing from `also` on goes.
-    pub(super) fn release(&self, also: u64) {
-        let needed = self.needed().min(also);
-        if let Some(spool) = &mut lock(&self.writer).spool {
-            spool.release(needed);
+    /// Holds what is on the disk from this item on.
+    pub(super) fn hold_from(&self, item: u64) {
+        self.held.store(item, Ordering::Relaxed);
+    }
+
+    /// Drops from the disk what nobody needs any more. Whoever waits for room does so too.
+    pub(super) fn release(&self) {
+        let (Some(disk), Ok(mut writer)) = (&self.disk, self.writer.try_lock()) else { return };
+        if let Some(spool) = &mut writer.spool {
+            spool.release(self.needed());
+            disk.bytes.store(spool.bytes(), Ordering::Relaxed);
         }
     }
 
@@ -334,12 +361,34 @@ impl<P: Piece> Stream<P> {
 
     /// Reads from the disk from this item on.
     pub(super) fn reader(&self, from: u64) -> Option<Reader> {
-        lock(&self.writer).spool.as_ref().map(|spool| spool.reader(from))
+        self.disk.as_ref().map(|disk| disk.readers.from(from))
     }
 
     /// Writes through what was published.
     pub(super) fn syncer(&self) -> Option<Syncer> {
-        lock(&self.writer).spool.as_ref().map(Spool::syncer)
+        self.disk.as_ref().map(|disk| disk.syncer.clone())
+    }
+
+    /// The oldest item that the disk still has, and how many bytes it holds.
+    pub(super) fn on_disk(&self) -> Option<(u64, u64)> {
+        let disk = self.disk.as_ref()?;
+        let first = disk.readers.first().unwrap_or_else(|| self.next());
+        Some((first, disk.bytes.load(Ordering::Relaxed)))
+    }
+
+    /// Gives a slot of its own to what a consumer would need, so that nothing goes while another takes its place.
+    pub(super) fn hold(&self, slot: usize) -> usize {
+        let mut tail = lock(&self.tail);
+        let (position, kept) = (tail.slots[slot].need(), tail.slots[slot].kept);
+        let holder = Slot { active: true, position, kept, ..Slot::default() };
+        let free = tail.slots.iter().position(|slot| slot.free);
+        let place = free.unwrap_or(tail.slots.len());
+        if free.is_none() {
+            tail.slots.push(holder);
+        } else {
+            tail.slots[place] = holder;
+        }
+        place
     }
 
     /// Whether the pieces from this item on are in memory.
@@ -356,11 +405,6 @@ impl<P: Piece> Stream<P> {
     /// Behind the last piece.
     pub(super) fn next(&self) -> u64 {
         lock(&self.tail).next
-    }
-
-    /// The oldest item that the disk still has, and how many bytes it holds.
-    pub(super) fn on_disk(&self) -> Option<(u64, u64)> {
-        lock(&self.writer).spool.as_ref().map(|spool| (spool.first(), spool.bytes()))
     }
 
     /// Ends the stream: consumers get what is there, then no more.

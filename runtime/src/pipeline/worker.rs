@@ -217,6 +217,8 @@ impl<S: Side> Worker<S> {
         let upto = self.side.place().cursor;
         if upto > self.done {
             if !self.side.commit(turn, upto) {
+                // The state has what the streams have not: it is of no use any more.
+                self.keeper.guest = None;
                 return false;
             }
             self.done = upto;

@@ -10,7 +10,7 @@ use std::thread;
 
 use wasmtime::{Config, Engine, Result};
 
-use crate::limit;
+use crate::{confine, limit};
 
 /// An engine that compiles and runs components.
 pub(super) fn engine() -> Result<Engine> {
@@ -38,6 +38,8 @@ pub(super) fn engine() -> Result<Engine> {
 pub(super) fn keep_time(engine: &Engine) -> io::Result<()> {
     let engine = engine.weak();
     thread::Builder::new().name("epoch".into()).spawn(move || {
+        // It begins before the process is confined, and needs nothing but its clock.
+        confine::bare_thread();
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);

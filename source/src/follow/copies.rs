@@ -3,6 +3,7 @@
 //! What was not read before a file was emptied stands in its copy, which is known by what it holds and by a name that
 //! rotation gives. A copy that matches a followed pattern itself is not to be read a second time.
 
+use std::fs;
 use std::io;
 use std::time::Instant;
 
@@ -81,6 +82,8 @@ impl Files {
         let keys: Vec<u64> = self.tails.iter().filter(unread).map(|tail| tail.key).collect();
         for key in keys {
             let Some(place) = self.tails.iter().position(|tail| tail.key == key) else { continue };
+            let tail = &mut self.tails[place];
+            tail.puts_off += u32::from(std::mem::take(&mut tail.put_off));
             let tail = &self.tails[place];
             let Some(name) = &tail.name else { continue };
             let since = tail.since_read();
@@ -89,7 +92,10 @@ impl Files {
             }
             let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
             let missed = |copy: &Found| !copy.is_in(&tail.file);
-            if find::between(name, since, taken).iter().any(missed) {
+            let copied = find::between(name, since, taken).iter().any(missed);
+            // If it has lost its name by now, these may be files that had the name after it.
+            let named = fs::metadata(name).is_ok_and(|facts| Identity::of(&facts).is(&tail.identity));
+            if copied && named {
                 self.emptied(place, notices, now);
             }
         }

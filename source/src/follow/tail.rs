@@ -75,6 +75,10 @@ pub(super) struct Tail {
     pub failing: bool,
     /// All that is there was handed on, so younger files of the same name may be read.
     pub settled: bool,
+    /// Its first read was put off until names have been looked at.
+    pub put_off: bool,
+    /// How often that was so.
+    pub puts_off: u32,
     /// Its mark is to be handed on.
     pub moved: bool,
     id: u32,
@@ -93,8 +97,6 @@ pub(super) struct Tail {
     unread: bool,
     /// Its end had been reached: what is read was written a moment ago.
     live: bool,
-    /// How often its first read was put off.
-    put_off: u32,
     /// How its records are told apart can't be said before it has been quiet for a while.
     undecided: bool,
 }
@@ -131,7 +133,8 @@ impl Tail {
             changed_at: now,
             unread: true,
             live: false,
-            put_off: 0,
+            put_off: false,
+            puts_off: 0,
             undecided: false,
         }
     }
@@ -270,8 +273,8 @@ impl Tail {
             lot.frame.text.truncate(start);
             return outcome;
         }
-        if self.position == 0 && self.put_off < limit::FOLLOW_TRIES && unsure() {
-            self.put_off += 1;
+        if self.position == 0 && self.puts_off < limit::FOLLOW_TRIES && unsure() {
+            self.put_off = true;
             lot.frame.text.truncate(start);
             return Ok(Outcome::Nothing);
         }

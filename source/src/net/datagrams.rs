@@ -7,6 +7,7 @@
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use correlator_record::framing::Framing;
 use correlator_record::parser::Parser;
@@ -48,6 +49,10 @@ struct Reading<'a, 'b> {
     parser: Parser,
     reference: Reference,
     drops: Drops,
+    /// When something had come after a wait.
+    woken: Instant,
+    /// Whether something comes again as soon as the last has been taken.
+    busy: bool,
     /// A slot for each datagram of a call. Only what they fill is ever touched.
     buffer: Vec<u8>,
     /// How long those of the last call are.
@@ -62,6 +67,8 @@ impl Datagrams<'_> {
         let mut reading = Reading {
             drops: Drops::new(self.socket, filling.moment.instant),
             datagrams: self,
+            woken: filling.moment.instant,
+            busy: false,
             filling,
             parser,
             reference,
@@ -78,8 +85,14 @@ impl Reading<'_, '_> {
         let mut last = None;
         loop {
             let waits = last.is_none() && self.filling.lot.frame.is_empty();
+            if waits && self.busy {
+                self.gather();
+            }
             let ready = self.wait(waits)?;
             self.filling.moment = moment();
+            if waits && ready {
+                self.wake();
+            }
             let done = if ready { self.round()? } else { self.rest(last.is_some()) };
             if done.is_err() {
                 return Ok(());
@@ -95,6 +108,21 @@ impl Reading<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Lets datagrams gather. To be woken for each of them would cost more than to parse it, and most of that is the
+    /// sender's, whose system call does the waking.
+    fn gather(&self) {
+        let rest = Timespec { tv_sec: 0, tv_nsec: limit::DATAGRAMS_REST.subsec_nanos().into() };
+        // An interrupted rest is a shorter one.
+        let _ = poll(&mut [], Some(&rest));
+    }
+
+    /// Something has come after a wait: soon after the last time, or not.
+    fn wake(&mut self) {
+        let now = self.filling.moment.instant;
+        self.busy = now.saturating_duration_since(self.woken) < 2 * limit::DATAGRAMS_REST;
+        self.woken = now;
     }
 
     /// Whether something has come; waits for it a little, if that is wanted.

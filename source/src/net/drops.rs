@@ -82,7 +82,11 @@ fn find(table: &str, inode: u64) -> Option<u32> {
             return None;
         }
         // The kernel counts in 32 bits and prints them as it likes.
-        columns.nth(DROPS - INODE - 1)?.parse::<i64>().ok().map(|drops| drops.cast_unsigned() as u32)
+        columns
+            .nth(DROPS - INODE - 1)?
+            .parse::<i64>()
+            .ok()
+            .map(|drops| drops.cast_unsigned() as u32)
     })
 }
 

@@ -333,10 +333,11 @@ mod tests {
         check(None, "<13>a\nx\r<13>b\nx\r<13>c\nx\r", &["<13>a\nx", "<13>b\nx", "<13>c\nx"]);
         check(None, "5 <13>a5 <13>b5 <13>c", &abc);
         check(None, "7 <13>a\nx6 <13>b\n5 <13>c", &["<13>a\nx", "<13>b", "<13>c"]);
-        check(None, "Dec 10 06:55:46 h a\nDec 10 06:55:46 h b\n", &[
-            "Dec 10 06:55:46 h a",
-            "Dec 10 06:55:46 h b",
-        ]);
+        check(
+            None,
+            "Dec 10 06:55:46 h a\nDec 10 06:55:46 h b\n",
+            &["Dec 10 06:55:46 h a", "Dec 10 06:55:46 h b"],
+        );
         check(None, "2023-12-10T06:55:46 h a\nb\n", &["2023-12-10T06:55:46 h a", "b"]);
         check(None, "<13>alone", &["<13>alone"]);
         check(None, "9 <13>a", &["<13>a"]);
