@@ -86,6 +86,13 @@ impl Engine {
         Ok(folder)
     }
 
+    /// The binary with a command of its own, such as `capture replay`.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(words).arg("--cache").arg(self.cache());
+        command
+    }
+
     /// `correlator run` on a log (`-` is standard input), events to CSV files in an empty folder.
     pub fn run(&self, modules: &[&str], log: &Path) -> Result<Command> {
         let mut command = Command::new(&self.binary);

@@ -5,7 +5,7 @@
 //! never know what the command is for.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,6 +55,14 @@ pub fn run(command: &mut Command) -> Result<Cost> {
 pub fn spawn(command: &mut Command) -> Result<Child> {
     command.stderr(Stdio::piped());
     command.spawn().with_context(|| format!("can't start {command:?}"))
+}
+
+/// Waits for the end of a process, and says how it ended and what CPU time it took. No other may end meanwhile: the
+/// kernel sums all children.
+pub fn reap(child: &mut Child) -> Result<(ExitStatus, Duration)> {
+    let before = children_cpu()?;
+    let status = child.wait()?;
+    Ok((status, children_cpu()?.saturating_sub(before)))
 }
 
 /// A line such as `VmRSS` of what the kernel says about a process, in bytes.

@@ -5,8 +5,10 @@
 
 mod captures;
 mod control;
+mod crash;
 mod dist;
 mod hostile;
 mod hostile_table;
 mod house;
+mod service;
 mod stacks;

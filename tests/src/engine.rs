@@ -180,7 +180,10 @@ pub(crate) fn shared() -> Result<&'static Path> {
 }
 
 /// The engine's binary, where cargo puts it.
-pub(crate) fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// If it was not built.
+pub fn binary() -> Result<PathBuf> {
     if let Some(binary) = std::env::var_os(BINARY_VARIABLE) {
         return Ok(binary.into());
     }

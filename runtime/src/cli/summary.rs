@@ -40,7 +40,7 @@ fn total(report: &Report) -> Counts {
 fn people(report: &Report, spent: Spent) -> String {
     let mut text = String::new();
     let counts = total(report);
-    if report.interrupted {
+    if report.interrupted && !report.live {
         text.push_str("interrupted; what was read until then is processed\n");
     }
     read(&mut text, report, counts);
@@ -73,6 +73,7 @@ fn read(text: &mut String, report: &Report, counts: Counts) {
         bytes(counts.bytes),
         match report.sources.as_slice() {
             [one] => one.path.clone(),
+            many if report.live => count(many.len() as u64, "source"),
             many => count(many.len() as u64, "file"),
         }
     );
@@ -81,6 +82,8 @@ fn read(text: &mut String, report: &Report, counts: Counts) {
         (counts.invalid_utf8, "with invalid UTF-8"),
         (counts.cut, "cut because they are too long"),
         (counts.blank, "blank, passed over"),
+        (counts.dropped_by_kernel, "datagrams dropped by the kernel, which nobody read in time"),
+        (report.dropped, "dropped, because the spool had no room"),
     ];
     for (number_of, what) in remarks.into_iter().filter(|(number_of, _)| *number_of > 0) {
         let _ = writeln!(text, "     {} {what}", number(number_of));
@@ -140,12 +143,15 @@ fn guest_remarks(text: &mut String, guest: &GuestReport, noun: &str) {
             .collect();
         let _ = writeln!(text, "     {}", statistics.join(", "));
     }
+    if guest.lost > 0 {
+        let _ = writeln!(text, "     {} passed by unseen", count(guest.lost, noun));
+    }
     if let Some(failure) = &guest.last_failure {
         let _ = writeln!(
             text,
-            "     failed {}, {} lost{}; the last: {failure}",
+            "     failed {}, {} set aside{}; the last: {failure}",
             count(guest.failures, "time"),
-            count(guest.lost, noun),
+            count(guest.set_aside, noun),
             if guest.suspended { ", suspended" } else { "" },
         );
     }
@@ -168,6 +174,7 @@ fn machine(report: &Report, spent: Spent) -> Value {
     });
     json!({
         "interrupted": report.interrupted,
+        "dropped": report.dropped,
         "read": counts(total(report)),
         "sources": sources.collect::<Vec<_>>(),
         "modules": modules.collect::<Vec<_>>(),
@@ -190,6 +197,9 @@ fn counts(counts: Counts) -> Value {
         "cut": counts.cut,
         "skipped_bytes": counts.skipped_bytes,
         "blank": counts.blank,
+        "dropped_by_kernel": counts.dropped_by_kernel,
+        "connections": counts.connections,
+        "connections_failed": counts.connections_failed,
     })
 }
 
@@ -203,6 +213,7 @@ fn guest(guest: &GuestReport) -> Map<String, Value> {
         "name": guest.name,
         "handed": guest.handed,
         "lost": guest.lost,
+        "set_aside": guest.set_aside,
         "calls": guest.usage.calls,
         "seconds": guest.usage.time.as_secs_f64(),
         "fuel": guest.usage.fuel,

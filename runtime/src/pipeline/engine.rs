@@ -330,7 +330,7 @@ impl Engine {
         self.floor.records.end();
         let crew = std::mem::take(&mut *locked(&self.crew));
         let modules = crew.modules.into_iter().flat_map(|it| it.hands);
-        let mut report = Report { interrupted, ..Report::default() };
+        let mut report = Report { interrupted, live: self.live, ..Report::default() };
         for (_, picture) in self.dismiss(modules.collect(), interrupted)? {
             report.modules.push(picture.look());
         }

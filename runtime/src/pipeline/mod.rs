@@ -160,6 +160,8 @@ pub struct Report {
     pub dropped: u64,
     /// Whether it was stopped before its input ended.
     pub interrupted: bool,
+    /// Whether a source would have gone on by itself.
+    pub live: bool,
 }
 
 /// Why a run could not begin.

@@ -407,7 +407,9 @@ impl<S: Side> Worker<S> {
         let mut report = self.keeper.report.lock();
         let place = self.side.place();
         (report.position, report.now) = (place.cursor.item, place.now);
-        (report.lag, report.lost) = (lag, lost);
+        // Where nothing is kept, what a suspended guest has not seen is gone.
+        let gone = if report.suspended && self.keeping.is_none() { lag } else { 0 };
+        (report.lag, report.lost) = (lag, lost + gone);
     }
 
     fn end(&mut self) -> Remains {

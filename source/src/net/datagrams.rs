@@ -82,11 +82,11 @@ impl Datagrams<'_> {
 
 impl Reading<'_, '_> {
     fn run(&mut self, stop: &AtomicBool) -> Result<(), Errno> {
-        let mut last = None;
+        let mut last: Option<Instant> = None;
         loop {
             let waits = last.is_none() && self.filling.lot.frame.is_empty();
             if waits && self.busy {
-                self.gather();
+                gather();
             }
             let ready = self.wait(waits)?;
             self.filling.moment = moment();
@@ -97,25 +97,19 @@ impl Reading<'_, '_> {
             if done.is_err() {
                 return Ok(());
             }
-            let now = self.filling.moment.instant;
-            if stop.load(Ordering::Relaxed) {
-                // What has come already is still read, but not for ever.
-                let until = *last.get_or_insert(now + limit::STOP_DRAIN);
-                if !ready || now >= until {
+            match last {
+                Some(until) if !ready || self.filling.moment.instant >= until => {
                     // An intake that has ended says so; there is nobody to tell it to any more.
                     let _ = self.rest(true);
                     return Ok(());
                 }
+                // What had come by now is still read, but not for ever.
+                None if stop.load(Ordering::Relaxed) => {
+                    last = Some(self.filling.moment.instant + limit::STOP_DRAIN);
+                }
+                _ => {}
             }
         }
-    }
-
-    /// Lets datagrams gather. To be woken for each of them would cost more than to parse it, and most of that is the
-    /// sender's, whose system call does the waking.
-    fn gather(&self) {
-        let rest = Timespec { tv_sec: 0, tv_nsec: limit::DATAGRAMS_REST.subsec_nanos().into() };
-        // An interrupted rest is a shorter one.
-        let _ = poll(&mut [], Some(&rest));
     }
 
     /// Something has come after a wait: soon after the last time, or not.
@@ -213,6 +207,14 @@ impl Reading<'_, '_> {
         }
         parse(&mut self.filling, &mut self.parser, &Framing::Octets, &mut self.tail)
     }
+}
+
+/// Lets datagrams gather. To be woken for each of them would cost more than to parse it, and most of that is the sender's,
+/// whose system call does the waking.
+fn gather() {
+    let rest = Timespec { tv_sec: 0, tv_nsec: limit::DATAGRAMS_REST.subsec_nanos().into() };
+    // An interrupted rest is a shorter one.
+    let _ = poll(&mut [], Some(&rest));
 }
 
 /// Parses all of these bytes, however many lots that takes.

@@ -105,15 +105,17 @@ impl Round<'_, '_> {
             if self.round(&events).is_err() {
                 return Ok(());
             }
-            let now = self.filling.moment.instant;
-            if stop.load(Ordering::Relaxed) {
-                // What has been sent already is still read, but not for ever.
-                let until = *last.get_or_insert(now + limit::STOP_DRAIN);
-                if !ready || now >= until {
+            match last {
+                Some(until) if !ready || self.filling.moment.instant >= until => {
                     // An intake that has ended says so; there is nobody to tell it to any more.
                     let _ = self.finish();
                     return Ok(());
                 }
+                // What had come by now is still read, but not for ever.
+                None if stop.load(Ordering::Relaxed) => {
+                    last = Some(self.filling.moment.instant + limit::STOP_DRAIN);
+                }
+                _ => {}
             }
         }
     }

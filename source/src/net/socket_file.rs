@@ -91,6 +91,7 @@ mod tests {
     #[test]
     fn it_comes_and_goes() {
         let path = std::env::temp_dir().join(format!("correlator-socket-{}", std::process::id()));
+        let kept = path.with_extension("kept");
         for kind in [SocketType::STREAM, SocketType::DGRAM] {
             let (socket, file) = SocketFile::bind(&path, 0o626, kind).expect("bound");
             if kind == SocketType::STREAM {
@@ -104,11 +105,14 @@ mod tests {
             }
             // As after a kill: the file stays, and nobody is behind it.
             drop(socket);
+            // The old file's number on the disk would be free for the new one otherwise.
+            fs::hard_link(&path, &kept).expect("another name");
             let (_socket, newer) = SocketFile::bind(&path, 0o600, kind).expect("a stale one goes");
             drop(file);
             assert!(path.exists(), "the newer one's file stays");
             drop(newer);
             assert!(!path.exists(), "it goes with its owner");
+            fs::remove_file(&kept).expect("removed");
         }
         fs::write(&path, "precious").expect("written");
         let error = SocketFile::bind(&path, 0o600, SocketType::STREAM).err();

@@ -38,7 +38,8 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(recovery.first <= recovery.next && spool.next() == recovery.next);
     let inside = read(spool.reader(from), from, bytes_max);
-    assert!(inside.len() <= outside.len(), "recovery makes nothing up");
+    // Frames that nobody asked for are passed by what their headers say.
+    assert!(inside.len() <= outside.len() || input.lied, "recovery makes nothing up");
     let Ok(first) = spool.append(7, 1, &[b"new"]) else { return };
     let mut payload = Vec::new();
     let mut reader = spool.reader(first);

@@ -53,6 +53,35 @@ fn old_frames_never_come_back() {
     }
 }
 
+/// A crash of the machine may take the newest segments and leave their numbers to be given again, while a file with frames
+/// of those very numbers waits to be used: what tells them apart is the life alone.
+#[test]
+fn frames_with_numbers_that_are_yet_to_come_are_old_all_the_same() {
+    let other = Folder::new();
+    let (mut spool, _) = open(&other);
+    spool.skip_to(4);
+    for _ in 0..8 {
+        append(&mut spool, 1, 900).unwrap();
+    }
+    let lost = files(&other, "spool").remove(0);
+    assert_eq!(read_folder(&other, 0)[1].first, 5);
+    let folder = Folder::new();
+    let name = lost.with_extension("spare");
+    fs::copy(&lost, folder.join(name.file_name().unwrap())).unwrap();
+    let (mut spool, _) = open(&folder);
+    // Four frames fill a segment; the fifth has number 4 and is put over the other 4, with the old 5 right behind it.
+    let frames: Vec<_> = (0..5).map(|_| append(&mut spool, 1, 900).unwrap()).collect();
+    assert_eq!(files(&folder, "spare"), [] as [std::path::PathBuf; 0]);
+    assert_eq!(read_folder(&folder, 0), frames);
+    drop(spool);
+    let (mut spool, recovery) = open(&folder);
+    assert_eq!((recovery.next, recovery.cut_bytes, recovery.damaged_places), (5, 0, 0));
+    let new = append(&mut spool, 1, 20).unwrap();
+    let expected: Vec<_> = frames.into_iter().chain([new]).collect();
+    assert_eq!(read(&mut spool.reader(0)), expected);
+    assert_eq!(read_folder(&folder, 0), expected);
+}
+
 /// A crash of the machine may keep a rename and lose what was written since: then only old bytes are in the new segment.
 #[test]
 fn a_new_segment_with_nothing_but_old_bytes_is_empty() {

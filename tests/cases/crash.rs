@@ -1,0 +1,315 @@
+//! Kills: an engine that is killed at any moment and started again tells what one that was left alone tells, to the byte.
+//!
+//! The stream is made up, so that every record is known: who was acknowledged is there, nobody is there who was not sent.
+//! A few dozen kills each by default; `CORRELATOR_KILLS` says how many, `CORRELATOR_SEED` repeats a run.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use correlator_tests::log::{self, Line, Log};
+use correlator_tests::rows::{Tables, counted, difference};
+use correlator_tests::seed::{Seed, kills};
+use correlator_tests::sender::{self, Port, Sent};
+use correlator_tests::site::Site;
+use correlator_tests::wait;
+
+const GUESTS: [&str; 8] =
+    ["--module", "sshd", "--module", "report", "--listener", "csv", "--output", "rows"];
+const KEPT: [&str; 4] = ["--state", "state", "--checkpoint-every", "100ms"];
+const NOTICES: &str = "report-notice.csv";
+const LINES: usize = 60_000;
+/// Lines of a connection by which a sender learns what was taken.
+const CHUNK: usize = 50;
+/// Enough that the senders are not done before the last kill.
+const CHUNKS_PER_KILL: usize = 40;
+/// An engine that gets no further than this is none yet: it finds what the last one left.
+const YOUNG: Duration = Duration::from_millis(5);
+/// An engine that gets this far has worked.
+const OLD: Duration = Duration::from_millis(400);
+
+fn args(parts: &[&[&'static str]]) -> Vec<&'static str> {
+    parts.concat()
+}
+
+/// What one engine tells of a file when it is left alone and keeps nothing.
+fn alone(lines: &[Line], more: &[&'static str]) -> Tables {
+    let site = Site::new("alone").with(&args(&[&GUESTS, &["--file", "log"], more]));
+    site.put("log", log::file(lines));
+    site.run();
+    site.tables()
+}
+
+/// Kills engine after engine over a file, and lets the last one finish.
+fn killed_over_a_file(what: &str, durability: &'static str, more: &[&'static str], count: usize) {
+    let mut seed = Seed::of_this_run(what);
+    let lines = Log::new(seed.next()).lines(LINES);
+    let expected = alone(&lines, more);
+    let durable = ["--file", "log", "--durability", durability];
+    let site = Site::new("killed").with(&args(&[&GUESTS, &KEPT, &durable, more]));
+    site.put("log", log::file(&lines));
+    let mut killed = 0;
+    while killed < count {
+        let engine = site.start();
+        let terminated = seed.below(8) == 0;
+        wait::pass(match seed.below(4) {
+            0 => seed.time(Duration::ZERO, YOUNG),
+            _ => seed.time(YOUNG, OLD),
+        });
+        if terminated {
+            engine.terminate();
+            wait::pass(seed.time(Duration::ZERO, YOUNG));
+        }
+        if engine.kill() {
+            killed += 1;
+        } else if !terminated {
+            break;
+        }
+    }
+    site.run();
+    let wrong = difference(&expected, &site.tables());
+    assert!(wrong.is_none(), "{what}, {killed} kills: {}\n{}", wrong.unwrap_or_default(), site.said());
+    // Once more: nothing is left to do, and nothing is done twice.
+    site.run();
+    assert_eq!(difference(&expected, &site.tables()), None, "{what}: a second end");
+}
+
+#[test]
+fn kills_over_a_file_leave_no_trace() {
+    killed_over_a_file("batched, over a file", "batched", &[], kills(16));
+}
+
+#[test]
+fn kills_over_a_file_leave_no_trace_without_any_durability() {
+    // The system keeps what was written, whoever is killed.
+    killed_over_a_file("none, over a file", "none", &[], kills(12));
+}
+
+#[test]
+fn kills_over_a_file_leave_no_trace_in_several_instances() {
+    let more = ["--instances", "sshd=3", "--partition-by", "sshd=host"];
+    let mut seed = Seed::of_this_run("several instances");
+    let lines = Log::new(seed.next()).lines(LINES / 2);
+    let expected = sorted(&alone(&lines, &more));
+    let durable = ["--file", "log"];
+    let site = Site::new("shared").with(&args(&[&GUESTS, &KEPT, &durable, &more]));
+    site.put("log", log::file(&lines));
+    for _ in 0..kills(8) {
+        let engine = site.start();
+        wait::pass(seed.time(YOUNG, OLD));
+        engine.kill();
+    }
+    site.run();
+    // Instances work side by side: what each tells is certain, who is first is not.
+    assert_eq!(difference(&expected, &sorted(&site.tables())), None, "{}", site.said());
+}
+
+/// The same tables with their rows in order.
+fn sorted(tables: &Tables) -> Tables {
+    let sort = |(name, bytes): (&String, &Vec<u8>)| {
+        let text = String::from_utf8_lossy(bytes);
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[1..].sort_unstable();
+        (name.clone(), (lines.join("\n") + "\n").into_bytes())
+    };
+    tables.iter().map(sort).collect()
+}
+
+/// What a sender did.
+#[derive(Default)]
+struct Sending {
+    /// Chunks that were acknowledged.
+    acknowledged: Vec<usize>,
+    /// How often each chunk was sent.
+    tries: HashMap<usize, usize>,
+}
+
+/// Sends chunk after chunk, each until it is acknowledged.
+fn send_all(port: &Port, chunks: &[Vec<Line>], mine: &[usize], done: &AtomicBool) -> Sending {
+    let mut sending = Sending::default();
+    for &number in mine {
+        let texts: Vec<String> = chunks[number].iter().map(Line::text).collect();
+        // Both framings by turns.
+        let framed = if number % 2 == 0 { sender::octets } else { sender::lines };
+        let bytes = framed(&texts);
+        loop {
+            match sender::send(port.address(), &bytes) {
+                Sent::Acknowledged => {
+                    *sending.tries.entry(number).or_default() += 1;
+                    sending.acknowledged.push(number);
+                    break;
+                }
+                Sent::Unknown => *sending.tries.entry(number).or_default() += 1,
+                Sent::Refused => wait::pass(YOUNG),
+            }
+            if done.load(Ordering::Relaxed) {
+                return sending;
+            }
+        }
+        // So that there is something to be killed for a while.
+        wait::pass(YOUNG);
+    }
+    sending
+}
+
+/// Every acknowledged record is there, and none that was not sent; none more often than it was sent.
+fn check_delivery(chunks: &[Vec<Line>], sent: &[Sending], notices: &[String]) {
+    let counts = counted(notices);
+    let mut tries: HashMap<usize, usize> = HashMap::new();
+    for (&number, &count) in sent.iter().flat_map(|it| &it.tries) {
+        *tries.entry(number).or_default() += count;
+    }
+    let mut known = 0;
+    for (number, chunk) in chunks.iter().enumerate() {
+        let most = tries.get(&number).copied().unwrap_or(0);
+        let acknowledged = sent.iter().any(|it| it.acknowledged.contains(&number));
+        for line in chunk {
+            let there = counts.get(line.row().as_str()).copied().unwrap_or(0);
+            known += usize::from(there > 0);
+            assert!(there <= most, "{there} times, sent {most} times: {}", line.text());
+            assert!(there > 0 || !acknowledged, "acknowledged and lost: {}", line.text());
+        }
+    }
+    assert_eq!(counts.len(), known, "records that nobody sent");
+}
+
+/// The lines in the order in which the engine took them.
+fn taken(chunks: &[Vec<Line>], notices: &[String]) -> Vec<Line> {
+    let by_row: HashMap<String, &Line> =
+        chunks.iter().flatten().map(|line| (line.row(), line)).collect();
+    notices.iter().filter_map(|row| by_row.get(row).map(|&line| line.clone())).collect()
+}
+
+/// Kills engines at which two senders send, and has the last one take the rest.
+fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
+    let mut seed = Seed::of_this_run(what);
+    let port = Port::new().expect("a port");
+    let address = port.address().to_string();
+    let chunks: Vec<Vec<Line>> =
+        Log::new(seed.next()).lines(CHUNK * CHUNKS_PER_KILL * count).chunks(CHUNK).map(<[Line]>::to_vec).collect();
+    let control = ["--control", "control.sock", "--durability", durability];
+    let mut site = Site::new("tcp").with(&args(&[&GUESTS, &KEPT, &control]));
+    site = site.with(&["--tcp", &address]);
+    let done = AtomicBool::new(false);
+    let sent = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            let (port, chunks, done, sent) = (&port, &chunks, &done, &sent);
+            scope.spawn(move || {
+                let mine: Vec<usize> = (half..chunks.len()).step_by(2).collect();
+                let sending = send_all(port, chunks, &mine, done);
+                sent.lock().expect("no panic").push(sending);
+            });
+        }
+        let mut killed = 0;
+        while killed < count {
+            let engine = site.start();
+            if seed.below(4) > 0 {
+                site.until_it_runs();
+                wait::pass(seed.time(Duration::ZERO, OLD));
+            } else {
+                wait::pass(seed.time(Duration::ZERO, 10 * YOUNG));
+            }
+            if seed.below(8) == 0 {
+                engine.terminate();
+                wait::pass(seed.time(Duration::ZERO, YOUNG));
+            }
+            killed += usize::from(engine.kill());
+        }
+        let engine = site.start();
+        site.until_it_runs();
+        wait::until("all is acknowledged", || (sent.lock().expect("no panic").len() == 2).then_some(()));
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    });
+    // The input ends, so that the modules say their last words.
+    site.set(&args(&[&GUESTS, &KEPT, &["--file", "nothing"]]));
+    site.put("nothing", "");
+    site.run();
+    let notices = site.rows(NOTICES);
+    check_delivery(&chunks, &sent.into_inner().expect("no panic"), &notices);
+    let expected = alone(&taken(&chunks, &notices), &[]);
+    let wrong = difference(&expected, &site.tables());
+    assert!(wrong.is_none(), "{what}: {}\n{}", wrong.unwrap_or_default(), site.said());
+}
+
+#[test]
+fn what_was_acknowledged_by_tcp_survives_kills() {
+    killed_over_tcp("each, by tcp", "each", kills(14));
+}
+
+#[test]
+fn what_was_acknowledged_by_tcp_survives_kills_when_batched() {
+    // A kill takes nothing from what was written, whether it was written through or not.
+    killed_over_tcp("batched, by tcp", "batched", kills(10));
+}
+
+#[test]
+fn kills_while_idle_and_right_after_each_other() {
+    let mut seed = Seed::of_this_run("idle");
+    let lines = Log::new(seed.next()).lines(400);
+    let port = Port::new().expect("a port");
+    let address = port.address().to_string();
+    let control = ["--control", "control.sock", "--durability", "each"];
+    let mut site = Site::new("idle").with(&args(&[&GUESTS, &KEPT, &control]));
+    site = site.with(&["--tcp", &address]);
+    for part in lines.chunks(100) {
+        let engine = site.start();
+        let texts: Vec<String> = part.iter().map(Line::text).collect();
+        let bytes = sender::octets(&texts);
+        site.until_it_runs();
+        assert_eq!(sender::send(port.address(), &bytes), Sent::Acknowledged);
+        // All is done, and then it is killed: nothing may come again.
+        engine_is_idle(&site);
+        engine.kill();
+        for _ in 0..5 {
+            let engine = site.start();
+            wait::pass(seed.time(Duration::ZERO, 3 * YOUNG));
+            engine.kill();
+        }
+    }
+    site.set(&args(&[&GUESTS, &KEPT, &["--file", "nothing"]]));
+    site.put("nothing", "");
+    site.run();
+    assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None, "{}", site.said());
+}
+
+/// Waits until everything that came is worked off.
+fn engine_is_idle(site: &Site) {
+    site.until("idle", |status| {
+        let none = |guests: &str, lag: &str| {
+            status[guests].as_array().is_some_and(|all| all.iter().all(|it| it[lag] == 0))
+        };
+        (none("modules", "lag_records") && none("listeners", "lag_events")).then_some(())
+    });
+}
+
+#[test]
+fn a_run_that_was_killed_leaves_no_folder_locked_and_no_file_open_to_others() {
+    let lines = Log::new(1).lines(LINES);
+    let site = Site::new("lock").with(&args(&[&GUESTS, &KEPT, &["--file", "log"]]));
+    site.put("log", log::file(&lines));
+    let engine = site.start();
+    wait::until("the spool is there", || {
+        fs::read_dir(site.folder().join("state/records")).ok()?.next().map(drop)
+    });
+    let said = site.tell(&args(&[&["run"], &GUESTS, &KEPT, &["--file", "log"]]).map_words());
+    assert_eq!(said.code, Some(4), "{}", said.stderr);
+    assert!(said.stderr.contains("is being written by"), "{}", said.stderr);
+    engine.kill();
+    site.run();
+    assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None);
+}
+
+/// Words as the system wants them.
+trait Words {
+    fn map_words(&self) -> Vec<std::ffi::OsString>;
+}
+
+impl Words for Vec<&'static str> {
+    fn map_words(&self) -> Vec<std::ffi::OsString> {
+        self.iter().map(Into::into).collect()
+    }
+}
