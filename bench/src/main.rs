@@ -8,7 +8,12 @@
 //! - [`measure`], [`series`]: what one run costs; several in turn, and the middle
 //! - [`engine`]: the binary under test, its command lines and its folders
 //! - [`native`]: a module without a sandbox, to compare with
-//! - a file for each measurement: [`throughput`], [`tax`], [`crowd`], [`start`], [`memory`], [`peers`]
+//! - a file for each measurement on a file: [`throughput`], [`tax`], [`crowd`], [`start`], [`memory`], [`spool`]
+//! - [`live`], [`sender`], [`probe`], [`stock`], [`cores`]: an engine that goes on, what is sent to it, how long that
+//!   takes, a spool to work off, and who runs where
+//! - a file for each measurement on such an engine: [`tcp`], [`udp`], [`latency`], [`blocked`], [`checkpoint`],
+//!   [`replay`]
+//! - [`peers`], [`servers`]: what else does the like
 //! - [`report`]: the figures for people
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its job is to tell people figures")]
@@ -34,7 +39,33 @@ mod start;
 
 mod memory;
 
+mod spool;
+
+mod live;
+
+mod sender;
+
+mod probe;
+
+mod stock;
+
+mod cores;
+
+mod tcp;
+
+mod udp;
+
+mod latency;
+
+mod blocked;
+
+mod checkpoint;
+
+mod replay;
+
 mod peers;
+
+mod servers;
 
 mod report;
 
@@ -63,7 +94,7 @@ struct Arguments {
     /// Measure only these
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Measure the peers that are installed as well, on a tenth of the lines
+    /// Measure the peers that are installed as well, like `--only peers`
     #[arg(long)]
     peers: bool,
     /// Append the figures to this file, as a section of Markdown
@@ -110,6 +141,22 @@ enum Part {
     Start,
     /// Memory of idle modules
     Memory,
+    /// What the spool costs where records come from a file
+    Spool,
+    /// Records over TCP from 16 connections, with state and without
+    Tcp,
+    /// Datagrams: received and dropped must be sent
+    Udp,
+    /// From the wire to a row
+    Latency,
+    /// One module beside another that burns all its fuel
+    Blocked,
+    /// How long checkpoints of 100 MB hold records up
+    Checkpoint,
+    /// A restart with a gigabyte of spool to work off
+    Replay,
+    /// The peers that are installed; not measured unless named
+    Peers,
 }
 
 fn main() -> ExitCode {
@@ -138,33 +185,76 @@ fn log(form: Form, lines: u64) -> Result<()> {
 
 fn measure_all(arguments: &Arguments) -> Result<()> {
     let engine = Engine::new(arguments.binary.as_deref())?;
-    let log = engine.log(Form::Traditional, arguments.lines, SEED)?;
     let mut report = Report::new(arguments.lines, arguments.rounds);
-    let rounds = arguments.rounds.max(1);
-    let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
-    if wanted(Part::Throughput) {
-        let modern = engine.log(Form::Rfc5424, arguments.lines, SEED)?;
-        throughput::measure(&engine, [&log, &modern], rounds, &mut report)?;
-    }
-    if wanted(Part::Tax) {
-        tax::measure(&engine, &log, rounds, &mut report)?;
-    }
-    if wanted(Part::Crowd) {
-        crowd::measure(&engine, &log, rounds, &mut report)?;
-    }
-    if wanted(Part::Start) {
-        start::measure(&engine, rounds, &mut report)?;
-    }
-    if wanted(Part::Memory) {
-        memory::measure(&engine, &mut report)?;
-    }
-    if arguments.peers {
+    measure_files(arguments, &engine, &mut report)?;
+    measure_live(arguments, &engine, &mut report)?;
+    if arguments.peers || arguments.only.contains(&Part::Peers) {
+        let rounds = arguments.rounds.max(1);
         let small = engine.log(Form::Traditional, arguments.lines / 10, SEED)?;
         peers::measure(&engine, &small, rounds, &mut report)?;
+        let log = engine.log(Form::Rfc5424, arguments.lines, SEED)?;
+        servers::measure(&engine, &log, rounds, &mut report)?;
     }
     print!("\n{}", report.table());
     if let Some(file) = &arguments.markdown {
         report.append(file)?;
+    }
+    Ok(())
+}
+
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// Runs over a file, from start to end.
+fn measure_files(arguments: &Arguments, engine: &Engine, report: &mut Report) -> Result<()> {
+    let log = engine.log(Form::Traditional, arguments.lines, SEED)?;
+    let rounds = arguments.rounds.max(1);
+    if arguments.wants(Part::Throughput) {
+        let modern = engine.log(Form::Rfc5424, arguments.lines, SEED)?;
+        throughput::measure(engine, [&log, &modern], rounds, report)?;
+    }
+    if arguments.wants(Part::Tax) {
+        tax::measure(engine, &log, rounds, report)?;
+    }
+    if arguments.wants(Part::Crowd) {
+        crowd::measure(engine, &log, rounds, report)?;
+    }
+    if arguments.wants(Part::Start) {
+        start::measure(engine, rounds, report)?;
+    }
+    if arguments.wants(Part::Memory) {
+        memory::measure(engine, report)?;
+    }
+    if arguments.wants(Part::Spool) {
+        spool::measure(engine, &log, rounds, report)?;
+    }
+    Ok(())
+}
+
+/// Engines that go on until they are told to stop.
+fn measure_live(arguments: &Arguments, engine: &Engine, report: &mut Report) -> Result<()> {
+    let log = engine.log(Form::Rfc5424, arguments.lines, SEED)?;
+    let rounds = arguments.rounds.max(1);
+    if arguments.wants(Part::Tcp) {
+        tcp::measure(engine, &log, rounds, report)?;
+    }
+    if arguments.wants(Part::Udp) {
+        udp::measure(engine, &log, rounds, report)?;
+    }
+    if arguments.wants(Part::Latency) {
+        latency::measure(engine, rounds, report)?;
+    }
+    if arguments.wants(Part::Blocked) {
+        blocked::measure(engine, &log, rounds, report)?;
+    }
+    if arguments.wants(Part::Checkpoint) {
+        checkpoint::measure(engine, rounds, report)?;
+    }
+    if arguments.wants(Part::Replay) {
+        replay::measure(engine, &log, rounds, report)?;
     }
     Ok(())
 }

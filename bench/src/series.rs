@@ -44,6 +44,12 @@ impl Series {
         let pairs = self.figures.iter().zip(&other.figures);
         Self { figures: pairs.map(|(mine, theirs)| mine / theirs).collect() }
     }
+
+    /// Each figure less the other's of the same round.
+    pub fn minus(&self, other: &Self) -> Self {
+        let pairs = self.figures.iter().zip(&other.figures);
+        Self { figures: pairs.map(|(mine, theirs)| mine - theirs).collect() }
+    }
 }
 
 impl FromIterator<f64> for Series {

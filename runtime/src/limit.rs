@@ -106,6 +106,10 @@ pub const CLOCK_DRIFT_MAX: i64 = 2_000_000_000;
 pub const CLOCK_DOUBT: Duration = Duration::from_mins(1);
 /// How long guests that are behind may work on when the engine is stopped and nothing would be lost.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How often in a row a consumer tries to read the disk before it passes over what it can't read.
+pub const READ_TRIES: u32 = 100;
+/// How long a guest works between two checkpoints, even where room on the disk runs short.
+pub const CHECKPOINT_STEP_MIN: Duration = Duration::from_millis(250);
 /// A guest that is more items behind the newest than this counts as behind.
 pub const LAG_BEHIND: u64 = 100_000;
 /// Turns of a guest between two looks at how far it is.
@@ -156,6 +160,8 @@ pub const ENGINE_COMMAND_TIME: Duration = Duration::from_mins(10);
 pub const STATUS_STEP: Duration = Duration::from_secs(1);
 /// How long the server rests after the system refused it a connection, for want of descriptors mostly.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How long a service manager that is busy is waited for.
+pub const NOTIFY_TIME: Duration = Duration::from_secs(1);
 /// A state that is told to the service manager.
 pub const SERVICE_STATUS_BYTES_MAX: usize = 512;
 

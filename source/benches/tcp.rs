@@ -90,7 +90,8 @@ fn run(source: &Source, intake: &Counting, peers: impl FnOnce(SocketAddr)) -> (f
         let source = scope.spawn(|| {
             net.run(intake, &stop);
             let used = clock_gettime(ClockId::ThreadCPUTime);
-            Duration::new(used.tv_sec.unsigned_abs(), used.tv_nsec as u32).as_secs_f64()
+            Duration::new(used.tv_sec.unsigned_abs(), used.tv_nsec.unsigned_abs() as u32)
+                .as_secs_f64()
         });
         peers(address);
         let wall = start.elapsed().as_secs_f64();
@@ -100,6 +101,7 @@ fn run(source: &Source, intake: &Counting, peers: impl FnOnce(SocketAddr)) -> (f
 }
 
 #[expect(clippy::print_stdout, reason = "a bench is there to print")]
+#[expect(clippy::cast_precision_loss, reason = "rates are rounded")]
 fn connections(round: usize) {
     let limits = StreamLimits { connections: CONNECTIONS, idle: None, bytes_in_flight: 1 << 20 };
     let address = Address::Internet(([127, 0, 0, 1], 0).into());
@@ -118,7 +120,9 @@ fn connections(round: usize) {
                 thread::spawn(move || send(address, &block))
             })
             .collect();
-        senders.into_iter().for_each(|sender| sender.join().expect("all was confirmed"));
+        for sender in senders {
+            sender.join().expect("all was confirmed");
+        }
     });
     let records = intake.records.load(Ordering::Relaxed);
     assert_eq!(records, (CONNECTIONS * BLOCK_RECORDS * BLOCKS) as u64, "none is lost");
@@ -143,6 +147,7 @@ fn send(address: SocketAddr, block: &str) {
 }
 
 #[expect(clippy::print_stdout, reason = "a bench is there to print")]
+#[expect(clippy::cast_precision_loss, reason = "rates are rounded")]
 fn datagrams(round: usize) {
     let address = Address::Internet(([127, 0, 0, 1], 0).into());
     let source = source(Door::Datagram { address, buffer_bytes: 16 << 20 });

@@ -39,6 +39,7 @@ impl Drop for Peer {
 }
 
 /// The program of this name, if it is there.
+#[expect(clippy::print_stderr, reason = "what is skipped is told")]
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
@@ -85,7 +86,11 @@ fn all_came(running: &Running, count: usize, what: &str) {
 }
 
 fn messages(count: usize) -> String {
-    (0..count).map(|n| format!("message {n}\n")).collect()
+    numbered(count, "")
+}
+
+fn numbered(count: usize, before: &str) -> String {
+    (0..count).fold(String::new(), |text, n| text + &format!("{before}message {n}\n"))
 }
 
 /// The sources that take connections and datagrams, and their ports.
@@ -339,8 +344,7 @@ fn openssl() {
         command.args(["s_client", "-quiet", "-no_ign_eof", version, "-verify_return_error"]);
         command.args(["-connect", &format!("127.0.0.1:{port}"), "-servername", "localhost"]);
         command.arg("-CAfile").arg(authority.folder.join("ca.pem"));
-        let text: String = (0..DATAGRAMS).map(|n| format!("<13>message {n}\n")).collect();
-        run(&mut command, &text);
+        run(&mut command, &numbered(DATAGRAMS, "<13>"));
         all_came(&running, DATAGRAMS, version);
     }
 }

@@ -56,8 +56,18 @@ pub struct Damaged {
 struct Place {
     name: Name,
     walk: Walk,
-    /// Where there was no frame, though there is something behind: it has been looked at again since.
-    doubted: Option<u64>,
+    /// Why there is no frame here; since then it has been looked at again.
+    doubt: Option<Doubt>,
+}
+
+/// No frame, though it may only be unfinished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Doubt {
+    offset: u64,
+    /// Where there is one further on.
+    found: Option<u64>,
+    /// Whether no other segment follows.
+    last: bool,
 }
 
 impl Readers {
@@ -174,7 +184,7 @@ impl Reader {
                 (self.left, self.jumped) = (Some(name), true);
                 continue;
             };
-            self.place = Some(Place { name, walk: Walk::new(file, name, 0), doubted: None });
+            self.place = Some(Place { name, walk: Walk::new(file, name, 0), doubt: None });
             return Ok(true);
         }
     }
@@ -193,23 +203,15 @@ impl Reader {
             return Ok(true);
         }
         let found = walk.find().map_err(failed(&self.view, name))?;
-        if found.is_none() && last {
-            if exact {
-                walk.give_up(limit);
-                self.take_damages();
-            } else {
-                // What is being written there may be whole the next time.
-                walk.refresh(limit);
-            }
-            return Ok(false);
-        }
-        // Whatever is behind was written later. So what is here has been written by now, and if it looks different when
-        // it is looked at again, it was only not finished.
-        if !exact && place.doubted != Some(walk.offset) {
-            place.doubted = Some(walk.offset);
+        // What was read may have been written on since. What is found further on was written later than what is here: so
+        // if this is still no frame when it is read once more after that, it never will be.
+        let doubt = Doubt { offset: walk.offset, found, last };
+        if !exact && place.doubt != Some(doubt) {
+            place.doubt = Some(doubt);
             walk.refresh(limit);
             return Ok(true);
         }
+        place.doubt = None;
         if let Some(found) = found {
             walk.offset = found;
             return Ok(true);
@@ -218,8 +220,10 @@ impl Reader {
             walk.give_up(limit);
             self.take_damages();
         }
-        self.leave(false);
-        Ok(true)
+        if !last {
+            self.leave(false);
+        }
+        Ok(!last)
     }
 
     fn leave(&mut self, gone: bool) {

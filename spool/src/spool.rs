@@ -171,6 +171,12 @@ impl Spool {
         self.bytes
     }
 
+    /// What all files together may take.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// Leaves a gap: the next frame's first item gets this number. It never goes back, and it lasts from the next append
     /// on.
     ///

@@ -2,16 +2,22 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use correlator_tests::engine::binary;
 use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How often it is looked at whether an engine that says nothing still lives.
+const LOOK: Duration = Duration::from_millis(100);
+/// The service manager's socket, in an engine's folder.
+const MANAGER: &str = "notify.sock";
 
 const LINES: &str = "\
 Jun 10 07:10:01 host sshd[1]: Failed password for root from 192.0.2.4 port 22 ssh2
@@ -20,37 +26,44 @@ Jun 10 07:10:02 host sshd[1]: Failed password for root from 192.0.2.4 port 22 ss
 
 const STACK: &str = "\
 state: state
-control: { socket: run/control.sock, metrics: 'METRICS' }
+control: { socket: run/control.sock }
 sources:
   auth: { file: logs/auth.log, follow: true }
 modules: { sshd: {} }
 listeners: { csv: { grants: { table: { directory: csv } } } }
 ";
 
+/// Hears the engine as a manager does, at once, until the test has no more use for it.
+fn manage(manager: &UnixDatagram, tell: &Sender<String>) {
+    let mut bytes = [0; 4_096];
+    while let Ok(count @ 1..) = manager.recv(&mut bytes) {
+        let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
+        if said.lines().any(|line| tell.send(line.to_owned()).is_err()) {
+            return;
+        }
+    }
+}
+
 /// An engine at work. It is killed if the test fails before it has ended.
 struct Service {
     folder: PathBuf,
-    manager: UnixDatagram,
-    metrics: SocketAddr,
+    /// The lines that the service manager was told.
+    told: Receiver<String>,
     child: Child,
 }
 
 impl Service {
-    fn new(name: &str, arguments: &[&str]) -> Self {
+    fn new(name: &str, stack: &str, arguments: &[&str]) -> Self {
         let name = format!("correlator-service-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("logs")).expect("a folder");
-        // A port that the kernel has just called free.
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let metrics = free.local_addr().expect("an address");
-        drop(free);
-        let stack = STACK.replace("METRICS", &metrics.to_string());
         fs::write(folder.join("stack.yaml"), stack).expect("a stack");
         fs::write(folder.join("logs/auth.log"), LINES).expect("a log");
-        let address = folder.join("notify.sock");
+        let address = folder.join(MANAGER);
         let manager = UnixDatagram::bind(&address).expect("a manager's socket");
-        manager.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || manage(&manager, &tell));
         let child = Command::new(binary().expect("a binary"))
             .args(["run", "stack.yaml"])
             .args(arguments)
@@ -61,20 +74,32 @@ impl Service {
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let service = Self { folder, manager, metrics, child };
+        let mut service = Self { folder, told, child };
         service.wait_for("READY=1");
         service
     }
 
     /// Waits until the manager is told this.
-    fn wait_for(&self, word: &str) {
-        let mut bytes = [0; 4_096];
-        loop {
-            let count = self.manager.recv(&mut bytes).expect("the manager is told in time");
-            if String::from_utf8_lossy(&bytes[..count]).lines().any(|line| line == word) {
-                return;
+    fn wait_for(&mut self, word: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            match self.told.recv_timeout(LOOK) {
+                Ok(line) if line == word => return,
+                Ok(_) => {}
+                Err(_) if matches!(self.child.try_wait(), Ok(Some(_))) => break,
+                Err(_) => {}
             }
         }
+        let _ = self.child.kill();
+        panic!("the manager was not told {word}: {}", self.complaints());
+    }
+
+    /// All that an engine complained of that has ended.
+    fn complaints(&mut self) -> String {
+        let mut complaints = String::new();
+        let mut pipe = self.child.stderr.take().expect("a pipe");
+        pipe.read_to_string(&mut complaints).expect("read");
+        complaints
     }
 
     /// What a client of this engine says, and its exit code.
@@ -106,9 +131,7 @@ impl Service {
         assert_eq!(code, Some(0), "{said}");
         self.wait_for("STOPPING=1");
         let status = self.child.wait().expect("it ends");
-        let mut complaints = String::new();
-        let mut pipe = self.child.stderr.take().expect("a pipe");
-        pipe.read_to_string(&mut complaints).expect("read");
+        let complaints = self.complaints();
         assert_eq!(status.code(), Some(0), "{complaints}");
         assert!(!self.folder.join("run/control.sock").exists(), "its socket goes with it");
         complaints
@@ -120,13 +143,16 @@ impl Drop for Service {
         // One that has ended can't be killed; that is all that can go wrong.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Nothing at all is what ends the manager.
+        let end = UnixDatagram::unbound();
+        let _ = end.and_then(|end| end.send_to(&[], self.folder.join(MANAGER)));
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
 #[test]
 fn a_service_is_ready_confined_alive_and_ends_when_told() {
-    let service = Service::new("whole", &[]);
+    let mut service = Service::new("whole", STACK, &[]);
     let kernel = service.kernel();
     assert!(kernel.contains("NoNewPrivs:\t1"), "{kernel}");
     if fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").is_ok() {
@@ -154,13 +180,12 @@ fn a_service_is_ready_confined_alive_and_ends_when_told() {
 
 #[test]
 fn a_component_is_compiled_by_a_confined_engine_and_others_files_stay_closed() {
-    let service = Service::new("reload", &["--no-cache"]);
+    let service = Service::new("reload", STACK, &["--no-cache"]);
     let outside = std::env::temp_dir().join(format!("correlator-outside-{}", std::process::id()));
     fs::create_dir_all(&outside).expect("a folder");
     fs::write(outside.join("x.log"), LINES).expect("a log");
     // The new module has to be compiled: by a child, which is this program again.
-    let stack = fs::read_to_string(service.folder.join("stack.yaml")).expect("the stack");
-    let added = stack.replace("{ sshd: {} }", "{ sshd: {}, again: { module: capture } }");
+    let added = STACK.replace("{ sshd: {} }", "{ sshd: {}, again: { module: capture } }");
     fs::write(service.folder.join("stack.yaml"), &added).expect("a stack");
     let (code, said) = service.ask(&["reload"]);
     assert_eq!(code, Some(0), "{said}");
@@ -183,9 +208,14 @@ fn a_component_is_compiled_by_a_confined_engine_and_others_files_stay_closed() {
 
 #[test]
 fn metrics_and_health_are_served() {
-    let service = Service::new("metrics", &[]);
+    // A port that the kernel has just called free.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let metrics = free.local_addr().expect("an address");
+    drop(free);
+    let door = format!("control.sock, metrics: '{metrics}'");
+    let service = Service::new("metrics", &STACK.replace("control.sock", &door), &[]);
     let get = |path: &str| {
-        let mut stream = TcpStream::connect(service.metrics).expect("metrics are served");
+        let mut stream = TcpStream::connect(metrics).expect("metrics are served");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
         let mut said = String::new();

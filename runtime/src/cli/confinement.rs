@@ -194,13 +194,8 @@ modules: { mine: { module: /opt/rules/mine.wasm } }
         };
         let files = [PathBuf::from("/etc/correlator/stack.yaml")];
         let plan = plan(&stack, &files, Some(Path::new("/var/cache/correlator")));
-        let expected = [
-            "/etc/correlator",
-            "/etc/correlator/conf.d",
-            "/var/log/app",
-            "/var/log",
-            "/opt/rules",
-        ];
+        let expected =
+            ["/etc/correlator", "/etc/correlator/conf.d", "/var/log/app", "/var/log", "/opt/rules"];
         assert_eq!(plan.read, expected.map(PathBuf::from));
         let expected = [
             "/run/app",

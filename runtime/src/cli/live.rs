@@ -102,7 +102,8 @@ impl Live {
 
     fn sign_of_life(&self, last: Instant) -> Instant {
         let now = clock::instant();
-        let due = self.notify.watchdog_every().is_some_and(|every| now.duration_since(last) >= every);
+        let due =
+            self.notify.watchdog_every().is_some_and(|every| now.duration_since(last) >= every);
         if !due {
             return last;
         }

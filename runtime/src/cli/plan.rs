@@ -13,7 +13,11 @@ use crate::stack::grant::Grant;
 use crate::stack::{Component, ListenerInstance, ModuleInstance, Stack};
 
 /// Wires the stack's instances to their guests.
-pub(super) fn plan(arguments: &StackArguments, stack: &Stack, guests: HashMap<Component, Guest>) -> Plan {
+pub(super) fn plan(
+    arguments: &StackArguments,
+    stack: &Stack,
+    guests: HashMap<Component, Guest>,
+) -> Plan {
     let guests: HashMap<_, _> =
         guests.into_iter().map(|(component, guest)| (component, Arc::new(guest))).collect();
     let guest = |component: &Component| guests.get(component).map(Arc::clone);

@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::net::{SendFlags, send};
+
 use crate::limit;
 use crate::text::clean;
 
@@ -66,7 +68,11 @@ impl Notify {
 
     /// The engine is alive. Call it from where the engine's work is, not from a timer that works while all else is stuck.
     pub fn watchdog(&self) {
-        self.tell("WATCHDOG=1\n");
+        let Some(socket) = &self.socket else { return };
+        // The next sign comes soon: this one is not worth a wait.
+        if let Err(error) = send(socket, b"WATCHDOG=1\n", SendFlags::DONTWAIT) {
+            tracing::debug!("the service manager was given no sign of life: {error}");
+        }
     }
 
     fn tell(&self, words: &str) {
@@ -84,8 +90,9 @@ fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
     };
     let socket = UnixDatagram::unbound()?;
     socket.connect_addr(&address)?;
-    // A manager that reads nothing must not hold up the engine.
-    socket.set_nonblocking(true)?;
+    // A manager that is busy is waited for, since what it is told once is not told again; one that reads nothing must not
+    // hold up the engine.
+    socket.set_write_timeout(Some(limit::NOTIFY_TIME))?;
     Ok(socket)
 }
 

@@ -263,7 +263,7 @@ impl Engine {
         let stays = |source: &Source| wanted.iter().any(|it| it.same_as(source));
         let is_new = |source: &&Source| !running.iter().any(|it| it.source.same_as(source));
         let new: Vec<Source> = wanted.iter().filter(is_new).cloned().collect();
-        let (marks, mut opened) = (self.floor.door.marks(), Vec::new());
+        let (marks, mut opened) = (self.floor.records.ledger(), Vec::new());
         for source in &new {
             if !source.door.is_live() {
                 let name = &source.name;
@@ -362,4 +362,3 @@ impl super::engine::Running {
         }
     }
 }
-

@@ -140,10 +140,14 @@ impl Engine {
     fn retry(&self, id: &str) -> Result<String, String> {
         let letter = self.letter(id)?;
         if letter.kind == Kind::Tick {
-            return Err("a tick is over and can't come again; `correlator dead drop` forgets it".into());
+            return Err(
+                "a tick is over and can't come again; `correlator dead drop` forgets it".into()
+            );
         }
         if letter.raw.0.is_empty() {
-            return Err("this letter holds no record; events come again when their module does".into());
+            return Err(
+                "this letter holds no record; events come again when their module does".into()
+            );
         }
         let crew = locked(&self.crew);
         let mut hands = crew.modules.iter().flat_map(|it| &it.hands);
@@ -169,7 +173,10 @@ impl Engine {
         let piece = RecordPiece { kind: RecordKind::Retry, frame, only, ..RecordPiece::default() };
         self.floor.door.retry(piece).map_err(|_| "the engine ends")?;
         self.forget(id)?;
-        Ok(format!("`{}` gets the record once more; if it fails again, it is set aside anew", letter.module))
+        Ok(format!(
+            "`{}` gets the record once more; if it fails again, it is set aside anew",
+            letter.module
+        ))
     }
 
     fn forget(&self, id: &str) -> Result<String, String> {

@@ -1,8 +1,7 @@
 //! The guests at work: each hired from its plan and from what it left when it last worked, each with a thread of its own.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -62,12 +61,6 @@ pub(super) struct Kept {
     pub(super) keeping: stack::Keeping,
     pub(super) saver: Saver,
     pub(super) dead: Arc<Dead>,
-    /// Up to where the turns of earlier runs are in the stream of events.
-    pub(super) done: HashMap<(String, u32), Cursor>,
-    /// By guest: where in the stream of events its checkpoint stands. What is behind the first of them stays.
-    pub(super) horizons: Arc<Mutex<HashMap<String, u64>>>,
-    /// The first record that the marks of files, as they are written down, know nothing of.
-    pub(super) marks_item: AtomicU64,
 }
 
 /// A guest at work.
@@ -164,9 +157,7 @@ impl Floor {
         if let Some(shelf) = self.shelf(name, "") {
             shelf.clear();
         }
-        if let Some(kept) = &self.kept {
-            kept.horizons.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        }
+        self.events.correct(|turns| turns.forget(name));
     }
 
     fn shelf(&self, name: &str, component: &str) -> Option<Shelf> {
@@ -191,9 +182,7 @@ impl Floor {
             None => {
                 let (cursor, now) = (Cursor::before(self.records.next()), self.door.event_time());
                 let last = begin(&mut keeper, shelf.as_ref(), Place { cursor, now })?;
-                let done =
-                    self.kept.as_ref().and_then(|kept| kept.done.get(&(name.clone(), part as u32)));
-                (last, done.copied().unwrap_or_default())
+                (last, self.events.ledger().done(&name, part as u32))
             }
         };
         let share = plan.partition_by.as_ref().filter(|_| plan.instances > 1).map(|by| Share {
@@ -228,7 +217,7 @@ impl Floor {
             ticks_aside,
             tell: Arc::clone(&self.tell),
         };
-        let keeping = self.module_keeping(shelf, &name, slot, last);
+        let keeping = self.module_keeping(shelf, slot, last);
         let picture = ModulePicture { guest: keeper.report.clone(), events: counts };
         let signals = Arc::new(Signals::default());
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
@@ -243,7 +232,8 @@ impl Floor {
         left: Option<Remains>,
     ) -> Result<Hired<ListenerSide, ListenerPicture>, RunError> {
         let name = plan.name.clone();
-        let mut keeper = Keeper::new("listener", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
+        let mut keeper =
+            Keeper::new("listener", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
         let mut capabilities = (plan.capabilities)();
         let (last, done) = match left {
@@ -267,6 +257,7 @@ impl Floor {
         let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
         let slot = feed.slot();
         let outcomes = Arc::new(Mutex::new(Outcomes::default()));
+        let stop = Arc::new(AtomicBool::new(false));
         let mut side = ListenerSide {
             name: name.clone(),
             feed,
@@ -275,6 +266,8 @@ impl Floor {
             limits: plan.limits.clone(),
             rate: (i64::MIN, 0),
             outcomes: Arc::clone(&outcomes),
+            retries: self.kept.is_some(),
+            stop: Arc::clone(&stop),
             ticks_aside: std::collections::BTreeSet::new(),
             tell: Arc::clone(&self.tell),
         };
@@ -286,7 +279,6 @@ impl Floor {
         let picture = ListenerPicture { guest: keeper.report.clone(), outcomes };
         let signals = Arc::new(Signals::default());
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
-        let stop = Arc::new(AtomicBool::new(false));
         Ok(Hired { worker, name, slot, signals, stop, picture })
     }
 
@@ -294,26 +286,15 @@ impl Floor {
     fn module_keeping(
         &self,
         shelf: Option<Shelf>,
-        name: &str,
         slot: usize,
         last: Option<Checkpoint>,
     ) -> Option<Keeping> {
         let kept = self.kept.as_ref()?;
-        let (records, events) = (Arc::clone(&self.records), Arc::clone(&self.events));
-        let horizons = Arc::clone(&kept.horizons);
-        let name = name.to_owned();
+        let records = Arc::clone(&self.records);
         let stored = move |before: &Checkpoint| {
-            let mut horizons = horizons.lock().unwrap_or_else(PoisonError::into_inner);
-            horizons.insert(name.clone(), horizon(before));
-            let oldest = horizons.values().min().copied().unwrap_or(0);
             records.keep_from(slot, before.place.cursor.item);
             records.release();
-            events.hold_from(oldest);
-            events.release();
         };
-        if let Some(last) = &last {
-            stored(last);
-        }
         Some(kept.saver.keeping(shelf?, kept.keeping.checkpoint_every, last, stored))
     }
 
@@ -329,18 +310,10 @@ impl Floor {
             events.keep_from(slot, before.place.cursor.item);
             events.release();
         };
-        if let Some(last) = &last {
-            stored(last);
-        }
         // Rows that stand in a table already come again after a crash: the shorter the step, the fewer.
         let every = kept.keeping.checkpoint_every.min(limit::LISTENER_CHECKPOINT_STEP);
         Some(kept.saver.keeping(shelf?, every, last, stored))
     }
-}
-
-/// Where in the stream of events a module's checkpoint stands.
-pub(super) fn horizon(checkpoint: &Checkpoint) -> u64 {
-    checkpoint.outside.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Starts a guest from its newest checkpoint that it takes, or anew at `start`.

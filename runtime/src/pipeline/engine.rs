@@ -12,19 +12,19 @@ use correlator_source::follow::Follow;
 use correlator_source::intake::Mark;
 use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
-use correlator_spool::settings::Durability;
 
-use super::checkpoint::SaverWork;
 use super::crew::{Floor, Hand, part_name, shape};
 use super::floor::floor;
 use super::intake::{Route, Routing};
 use super::listener::{ListenerPicture, Shapes};
+use super::marks::SourceMarks;
 use super::merge::{Merge, SourceReport};
 use super::module::ModulePicture;
 use super::piece::EventPiece;
-use super::recover::SourceMarks;
 use super::worker::Remains;
-use super::{ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, notices, picture};
+use super::{
+    ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, notices, picture, writers,
+};
 use crate::clock;
 use crate::limit;
 
@@ -40,7 +40,8 @@ pub struct Engine {
     /// The threads that write to the disk.
     writers: Mutex<Vec<JoinHandle<()>>>,
     pub(super) started: (i64, Instant),
-    events_ended: AtomicBool,
+    /// Where the stream of events stood at the start, and whether it said that it had ended.
+    events_at_start: (u64, bool),
     /// Dropped records of which an event was made.
     dropped_told: AtomicU64,
     pub(super) live: bool,
@@ -107,6 +108,7 @@ impl Engine {
         let ending = Arc::new(AtomicBool::new(false));
         let (floor, marks, events_ended, work) = floor(&plan, &ending)?;
         let floor = Arc::new(floor);
+        let events_at_start = (floor.events.next(), events_ended);
         for (place, source) in plan.sources.iter().enumerate() {
             floor.know(place, source);
         }
@@ -120,14 +122,14 @@ impl Engine {
             stop,
             writers: Mutex::default(),
             started,
-            events_ended: AtomicBool::new(events_ended),
+            events_at_start,
             dropped_told: AtomicU64::new(0),
             live,
         };
         let sources = open(&plan.sources, plan.capture.as_deref(), &marks, &engine.progress)?;
         opened();
         engine.hire(plan.modules, plan.listeners)?;
-        engine.write(work)?;
+        *locked(&engine.writers) = writers::start(&engine.floor, work)?;
         engine.read(plan.sources, sources, &marks)?;
         engine.progress.ready.store(true, Ordering::Release);
         Ok(engine)
@@ -158,26 +160,6 @@ impl Engine {
             crew.listeners.push(ListenerHand { plan, hand: Some(hired.work()?) });
         }
         self.floor.door.route_by(routing(&crew));
-        Ok(())
-    }
-
-    /// Starts the threads that write to the disk.
-    fn write(&self, work: Option<SaverWork>) -> Result<(), RunError> {
-        let (Some(kept), Some(work)) = (&self.floor.kept, work) else { return Ok(()) };
-        let syncers = [self.floor.records.syncer(), self.floor.events.syncer()];
-        let through = kept.rooms.through;
-        let prepare = move || {
-            for syncer in syncers.iter().flatten().filter(|_| through) {
-                syncer.sync().map_err(std::io::Error::other)?;
-            }
-            Ok(())
-        };
-        let mut writers = locked(&self.writers);
-        writers.push(spawn("checkpoints", move || work.run(prepare))?);
-        if let Durability::Batched(every) = kept.keeping.durability {
-            let floor = Arc::clone(&self.floor);
-            writers.push(spawn("spool", move || sync_now_and_then(&floor, every))?);
-        }
         Ok(())
     }
 
@@ -252,7 +234,7 @@ impl Engine {
 
     /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.
     pub fn wait(&self, mut now_and_then: impl FnMut()) {
-        let (mut timed, mut marked) = (clock::instant(), clock::instant());
+        let mut timed = clock::instant();
         while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
             thread::park_timeout(limit::RETRY_STEP);
             self.tell_progress();
@@ -262,10 +244,6 @@ impl Engine {
             if self.live && now.duration_since(timed) >= limit::TIME_STEP {
                 timed = now;
                 self.floor.door.pass_time();
-            }
-            if now.duration_since(marked) >= limit::MARKS_STEP {
-                marked = now;
-                self.mark();
             }
         }
     }
@@ -278,7 +256,7 @@ impl Engine {
         if dropped > told {
             floor.notices.dropped(dropped - told);
         }
-        floor.notices.publish(&floor.events, &floor.stop);
+        floor.notices.publish(&floor.events);
     }
 
     fn tell_progress(&self) {
@@ -293,24 +271,6 @@ impl Engine {
             && locked(&self.sources)
                 .iter()
                 .all(|it| it.thread.as_ref().is_none_or(JoinHandle::is_finished))
-    }
-
-    /// Writes down how far files have been read.
-    fn mark(&self) {
-        let Some(kept) = &self.floor.kept else { return };
-        let marks = self.floor.door.marks();
-        if marks.item == kept.marks_item.load(Ordering::Relaxed) {
-            return;
-        }
-        match marks.store(&kept.rooms) {
-            Ok(()) => {
-                kept.marks_item.store(marks.item, Ordering::Relaxed);
-                self.floor.records.hold_from(marks.item);
-            }
-            Err(error) => tracing::error!(
-                "how far files have been read can't be written down: {error}; the spool keeps what is needed instead"
-            ),
-        }
     }
 
     /// Ends the run in good order, and tells what became of it.
@@ -335,10 +295,11 @@ impl Engine {
             report.modules.push(picture.look());
         }
         self.publish_notices();
-        if !interrupted && !self.events_ended.load(Ordering::Relaxed) {
+        let concluded = self.floor.events.next() != self.events_at_start.0;
+        if !interrupted && (concluded || !self.events_at_start.1) {
             let end = |first| EventPiece { first, count: 1, is_end: true, ..EventPiece::default() };
             // Nobody waits for room any more when the run is stopped.
-            let _ = self.floor.events.publish(end, |_| (), &self.stop);
+            let _ = self.floor.events.publish(end, &self.stop);
         }
         self.floor.events.end();
         let listeners = crew.listeners.into_iter().filter_map(|it| it.hand);
@@ -401,15 +362,12 @@ impl Engine {
 
     /// Writes down what is left to write.
     fn close(self) -> Result<(), RunError> {
-        self.mark();
         self.floor.stop.store(true, Ordering::Relaxed);
         let Self { floor, writers, .. } = self;
-        for syncer in [floor.records.syncer(), floor.events.syncer()].into_iter().flatten() {
-            if floor.kept.as_ref().is_some_and(|kept| kept.rooms.through)
-                && let Err(error) = syncer.sync()
-            {
-                tracing::error!("{error}");
-            }
+        if let Some(kept) = &floor.kept
+            && let Err(error) = writers::write(&floor, kept)
+        {
+            tracing::error!("{error}");
         }
         // The saver ends when nobody can ask it any more.
         drop(floor);
@@ -499,26 +457,10 @@ pub(super) fn routing(crew: &Crew) -> Routing {
     Routing { version: crew.version, routes: working.map(route).collect() }
 }
 
-/// Writes the spools through at least this often.
-fn sync_now_and_then(floor: &Floor, every: std::time::Duration) {
-    let syncers = [floor.records.syncer(), floor.events.syncer()];
-    let mut told = false;
-    while !floor.stop.load(Ordering::Relaxed) {
-        thread::park_timeout(every);
-        for syncer in syncers.iter().flatten() {
-            match syncer.sync() {
-                Ok(_) => told = false,
-                Err(error) if !told => {
-                    told = true;
-                    tracing::error!("{error}; a crash of the machine would lose what came since");
-                }
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+pub(super) fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, RunError> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)

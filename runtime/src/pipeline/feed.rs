@@ -105,6 +105,8 @@ pub(super) struct Feed<V: View> {
     open: bool,
     reader: Option<Reader>,
     payload: Vec<u8>,
+    /// How often in a row the disk could not be read.
+    tries: u32,
     /// Items that were gone before they could be read.
     pub(super) missed: u64,
 }
@@ -132,6 +134,7 @@ impl<V: View> Feed<V> {
             open: false,
             reader: None,
             payload: Vec::new(),
+            tries: 0,
             missed: 0,
         };
         feed.seek(place);
@@ -280,11 +283,14 @@ impl<V: View> Feed<V> {
         let read = reader.next(&mut self.payload);
         let found = reader.damaged().places - damaged;
         if found > 0 {
-            tracing::error!("{found} damaged places of the spool behind item {from} are passed over");
+            tracing::error!(
+                "{found} damaged places of the spool behind item {from} are passed over"
+            );
             self.stream.note_damage(found);
         }
         match read {
             Ok(Some(header)) => {
+                self.tries = 0;
                 self.missed += reader.missed() - missed;
                 let (kind, first, count) = (header.kind, header.first, header.count);
                 if let Some(piece) = V::Piece::read(kind, first, count, &self.payload) {
@@ -305,8 +311,15 @@ impl<V: View> Feed<V> {
                 self.skip_to_memory(from)
             }
             Err(error) => {
-                tracing::error!("{error}; the rest is read from memory");
                 self.reader = None;
+                self.tries += 1;
+                if self.tries == 1 {
+                    tracing::error!("{error}; it is tried again");
+                }
+                if self.tries < limit::READ_TRIES {
+                    return Supply::Nothing;
+                }
+                tracing::error!("{error}; what can't be read is passed over");
                 self.skip_to_memory(from)
             }
         }
@@ -346,6 +359,11 @@ impl<V: View> Feed<V> {
     /// Says how far the consumer is done, and from where on it would have to go again if its guest failed.
     pub(super) fn advance(&self, pinned: Option<u64>) {
         self.stream.advance(self.slot, self.place.cursor.item, pinned);
+    }
+
+    /// Whether checkpoints should not be long in coming.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.stream.is_pressed()
     }
 
     /// Whether the stream holds nothing back for this consumer any more, or does again.

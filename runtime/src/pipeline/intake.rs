@@ -9,8 +9,8 @@ use correlator_spool::sync::Syncer;
 
 use super::clock::SteadyClock;
 use super::interest::Filter;
+use super::marks::SourceMarks;
 use super::piece::{PickList, RecordKind, RecordPiece};
-use super::recover::SourceMarks;
 use super::share;
 use super::stream::{Refused, Stream};
 use super::watermark::Watermark;
@@ -48,8 +48,6 @@ pub(super) struct Door {
     /// Filters of those who are not routing now.
     filters: Mutex<Vec<(u64, Filter)>>,
     watermark: Mutex<Watermark>,
-    /// How far sources have been read, at the end of the stream.
-    marks: Mutex<SourceMarks>,
     gauges: Mutex<Vec<SourceGauge>>,
     /// By source: what its records' ids begin with, and whether its records come as they happen.
     sources: RwLock<Vec<(u32, bool)>>,
@@ -72,7 +70,7 @@ impl Door {
         stream: Arc<Stream<RecordPiece>>,
         stop: Arc<AtomicBool>,
         syncer: Option<Syncer>,
-        marks: SourceMarks,
+        marks: &SourceMarks,
         base: u64,
     ) -> Self {
         let mut watermark = Watermark::default();
@@ -94,7 +92,6 @@ impl Door {
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             ended: AtomicBool::new(marks.ended),
-            marks: Mutex::new(marks),
         }
     }
 
@@ -144,17 +141,12 @@ impl Door {
         self.now.store(now, Ordering::Relaxed);
         let piece =
             |first| RecordPiece { first, kind: RecordKind::Time, now, ..RecordPiece::default() };
-        // A run that ends needs no more time.
-        let _ = self.publish(piece);
+        // Where there is no room there are records, which need no time to be told.
+        let _ = self.stream.try_publish(piece);
     }
 
     fn publish(&self, make: impl FnOnce(u64) -> RecordPiece) -> Result<u64, Refused> {
-        self.stream.publish(make, |piece| locked(&self.marks).pass(piece), &self.stop)
-    }
-
-    /// How far sources have been read.
-    pub(super) fn marks(&self) -> SourceMarks {
-        locked(&self.marks).clone()
+        self.stream.publish(make, &self.stop)
     }
 
     /// Says that the input has ended for good, if that was not the last thing that was said.

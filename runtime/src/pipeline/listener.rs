@@ -1,6 +1,7 @@
 //! A listener's side of a worker: batches of the events that it asked for in, its effects out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use correlator_frame::effect::HEADER;
@@ -209,22 +210,55 @@ pub(super) struct ListenerSide {
     pub(super) limits: Limits,
     pub(super) rate: (i64, u64),
     pub(super) outcomes: Arc<Mutex<Outcomes>>,
+    /// Whether effects that the world refuses are tried again.
+    pub(super) retries: bool,
+    pub(super) stop: Arc<AtomicBool>,
     pub(super) ticks_aside: BTreeSet<(u64, i64)>,
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
 }
 
 impl ListenerSide {
-    fn carry_out(&mut self, effect: &Effect) {
+    /// Carries an effect out. Where anything is kept, one that the world refuses is tried until it is done, since nobody
+    /// else waits for it; the run ends if this says no.
+    fn carry_out(&mut self, effect: &Effect) -> bool {
         let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
-        let outcome = self.allowed(rows).and_then(|()| self.capabilities.execute(effect));
-        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Ok(count) => {
-                let name = format!("{} {}", effect.capability, effect.target);
-                count_up(&mut outcomes.done, name, count as u64);
-            }
-            Err(refusal) => refuse(&self.name, &mut outcomes.refused, &refusal, rows.max(1)),
+        if let Err(refusal) = self.allowed(rows) {
+            self.refused(&refusal, rows.max(1));
+            return true;
         }
+        let mut told = false;
+        loop {
+            let refusal = match self.capabilities.execute(effect) {
+                Ok(count) => {
+                    let name = format!("{} {}", effect.capability, effect.target);
+                    let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                    count_up(&mut outcomes.done, name, count as u64);
+                    return true;
+                }
+                Err(refusal) => refusal,
+            };
+            let again = self.retries && matches!(refusal, Refusal::Failed(_));
+            if !again {
+                self.refused(&refusal, rows.max(1));
+                return true;
+            }
+            if !told {
+                told = true;
+                tracing::error!(
+                    "listener `{}`: {refusal}; it is tried until it is done",
+                    self.name
+                );
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            std::thread::park_timeout(limit::RETRY_STEP);
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal, rows: usize) {
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        refuse(&self.name, &mut outcomes.refused, refusal, rows);
     }
 
     fn allowed(&mut self, rows: usize) -> Result<(), Refusal> {
@@ -284,8 +318,12 @@ impl Side for ListenerSide {
         }
     }
 
-    fn items(&self) -> usize {
-        self.batch.items.len()
+    fn items(&self) -> (usize, u64) {
+        (self.batch.items.len(), self.batch.items.first().copied().unwrap_or(0))
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.feed.is_pressed()
     }
 
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Vec<Effect>, Failure> {
@@ -297,8 +335,7 @@ impl Side for ListenerSide {
     }
 
     fn commit(&mut self, effects: Vec<Effect>, _: Cursor) -> bool {
-        effects.iter().for_each(|effect| self.carry_out(effect));
-        true
+        effects.iter().all(|effect| self.carry_out(effect))
     }
 
     fn set_aside(&mut self, tick: Option<Tick>, failure: &Failure) {

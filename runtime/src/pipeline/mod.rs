@@ -6,7 +6,8 @@
 //! together, so that a run goes on after a crash as if there had been none.
 //!
 //! # Layout
-//! - `cursor`, `piece`, `stream`: places in a stream, what travels in it, the stream itself
+//! - `cursor`, `piece`, `marks`, `stream`: places in a stream, what travels in it, what is known at its end, the stream
+//!   itself
 //! - `clock`, `watermark`, `timers`: the engine's clock; event time; when guests' timers are due
 //! - `interest`, `share`, `intake`: who wants a record; which instance gets it; the door of the record stream
 //! - `merge`: files as one stream in order of time
@@ -16,7 +17,7 @@
 //! - `module`, `listener`: what is particular to each
 //! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
 //! - `notices`: events of the engine's own
-//! - `crew`, `engine`: the guests at work; the whole
+//! - `crew`, `writers`, `engine`: the guests at work; the threads that write to the disk; the whole
 //! - `picture`, `commands`, `change`: how it fares; what it can be told; another stack in the place of this one
 
 mod aside;
@@ -33,18 +34,20 @@ mod intake;
 mod interest;
 mod keeper;
 mod listener;
+mod marks;
 mod merge;
 mod module;
 mod notices;
+mod picture;
 mod piece;
 mod recover;
-mod picture;
 mod share;
 mod stream;
 mod timers;
 mod turn;
 mod watermark;
 mod worker;
+mod writers;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -125,7 +125,9 @@ impl View for RecordView {
     fn look(&mut self, piece: &RecordPiece) -> Look {
         match (piece.kind, self.step) {
             (RecordKind::Records | RecordKind::Retry, _) => {}
-            (RecordKind::Time, 0) if piece.now > i64::MIN => return Look::Step(piece.first, piece.now),
+            (RecordKind::Time, 0) if piece.now > i64::MIN => {
+                return Look::Step(piece.first, piece.now);
+            }
             (RecordKind::End, 0) => return Look::End(Some(piece.now)),
             (RecordKind::Time | RecordKind::End, _) => return Look::Nothing,
         }
@@ -238,8 +240,12 @@ impl Side for ModuleSide {
         }
     }
 
-    fn items(&self) -> usize {
-        self.batch.items.len()
+    fn items(&self) -> (usize, u64) {
+        (self.batch.items.len(), self.batch.items.first().copied().unwrap_or(0))
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.feed.is_pressed()
     }
 
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Rows, Failure> {
@@ -269,7 +275,7 @@ impl Side for ModuleSide {
             count,
             is_end: false,
         };
-        let published = self.events.publish(piece, |_| (), &self.stop);
+        let published = self.events.publish(piece, &self.stop);
         self.count();
         // Events that find no room wait for it: they are what all the work was for.
         !matches!(published, Err(Refused::Ended))
@@ -346,8 +352,7 @@ impl Side for ModuleSide {
     }
 
     fn settle(&mut self) -> Option<Vec<u8>> {
-        // All that this module has concluded so far stands before this place in the stream of events.
-        Some(self.events.next().to_le_bytes().to_vec())
+        Some(Vec::new())
     }
 }
 

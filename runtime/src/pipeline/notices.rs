@@ -1,7 +1,7 @@
 //! Events of the engine's own: what it has to say about guests and spools reaches listeners like any other event.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use correlator_frame::event::{BatchHeader, Id};
@@ -44,10 +44,8 @@ pub(super) fn events() -> Vec<EventSchema> {
         optional,
         meaning: meaning.to_owned(),
     };
-    let number = |name: &str, meaning: &str| Column {
-        kind: Kind::Integer,
-        ..text(name, meaning, false)
-    };
+    let number =
+        |name: &str, meaning: &str| Column { kind: Kind::Integer, ..text(name, meaning, false) };
     let schema = |name: &str, severity, summary: &str, meaning: &str, columns| EventSchema {
         name: name.to_owned(),
         severity,
@@ -118,12 +116,15 @@ impl Notices {
         Self { waiting: Mutex::default(), door, shape, count: AtomicU64::new(0) }
     }
 
-    /// Publishes what waits.
-    pub(super) fn publish(&self, events: &Stream<EventPiece>, stop: &AtomicBool) {
-        let waiting = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        while let Some(piece) = waiting() {
-            // A run that ends has nobody left to tell.
-            let _ = events.publish(|first| EventPiece { first, ..piece }, |_| (), stop);
+    /// Publishes what waits, as far as there is room.
+    pub(super) fn publish(&self, events: &Stream<EventPiece>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(piece) = waiting.front() {
+            let piece = piece.clone();
+            if events.try_publish(|first| EventPiece { first, ..piece }).is_err() {
+                return;
+            }
+            waiting.pop_front();
         }
     }
 
@@ -133,8 +134,12 @@ impl Notices {
             News::Aside(aside) => {
                 let reason = aside.failure.to_string();
                 let letter = letter.as_deref().map_or(Cell::Absent, Cell::Text);
-                let cells =
-                    [Cell::Text(&aside.guest), Cell::Number(aside.item), Cell::Text(&reason), letter];
+                let cells = [
+                    Cell::Text(&aside.guest),
+                    Cell::Number(aside.item),
+                    Cell::Text(&reason),
+                    letter,
+                ];
                 self.put(SET_ASIDE, Severity::Warning, &cells);
             }
             News::Suspended(role, guest, reason) => {

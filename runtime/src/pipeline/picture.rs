@@ -10,8 +10,8 @@ use super::keeper::GuestReport;
 use crate::clock;
 use crate::guest::Failure;
 use crate::status::{
-    GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState,
-    SourceStatus, SpoolStatus, Status,
+    GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState, SourceStatus,
+    SpoolStatus, Status,
 };
 
 impl Engine {
@@ -96,7 +96,8 @@ impl Engine {
             cut: counts.cut,
             invalid_utf8: counts.invalid_utf8,
             late,
-            connections_open: net.map_or(0, |net| net.connections_open.load(Ordering::Relaxed) as u64),
+            connections_open: net
+                .map_or(0, |net| net.connections_open.load(Ordering::Relaxed) as u64),
             connections: net.map_or(0, |net| net.connections.load(Ordering::Relaxed)),
             connections_failed: net.map_or(0, |net| net.connections_failed.load(Ordering::Relaxed)),
             dropped_by_kernel: counts.dropped_by_kernel,
@@ -232,10 +233,12 @@ pub(super) fn place(source: &Source) -> String {
             });
             paths.collect::<Vec<_>>().join(", ")
         }
-        SourceDoor::Stream { address, .. } | SourceDoor::Datagram { address, .. } => match address {
-            Address::Internet(address) => address.to_string(),
-            Address::Path(path, _) => path.display().to_string(),
-            Address::Inherited(name) => format!("systemd:{name}"),
-        },
+        SourceDoor::Stream { address, .. } | SourceDoor::Datagram { address, .. } => {
+            match address {
+                Address::Internet(address) => address.to_string(),
+                Address::Path(path, _) => path.display().to_string(),
+                Address::Inherited(name) => format!("systemd:{name}"),
+            }
+        }
     }
 }

@@ -10,10 +10,15 @@ use correlator_source::intake::Mark;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
+use super::marks::{EventMarks, SourceMarks};
 use crate::guest::Rows;
 
 /// A piece of a stream: so many items in a row.
 pub(super) trait Piece: Sized + Send + Sync + 'static {
+    /// What is known at the end of the stream, whatever of it is still there.
+    type Ledger: Clone + Send;
+    /// Notes the piece in the ledger.
+    fn note(&self, ledger: &mut Self::Ledger);
     /// Which kind of spool frame it becomes.
     fn kind(&self) -> u16;
     /// The sequence number of its first item.
@@ -143,6 +148,12 @@ impl RecordPiece {
 }
 
 impl Piece for RecordPiece {
+    type Ledger = SourceMarks;
+
+    fn note(&self, ledger: &mut SourceMarks) {
+        ledger.pass(self);
+    }
+
     fn kind(&self) -> u16 {
         self.kind as u16
     }
@@ -218,7 +229,7 @@ impl Piece for RecordPiece {
 }
 
 /// The events of one turn of one module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct EventPiece {
     pub(super) first: u64,
     /// The instance that returned them; none for the engine's own.
@@ -248,6 +259,12 @@ struct EventHead {
 }
 
 impl Piece for EventPiece {
+    type Ledger = EventMarks;
+
+    fn note(&self, ledger: &mut EventMarks) {
+        ledger.pass(self);
+    }
+
     fn kind(&self) -> u16 {
         u16::from(self.is_end)
     }

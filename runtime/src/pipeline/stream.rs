@@ -40,8 +40,10 @@ pub(super) enum Supply {
 }
 
 /// A stream of pieces.
-pub(super) struct Stream<P> {
+pub(super) struct Stream<P: Piece> {
     writer: Mutex<Writer>,
+    /// What is known at the end of the stream.
+    ledger: Mutex<P::Ledger>,
     tail: Mutex<Tail<P>>,
     /// A consumer has moved on.
     moved: Condvar,
@@ -61,6 +63,7 @@ struct Disk {
     readers: Readers,
     syncer: Syncer,
     bytes: AtomicU64,
+    bytes_max: u64,
 }
 
 /// Gives out places in the order.
@@ -98,7 +101,7 @@ struct Slot {
     pinned: Option<u64>,
     /// The first item that it would have to see again after a restart.
     kept: u64,
-    /// Whether somebody needs it to save its guest's state.
+    /// Whether somebody needs it to save its guest's state, on the disk if anything is kept.
     save_wanted: Arc<AtomicBool>,
 }
 
@@ -110,14 +113,17 @@ impl Slot {
 
 impl<P: Piece> Stream<P> {
     /// A stream that goes on at `next`, on top of a spool if there is one.
-    pub(super) fn new(next: u64, spool: Option<Spool>, drops: bool) -> Self {
+    pub(super) fn new(spool: Option<Spool>, ledger: P::Ledger, drops: bool) -> Self {
+        let next = spool.as_ref().map_or(0, Spool::next);
         let disk = spool.as_ref().map(|spool| Disk {
             readers: spool.readers(),
             syncer: spool.syncer(),
             bytes: AtomicU64::new(spool.bytes()),
+            bytes_max: spool.bytes_max(),
         });
         Self {
             writer: Mutex::new(Writer { next, spool }),
+            ledger: Mutex::new(ledger),
             tail: Mutex::new(Tail {
                 pieces: VecDeque::new(),
                 spare: Vec::new(),
@@ -138,22 +144,44 @@ impl<P: Piece> Stream<P> {
     }
 
     /// Publishes a piece. `make` is told its place in the order; nobody else can publish meanwhile, so what must be
-    /// worked out in order is worked out there; so is what follows from its being taken, in `taken`. `stop` ends the
-    /// wait for room.
+    /// worked out in order is worked out there. `stop` ends the wait for room.
     pub(super) fn publish(
         &self,
         make: impl FnOnce(u64) -> P,
-        taken: impl FnOnce(&P),
         stop: &AtomicBool,
     ) -> Result<u64, Refused> {
-        let mut writer = lock(&self.writer);
+        self.publish_as(&mut lock(&self.writer), make, stop)
+    }
+
+    /// Publishes a piece if that needs no waiting for anybody.
+    pub(super) fn try_publish(&self, make: impl FnOnce(u64) -> P) -> Result<u64, Refused> {
+        let Ok(mut writer) = self.writer.try_lock() else { return Err(Refused::Ended) };
+        self.publish_as(&mut writer, make, &AtomicBool::new(true))
+    }
+
+    fn publish_as(
+        &self,
+        writer: &mut Writer,
+        make: impl FnOnce(u64) -> P,
+        stop: &AtomicBool,
+    ) -> Result<u64, Refused> {
         let piece = make(writer.next);
-        self.write(&mut writer, &piece, stop)?;
-        taken(&piece);
+        self.write(writer, &piece, stop)?;
+        piece.note(&mut lock(&self.ledger));
         let next = piece.next();
         writer.next = next;
         self.show(piece, stop);
         Ok(next)
+    }
+
+    /// What is known at the end of the stream.
+    pub(super) fn ledger(&self) -> P::Ledger {
+        lock(&self.ledger).clone()
+    }
+
+    /// Changes what is known.
+    pub(super) fn correct(&self, change: impl FnOnce(&mut P::Ledger)) {
+        change(&mut lock(&self.ledger));
     }
 
     /// An emptied piece, whose memory serves again, if there is one.
@@ -196,7 +224,8 @@ impl<P: Piece> Stream<P> {
                 return Err(Refused::Ended);
             }
             // Room comes when consumers move on, or when the operator makes some.
-            let tail = lock(&self.tail);
+            let mut tail = lock(&self.tail);
+            tail.ask_to_save(true);
             drop(self.moved.wait_timeout(tail, limit::RETRY_STEP));
             spool.release(self.needed());
         }
@@ -206,8 +235,11 @@ impl<P: Piece> Stream<P> {
     fn show(&self, piece: P, stop: &AtomicBool) {
         let mut tail = lock(&self.tail);
         tail.evict(self.disk.is_some());
-        while self.disk.is_none() && tail.bytes > limit::TAIL_BYTES_MAX && !stop.load(Ordering::Relaxed) {
-            tail.ask_to_save();
+        while self.disk.is_none()
+            && tail.bytes > limit::TAIL_BYTES_MAX
+            && !stop.load(Ordering::Relaxed)
+        {
+            tail.ask_to_save(false);
             tail.waits_for_room = true;
             tail = self
                 .moved
@@ -340,6 +372,12 @@ impl<P: Piece> Stream<P> {
         self.held.store(item, Ordering::Relaxed);
     }
 
+    /// Whether the disk has so much that checkpoints should not be long in coming.
+    pub(super) fn is_pressed(&self) -> bool {
+        let disk = self.disk.as_ref();
+        disk.is_some_and(|disk| disk.bytes.load(Ordering::Relaxed) > disk.bytes_max / 2)
+    }
+
     /// Drops from the disk what nobody needs any more. Whoever waits for room does so too.
     pub(super) fn release(&self) {
         let (Some(disk), Ok(mut writer)) = (&self.disk, self.writer.try_lock()) else { return };
@@ -446,9 +484,9 @@ impl<P: Piece> Tail<P> {
         }
     }
 
-    /// Has those save who hold the others up only because their guest's state is not saved.
-    fn ask_to_save(&mut self) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.pinned.is_some()) {
+    /// Has those save who hold the others up only because their guest's state is not saved, or all.
+    fn ask_to_save(&mut self, all: bool) {
+        for slot in self.slots.iter_mut().filter(|slot| all || slot.pinned.is_some()) {
             slot.save_wanted.store(true, Ordering::Relaxed);
             if let Some(thread) = &slot.thread {
                 thread.unpark();

@@ -26,8 +26,10 @@ pub(super) trait Side {
 
     /// Fills the batch with what comes next, or tells of a tick.
     fn next(&mut self, bounds: Bounds) -> Next;
-    /// How many items the batch has.
-    fn items(&self) -> usize;
+    /// How many items the batch has, and its first.
+    fn items(&self) -> (usize, u64);
+    /// Whether checkpoints should not be long in coming.
+    fn is_pressed(&self) -> bool;
     /// Hands the batch to the guest.
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Self::Turn, Failure>;
     /// Hands a tick to the guest.
@@ -96,6 +98,8 @@ pub(super) struct Worker<S: Side> {
     checkpointed: (Place, Instant),
     suspended_at: Option<Instant>,
     turns: u32,
+    /// How often in a row a checkpoint was made at the same place.
+    checkpoints_here: u32,
 }
 
 /// What a worker leaves behind when it ends: the state, where it belongs, and up to where its turns are done.
@@ -127,6 +131,7 @@ impl<S: Side> Worker<S> {
             checkpointed,
             suspended_at: None,
             turns: 0,
+            checkpoints_here: 0,
         }
     }
 
@@ -185,13 +190,14 @@ impl<S: Side> Worker<S> {
     }
 
     fn batch(&mut self, from: Cursor) -> bool {
-        let items = self.side.items();
+        let (items, first) = self.side.items();
         let (side, keeper) = (&mut self.side, &mut self.keeper);
         let Some(result) = keeper.call(|guest| side.process(guest)) else { return true };
         match result {
             Ok(turn) => {
                 self.keeper.report.lock().handed += items as u64;
-                self.succeed(turn)
+                // Ticks before an item come before it.
+                self.succeed(turn, Cursor { item: first, ticks: u32::MAX })
             }
             Err(failure) => {
                 self.fail(from, items, None, &failure);
@@ -204,7 +210,10 @@ impl<S: Side> Worker<S> {
         let (side, keeper) = (&mut self.side, &mut self.keeper);
         let Some(result) = keeper.call(|guest| side.tick(guest, tick)) else { return true };
         match result {
-            Ok(turn) => self.succeed(turn),
+            Ok(turn) => {
+                let behind = self.side.place().cursor;
+                self.succeed(turn, Cursor { ticks: behind.ticks - 1, ..behind })
+            }
             Err(failure) => {
                 self.fail(from, 1, Some(tick), &failure);
                 true
@@ -212,10 +221,10 @@ impl<S: Side> Worker<S> {
         }
     }
 
-    /// Does what the turn says, unless that was done before the guest was sent back.
-    fn succeed(&mut self, turn: S::Turn) -> bool {
+    /// Does what the turn says, unless that was done before the guest was sent back. `first` is what it was about.
+    fn succeed(&mut self, turn: S::Turn, first: Cursor) -> bool {
         let upto = self.side.place().cursor;
-        if upto > self.done {
+        if first >= self.done {
             if !self.side.commit(turn, upto) {
                 // The state has what the streams have not: it is of no use any more.
                 self.keeper.guest = None;
@@ -291,8 +300,12 @@ impl<S: Side> Worker<S> {
         if self.keeper.guest.is_none() {
             return;
         }
-        if self.keeper.unsaved && (self.keeper.saving_is_cheap() || self.side.save_wanted()) {
+        let wanted = self.side.save_wanted();
+        if self.keeper.unsaved && (self.keeper.saving_is_cheap() || wanted) {
             self.save();
+        }
+        if wanted {
+            self.signals.checkpoint.store(true, Ordering::Relaxed);
         }
         if !self.keeper.unsaved && self.side.place().cursor > self.keeper.saved.place.cursor {
             // Nothing has happened to the state: it belongs here as well.
@@ -320,7 +333,9 @@ impl<S: Side> Worker<S> {
     fn checkpoint_if_due(&mut self) {
         let Some(keeping) = &self.keeping else { return };
         let wanted = self.signals.checkpoint.swap(false, Ordering::Relaxed);
-        let due = clock::instant().duration_since(self.checkpointed.1) >= keeping.every;
+        let waited = clock::instant().duration_since(self.checkpointed.1);
+        let due = waited >= keeping.every
+            || waited >= limit::CHECKPOINT_STEP_MIN && self.side.is_pressed();
         if (due || wanted) && keeping.is_free() {
             self.checkpoint(false);
         }
@@ -334,7 +349,10 @@ impl<S: Side> Worker<S> {
         if self.side.place().cursor < self.done || self.keeper.guest.is_none() {
             return;
         }
-        if self.side.place() == self.checkpointed.0 && !self.keeper.unsaved {
+        let same = self.side.place() == self.checkpointed.0 && !self.keeper.unsaved;
+        self.checkpoints_here = if same { self.checkpoints_here + 1 } else { 0 };
+        // One more at the same place: then nothing before it is needed, whichever of the two is read.
+        if self.checkpoints_here > 1 {
             return;
         }
         self.save();

@@ -94,7 +94,8 @@ impl Files {
             let missed = |copy: &Found| !copy.is_in(&tail.file);
             let copied = find::between(name, since, taken).iter().any(missed);
             // If it has lost its name by now, these may be files that had the name after it.
-            let named = fs::metadata(name).is_ok_and(|facts| Identity::of(&facts).is(&tail.identity));
+            let named =
+                fs::metadata(name).is_ok_and(|facts| Identity::of(&facts).is(&tail.identity));
             if copied && named {
                 self.emptied(place, notices, now);
             }

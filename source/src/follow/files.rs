@@ -4,7 +4,7 @@
 //! known to be long before the older ones were seen to have nothing more. So whoever writes to one file after the other
 //! is read in that order, whatever happens in between.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -34,6 +34,8 @@ pub(super) struct Files {
     pub lost: HashMap<PathBuf, Since>,
     /// Marks of files that are done with.
     pub forgotten: Vec<u64>,
+    /// Names that may have had files of which nobody was told.
+    pub unsure: BTreeSet<PathBuf>,
     /// Where files were moved that had a followed name, in that order, and which name that was.
     pub moved: Vec<(PathBuf, PathBuf)>,
     /// Files that are done with, the latest ones: they may still be there under another name.

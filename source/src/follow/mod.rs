@@ -32,7 +32,7 @@ mod copies;
 mod resume;
 mod scan;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -129,6 +129,7 @@ impl Follow {
             saved,
             lost: HashMap::new(),
             moved: Vec::new(),
+            unsure: BTreeSet::new(),
             forgotten,
             done: VecDeque::new(),
             rule,

@@ -24,6 +24,7 @@ impl Files {
         let names = self.names.now(&mut self.told);
         notices.watch_folders(&self.names.folders(&names));
         let mut unsure = self.find_saved(now);
+        unsure.append(&mut self.unsure);
         let present = self.attach(&names, now);
         if !notices.told_all() {
             unsure.extend(self.rotated_names());
@@ -37,18 +38,13 @@ impl Files {
         self.note_moves(notices);
         for (name, older) in listed {
             for found in older {
-                self.add_older(&name, found, now);
+                if !self.add_older(&name, found, now) {
+                    self.unsure.insert(name.clone());
+                }
             }
         }
         self.add_moved(&present, now);
-        for (name, (_, found)) in present {
-            let pending = self.saved.iter().any(|saved| saved.path == name);
-            if let Some(found) = found.filter(|found| !pending && !self.is_known(&found.identity()))
-            {
-                self.told.solved(&name);
-                self.add(&name, Some(name.clone()), found, now);
-            }
-        }
+        self.add_present(present, now);
         self.sort();
         self.find_missed(notices, now);
         for tail in &mut self.tails {
@@ -160,7 +156,7 @@ impl Files {
             }
         }
         let surplus = self.moved.len().saturating_sub(limit::FOLLOW_NAMES_MAX);
-        self.moved.drain(..surplus);
+        self.unsure.extend(self.moved.drain(..surplus).map(|(name, _)| name));
     }
 
     /// Takes up the files that had a followed name before the one that has it now.
@@ -176,19 +172,43 @@ impl Files {
             if present.get(&name).is_some_and(|(present, _)| present.is(&identity)) {
                 // It had been opened before it was moved: what was moved after it is younger.
                 passed.insert(name);
-            } else if found.facts.is_file() {
-                self.add_older(&name, found, now);
+            } else if found.facts.is_file() && !self.add_older(&name, found, now) {
+                passed.insert(name.clone());
+                self.moved.push((name, place));
             }
         }
     }
 
-    /// Takes up a file that had a name for a while.
-    fn add_older(&mut self, name: &Path, found: Found, now: Instant) {
-        let identity = found.identity();
-        if !self.is_known(&identity) && !self.is_done(&identity) {
-            self.told.news(&found.path, &format!("had the name {} for a while", name.display()));
-            self.add(name, None, found, now);
+    /// Takes up the new files that stand behind names now, but none whose name has older ones to come.
+    fn add_present(&mut self, present: HashMap<PathBuf, (Identity, Option<Found>)>, now: Instant) {
+        let of = |(_, place): &(PathBuf, PathBuf)| fs::metadata(place).ok();
+        let moved: Vec<Identity> =
+            self.moved.iter().filter_map(of).map(|facts| Identity::of(&facts)).collect();
+        for (name, (identity, found)) in present {
+            let Some(found) = found else { continue };
+            let older = self.saved.iter().any(|saved| saved.path == name)
+                || self.unsure.contains(&name)
+                || self.moved.iter().any(|(moved, _)| *moved == name)
+                || moved.iter().any(|moved| moved.is(&identity));
+            if !older && !self.is_known(&identity) {
+                self.told.solved(&name);
+                self.add(&name, Some(name.clone()), found, now);
+            }
         }
+    }
+
+    /// Takes up a file that had a name for a while; not if there are too many.
+    fn add_older(&mut self, name: &Path, found: Found, now: Instant) -> bool {
+        let identity = found.identity();
+        if self.is_known(&identity) || self.is_done(&identity) {
+            return true;
+        }
+        if self.tails.len() >= limit::FILES_MAX {
+            return false;
+        }
+        self.told.news(&found.path, &format!("had the name {} for a while", name.display()));
+        self.add(name, None, found, now);
+        true
     }
 }
 

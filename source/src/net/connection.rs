@@ -1,11 +1,11 @@
 //! One connection: a socket, perhaps TLS, and the stream of bytes that comes out of it.
 //!
 //! # What closing says
-//! A socket that was accepted is set to be reset when it is closed. So whatever goes wrong, up to the end of this process,
-//! a peer that has shut down its side and waits for the end of ours sees a reset. Only in one case it sees the end of the
-//! stream (over TLS: a `close_notify`): all that it sent was taken by the intake, which returns when the records are as
-//! safe as the stack demands. A sender that wants to know whether its records are safe shuts down its side and waits.
-//! (A Unix socket knows no reset: there, an end of the stream says nothing.)
+//! A socket that was accepted is set to be reset when it is closed. So whatever goes wrong, up to the end of this
+//! process, a peer that has shut down its side and waits for the end of ours sees a reset. Only in one case it sees
+//! the end of the stream (over TLS: a `close_notify`): all that it sent was taken by the intake, which returns when
+//! the records are as safe as the stack demands. A sender that wants to know whether its records are safe shuts down
+//! its side and waits. (A Unix socket knows no reset: there, an end of the stream says nothing.)
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;

@@ -209,8 +209,8 @@ impl Reading<'_, '_> {
     }
 }
 
-/// Lets datagrams gather. To be woken for each of them would cost more than to parse it, and most of that is the sender's,
-/// whose system call does the waking.
+/// Lets datagrams gather. To be woken for each of them would cost more than to parse it, and most of that is the
+/// sender's, whose system call does the waking.
 fn gather() {
     let rest = Timespec { tv_sec: 0, tv_nsec: limit::DATAGRAMS_REST.subsec_nanos().into() };
     // An interrupted rest is a shorter one.

@@ -42,7 +42,8 @@ impl Drops {
         self.stale = true;
     }
 
-    /// How many more there are than before, by this count. An older one, of a datagram that was kept for long, says nothing.
+    /// How many more there are than before, by this count. An older one, of a datagram that was kept for long, says
+    /// nothing.
     pub fn note(&mut self, count: u32) -> u64 {
         let more = count.wrapping_sub(self.last);
         if more.cast_signed() <= 0 {

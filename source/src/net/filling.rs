@@ -1,7 +1,7 @@
 //! The lot that is being filled from all connections of a source.
 //!
-//! It is handed on when it is full, or when nothing more has come: so it is small and quick while little comes, and large
-//! and cheap under load. It must never know where bytes come from.
+//! It is handed on when it is full, or when nothing more has come: so it is small and quick while little comes, and
+//! large and cheap under load. It must never know where bytes come from.
 
 use std::time::Instant;
 
@@ -114,8 +114,8 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// Gives records without a time that of their arrival. The parser would give them the last one it saw, which is right for
-/// a file, and may be days old on a connection.
+/// Gives records without a time that of their arrival. The parser would give them the last one it saw, which is right
+/// for a file, and may be days old on a connection.
 fn date(frame: &mut Frame, first: usize, arrival: i64) {
     for place in first..frame.len() {
         let undated = frame.batch().record(place).is_some_and(|r| r.flags() & TIME_ASSUMED != 0);

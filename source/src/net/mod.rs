@@ -75,8 +75,8 @@ enum Kind {
 }
 
 impl Net {
-    /// Opens the door: from now on peers can connect and send, though nobody reads them yet. `place` is that of the source
-    /// in the stack.
+    /// Opens the door: from now on peers can connect and send, though nobody reads them yet. `place` is that of the
+    /// source in the stack.
     ///
     /// # Errors
     /// The address can't be had, or the certificates are no good.
@@ -124,8 +124,8 @@ impl Net {
         Arc::clone(&self.gauge)
     }
 
-    /// Reads all peers and hands their records to the intake, until `stop` is set or the intake has ended. What the peers
-    /// had sent by then is still taken; those that have not ended in order are reset.
+    /// Reads all peers and hands their records to the intake, until `stop` is set or the intake has ended. What the
+    /// peers had sent by then is still taken; those that have not ended in order are reset.
     pub fn run(self, intake: &dyn Intake, stop: &AtomicBool) {
         let filling = Filling::new(self.place, intake, self.capture.as_deref(), moment());
         let (manner, gauge, socket) = (&self.manner, &*self.gauge, &self.bound.socket);

@@ -1,8 +1,8 @@
 //! The loop that serves all connections of a source, in turns.
 //!
-//! Each round asks which sockets are ready and reads each of them once. So a peer that floods gets its turn and no more,
-//! and one that sends nothing costs nothing. Nothing here ever waits for a peer; it waits for the intake, and then all
-//! peers do, since their records have nowhere to go.
+//! Each round asks which sockets are ready and reads each of them once. So a peer that floods gets its turn and no
+//! more, and one that sends nothing costs nothing. Nothing here ever waits for a peer; it waits for the intake, and
+//! then all peers do, since their records have nowhere to go.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -20,14 +20,14 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Makes a socket there. One that is there already is removed if nobody answers behind it: it was left by a run that
-    /// was killed.
+    /// Makes a socket there. One that is there already is removed if nobody answers behind it: it was left by a run
+    /// that was killed.
     pub fn bind(path: &Path, mode: u32, kind: SocketType) -> Result<(OwnedFd, Self), Errno> {
         let address = SocketAddrUnix::new(path)?;
         remove_stale(path, &address, kind)?;
         let socket = socket_with(AddressFamily::UNIX, kind, flags(), None)?;
-        // The file gets this mode when it is made, less what the mask of the process takes away: at no moment anybody can
-        // connect who is not to. Where the mask takes too much, it is given back afterwards.
+        // The file gets this mode when it is made, less what the mask of the process takes away: at no moment anybody
+        // can connect who is not to. Where the mask takes too much, it is given back afterwards.
         fchmod(&socket, Mode::from_raw_mode(mode))?;
         bind(&socket, &address)?;
         let mut file = Self { path: path.to_owned(), identity: None };

@@ -8,7 +8,7 @@ use std::thread;
 
 use correlator_source::capture::Capture;
 
-use crate::support::{Running, confirmed, counted, datagram, limits, loopback, path, tcp};
+use crate::support::{Running, confirmed, counted, datagram, ended, limits, loopback, path, tcp};
 
 /// What one connection sends stands in the capture unchanged.
 #[test]
@@ -17,7 +17,7 @@ fn one_connection_is_kept_as_it_came() {
     let long = "x".repeat(200_000);
     for text in [
         records.iter().map(|record| counted(record)).collect::<String>(),
-        records.iter().map(|record| format!("{record}\r")).collect(),
+        ended(&records, "\r"),
         "<13>a\r\n\r\n<13>b\r\n<13>half".into(),
         "\n\n<13>\u{0}\u{1}\n".into(),
         format!("<13>a\n<13>{long}\n<13>b\n"),

@@ -7,7 +7,7 @@ use correlator_frame::record::{TIME_ASSUMED, TRUNCATED};
 use correlator_record::framing::Framing;
 use correlator_source::settings::{Address, Door};
 
-use crate::support::{Running, confirmed, counted, limits, loopback, source, tcp};
+use crate::support::{Running, confirmed, counted, ended, limits, loopback, source, tcp};
 
 /// Records as they are sent, and how they stand on the wire.
 fn streams() -> Vec<(Vec<String>, String)> {
@@ -16,7 +16,7 @@ fn streams() -> Vec<(Vec<String>, String)> {
     };
     let with = |name: &str, trailer: &str| {
         let records = records(name);
-        let text = records.iter().map(|record| format!("{record}{trailer}")).collect();
+        let text = ended(&records, trailer);
         (records, text)
     };
     let many = |name: &str| -> Vec<String> {
@@ -33,7 +33,7 @@ fn streams() -> Vec<(Vec<String>, String)> {
         with("three", "\u{1}\u{2}\u{3}"),
         (octets.clone(), octets.iter().map(|record| counted(record)).collect()),
         (lines_within.clone(), lines_within.iter().map(|record| counted(record)).collect()),
-        (returns.clone(), returns.iter().map(|record| format!("{record}\r")).collect()),
+        (returns.clone(), ended(&returns, "\r")),
     ]
 }
 

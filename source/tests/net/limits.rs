@@ -68,8 +68,8 @@ fn bytes_in_flight() {
     assert!((3000..4096).contains(&lengths[0]) && lengths[1] == 9, "{lengths:?}");
 }
 
-/// A record of 64 KiB that comes in pieces of one byte is not looked at from its start for each of them: this would take
-/// minutes, for one peer.
+/// A record of 64 KiB that comes in pieces of one byte is not looked at from its start for each of them: this would
+/// take minutes, for one peer.
 #[test]
 fn a_long_record_byte_by_byte() {
     let running = Running::tcp();

@@ -237,3 +237,8 @@ pub fn path(name: &str) -> PathBuf {
 pub fn counted(record: &str) -> String {
     format!("{} {record}", record.len())
 }
+
+/// Records, each with this behind it.
+pub fn ended(records: &[String], trailer: &str) -> String {
+    records.iter().fold(String::new(), |text, record| text + record + trailer)
+}

@@ -83,7 +83,7 @@ fn folder() -> &'static Path {
 /// The input, piece by piece; behind its end there are zeros.
 struct Input<'a> {
     bytes: &'a [u8],
-    /// Whether a header says what is not so, though its checksum holds.
+    /// Whether a header may say what is not so, though its checksum holds.
     lied: bool,
 }
 
@@ -119,7 +119,11 @@ impl Input<'_> {
                     let other = life ^ u64::from(self.byte() % 4);
                     self.frame(&mut file, &mut next, other);
                 }
-                4 => file.truncate(file.len().saturating_sub(usize::from(self.byte()))),
+                4 => {
+                    // What comes now stands where the frame that was cut says that it is.
+                    self.lied = true;
+                    file.truncate(file.len().saturating_sub(usize::from(self.byte())));
+                }
                 5 => file.extend(vec![0; usize::from(self.byte())]),
                 _ => self.frame(&mut file, &mut next, life),
             }

@@ -19,6 +19,15 @@ fn length(number: u64) -> usize {
     }
 }
 
+/// Says that it is over, even if whoever should say so fails: otherwise the others would wait for ever.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Reads until the end, checks every byte, and returns how many items it got.
 fn follow(reader: &mut Reader, done: &AtomicBool, position: &AtomicU64) -> u64 {
     let (mut bytes, mut got, mut next) = (Vec::new(), 0, 0);
@@ -72,13 +81,14 @@ fn readers_keep_up_with_a_writer_and_miss_nothing_that_was_not_released() {
             }
             syncer.sync().unwrap()
         });
+        let over = Over(done);
         for number in 0..FRAMES {
             let bytes = payload(number, length(number));
             assert_eq!(spool.append(1, 1, &[&bytes]).unwrap(), number);
             let slowest = positions.iter().map(|place| place.load(Ordering::Acquire)).min();
             spool.release(slowest.unwrap());
         }
-        done.store(true, Ordering::Release);
+        drop(over);
         for reader in following {
             assert_eq!(reader.join().unwrap(), FRAMES);
         }
@@ -107,12 +117,13 @@ fn readers_that_are_run_over_return_only_true_frames_and_count_the_rest() {
             let got = follow(&mut reader, done, &AtomicU64::new(0));
             (got, reader.missed(), reader.damaged().places)
         });
+        let over = Over(done);
         for number in 0..FRAMES {
             let bytes = payload(number, length(number));
             spool.append(1, 1, &[&bytes]).unwrap();
             spool.release(number);
         }
-        done.store(true, Ordering::Release);
+        drop(over);
         for reader in [inside, outside] {
             let (got, missed, damaged) = reader.join().unwrap();
             assert_eq!((got + missed, damaged), (FRAMES, 0));
@@ -138,6 +149,7 @@ fn copies_of_a_folder_that_is_being_written_open_cleanly() {
                 spool.release(number.saturating_sub(random.below(20)));
             }
         });
+        let over = Over(done);
         for _ in 0..40 {
             let least = appended.load(Ordering::Acquire);
             let mut reader = Reader::open(&folder, least).unwrap();
@@ -155,7 +167,7 @@ fn copies_of_a_folder_that_is_being_written_open_cleanly() {
             assert!(frames[0].first >= least);
             assert_eq!(reader.damaged().places, 0);
         }
-        done.store(true, Ordering::Release);
+        drop(over);
         writer.join().unwrap();
     });
 }

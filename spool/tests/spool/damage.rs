@@ -248,6 +248,25 @@ fn a_length_that_lies_is_not_believed() {
 }
 
 #[test]
+fn items_are_not_read_twice_whatever_a_later_frame_claims() {
+    let (folder, frames) = spool_of(&[40, 40, 40]);
+    let path = only_file(&folder);
+    let bytes = fs::read(&path).unwrap();
+    let header = Header::decode(&bytes).unwrap();
+    let third = &bytes[2 * frame_bytes(&frames[0]) as usize..];
+    for (first, count) in [(0, 2), (2, 1), (3, 2), (0, 100), (3, 100)] {
+        let again = Header { first, after: 0, count, ..header }.encode();
+        let payload = &bytes[again.len()..again.len() + 40];
+        let two = &bytes[..bytes.len() - third.len()];
+        fs::write(&path, [two, &again, payload, third].concat()).unwrap();
+        assert_eq!(read_folder(&folder, 0), frames, "{first} and {count}");
+        let (spool, recovery) = open(&folder);
+        assert_eq!(read(&mut spool.reader(0)), frames, "{first} and {count}");
+        assert_eq!((recovery.next, recovery.cut_bytes), (6, 0));
+    }
+}
+
+#[test]
 fn a_payload_that_looks_like_a_spool_is_no_frame() {
     // Whoever sends records can put in them what looks like frames, but not this segment's life.
     let (other, _) = spool_of(&[40, 40, 40]);
@@ -274,6 +293,8 @@ fn what_a_failed_attempt_left_beside_a_segment_goes() {
     for life in ["0000000000000001", "fffffffffffffffe"] {
         fs::write(folder.join(format!("{}-{life}.spool", &name[..16])), b"").unwrap();
     }
+    assert_eq!(read_folder(&folder, 0), frames);
+    assert_eq!(read_folder(&folder, 30), frames[10..]);
     let (spool, recovery) = open(&folder);
     assert_eq!((recovery.next, recovery.damaged_places), (36, 0));
     assert_eq!(files(&folder, "spool").len(), 3);
