@@ -98,7 +98,9 @@ impl Engines<'_> {
         let mut live = self.start(&state, beside)?;
         live.wait_until(|status| {
             let sshd = &status.modules[0];
-            sshd.lag_records == 0 && status.listeners.iter().all(|it| it.lag_events == 0)
+            sshd.guest.position >= stock.records
+                && sshd.lag_records == 0
+                && status.listeners.iter().all(|it| it.lag_events == 0)
         })?;
         let seconds = start.elapsed().as_secs_f64();
         self.check(&live, beside)?;

@@ -39,7 +39,8 @@ impl Sender {
         Self::start(engine, log, repeat, &to, &fast)
     }
 
-    /// Sends a log so many times, a datagram for each record; at a rate if one is given.
+    /// Sends a log so many times, a datagram for each record; at a rate if one is given, then from two sockets: the
+    /// kernel does a sender's work and the receiver's in one call, so that a single one may not reach it.
     pub fn udp(
         engine: &Engine,
         log: &Log,
@@ -49,7 +50,10 @@ impl Sender {
     ) -> Result<Self> {
         let to = format!("udp://{to}");
         match rate {
-            Some(rate) => Self::start(engine, log, repeat, &to, &["--rate", &rate.to_string()]),
+            Some(rate) => {
+                let rate = rate.to_string();
+                Self::start(engine, log, repeat, &to, &["--rate", &rate, "--connections", "2"])
+            }
             None => Self::start(engine, log, repeat, &to, &["--speed", "max"]),
         }
     }

@@ -108,8 +108,10 @@ pub const CLOCK_DOUBT: Duration = Duration::from_mins(1);
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How often in a row a consumer tries to read the disk before it passes over what it can't read.
 pub const READ_TRIES: u32 = 100;
+/// How long a guest may stand still to save its state. Where that took longer, another instance saves in its place.
+pub const SAVING_TIME_MAX: Duration = Duration::from_millis(20);
 /// How long a guest works between two checkpoints, even where room on the disk runs short.
-pub const CHECKPOINT_STEP_MIN: Duration = Duration::from_millis(250);
+pub const CHECKPOINT_STEP_MIN: Duration = Duration::from_millis(50);
 /// A guest that is more items behind the newest than this counts as behind.
 pub const LAG_BEHIND: u64 = 100_000;
 /// Turns of a guest between two looks at how far it is.
@@ -120,6 +122,8 @@ pub const WATCH_STEP: Duration = Duration::from_millis(500);
 pub const NOTICES_MAX: usize = 4_096;
 /// How often the end of other threads is looked for.
 pub const JOIN_STEP: Duration = Duration::from_millis(1);
+/// How often it is looked whether room on the disk runs short.
+pub const PRESSED_STEP: Duration = Duration::from_millis(20);
 /// How often the places up to which files have been read are written down.
 pub const MARKS_STEP: Duration = Duration::from_secs(1);
 /// How often time passes without records.

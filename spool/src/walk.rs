@@ -84,15 +84,16 @@ impl Walk {
         self.block.clear();
     }
 
-    /// Reads the next frame that has items at or behind `from`. With `strict` it must not have earlier ones too: what
-    /// came before it has been read.
+    /// Reads the next frame that has items at or behind `from`. With `strict` it must not have earlier ones too, and none
+    /// may come before it: what came before `from` has been read.
     pub fn step(&mut self, from: u64, strict: bool, payload: &mut Vec<u8>) -> io::Result<Step> {
         loop {
-            let Some(header) = self.header(self.offset)? else {
+            let header = self.header(self.offset)?;
+            let Some(header) = header.filter(|header| !strict || header.first >= from) else {
                 return Ok(Step::Nothing);
             };
             let end = self.offset + header.frame_bytes();
-            let passed = header.next() <= from || (strict && header.first < from);
+            let passed = header.next() <= from;
             if !passed && !self.payload(&header, payload)? {
                 return Ok(Step::Nothing);
             }

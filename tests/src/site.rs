@@ -174,9 +174,7 @@ impl Site {
     /// If it can't be run.
     #[must_use]
     pub fn ask(&self, arguments: &[&str]) -> Said {
-        let mut arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        arguments.extend(["--socket".into(), self.socket().into_os_string()]);
-        self.tell(&arguments)
+        self.tell(&[arguments, &["--socket", "control.sock"]].concat())
     }
 
     /// Runs another command.
@@ -184,8 +182,9 @@ impl Site {
     /// # Panics
     /// If it can't be run.
     #[must_use]
-    pub fn tell(&self, arguments: &[OsString]) -> Said {
-        let output = self.command(&[], arguments).stdin(Stdio::null()).output().expect("it runs");
+    pub fn tell(&self, arguments: &[&str]) -> Said {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let output = self.command(&[], &arguments).stdin(Stdio::null()).output().expect("it runs");
         Said {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -7,9 +7,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -175,7 +175,7 @@ struct Job {
     shelf: Shelf,
     checkpoint: Checkpoint,
     busy: Arc<AtomicBool>,
-    stored: Arc<dyn Fn(&Checkpoint) + Send + Sync>,
+    stored: Box<dyn FnOnce() + Send>,
     told: Option<SyncSender<()>>,
 }
 
@@ -185,9 +185,9 @@ pub(super) struct Keeping {
     pub(super) every: Duration,
     saver: SyncSender<Job>,
     busy: Arc<AtomicBool>,
-    /// Told of the checkpoint that a damaged one would fall back to: nothing before it is needed any more.
-    stored: Arc<dyn Fn(&Checkpoint) + Send + Sync>,
-    before: Arc<std::sync::Mutex<Option<Checkpoint>>>,
+    /// Told of each that is on the disk: the place of the one before, which a damaged one would fall back to, and its own.
+    stored: Arc<dyn Fn(Place, Place) + Send + Sync>,
+    before: Arc<Mutex<Option<Place>>>,
 }
 
 impl Keeping {
@@ -201,16 +201,14 @@ impl Keeping {
         self.busy.store(true, Ordering::Release);
         let (tell, told) = sync_channel(1);
         let (before, stored) = (Arc::clone(&self.before), Arc::clone(&self.stored));
-        let place = Checkpoint { state: None, ..checkpoint.clone() };
+        let place = checkpoint.place;
         let job = Job {
             shelf: self.shelf.clone(),
             checkpoint,
             busy: Arc::clone(&self.busy),
-            stored: Arc::new(move |_| {
-                let mut before = before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if let Some(before) = before.replace(place.clone()) {
-                    stored(&before);
-                }
+            stored: Box::new(move || {
+                let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+                stored(before.replace(place).unwrap_or_default(), place);
             }),
             told: wait.then_some(tell),
         };
@@ -239,13 +237,13 @@ impl Saver {
         (Self { jobs }, SaverWork { jobs: from })
     }
 
-    /// How a worker's checkpoints are kept. `stored` is told of each that has become the one before the last.
+    /// How a worker's checkpoints are kept. `stored` is told of the places of the one before the last and the last.
     pub(super) fn keeping(
         &self,
         shelf: Shelf,
         every: Duration,
-        last: Option<Checkpoint>,
-        stored: impl Fn(&Checkpoint) + Send + Sync + 'static,
+        last: Option<Place>,
+        stored: impl Fn(Place, Place) + Send + Sync + 'static,
     ) -> Keeping {
         Keeping {
             shelf,
@@ -253,7 +251,7 @@ impl Saver {
             saver: self.jobs.clone(),
             busy: Arc::new(AtomicBool::new(false)),
             stored: Arc::new(stored),
-            before: Arc::new(std::sync::Mutex::new(last)),
+            before: Arc::new(Mutex::new(last)),
         }
     }
 }
@@ -264,7 +262,7 @@ impl SaverWork {
         for job in self.jobs {
             let done = prepare().and_then(|()| job.shelf.store(&job.checkpoint));
             match done {
-                Ok(()) => (job.stored)(&job.checkpoint),
+                Ok(()) => (job.stored)(),
                 Err(error) => tracing::error!(
                     "the checkpoint of `{}` can't be written below {}: {error}; the one before stays, and the next is tried in time",
                     job.shelf.guest,

@@ -167,6 +167,44 @@ impl Floor {
 
     /// Starts one part of a module, from what it left or from the disk. Nothing is read yet.
     pub(super) fn hire_module(
+        self: &Arc<Self>,
+        plan: &ModulePlan,
+        part: usize,
+        version: u64,
+        left: Option<Remains>,
+    ) -> Result<Hired<ModuleSide, ModulePicture>, RunError> {
+        let mut hired = self.prepare_module(plan, part, version, left)?;
+        if self.kept.is_some() {
+            let (floor, plan) = (Arc::clone(self), plan.clone());
+            let shadow = move |saved, to| floor.shadow(&plan, part, version, saved, to);
+            hired.worker = hired.worker.with_shadow(Arc::new(shadow));
+        }
+        Ok(hired)
+    }
+
+    /// Starts another instance of a part of a module, which goes from a saved state to a place, and saves its state there.
+    fn shadow(
+        self: &Arc<Self>,
+        plan: &ModulePlan,
+        part: usize,
+        version: u64,
+        saved: Saved,
+        to: Cursor,
+    ) -> Option<JoinHandle<Option<Saved>>> {
+        let (floor, plan) = (Arc::clone(self), plan.clone());
+        let work = move || {
+            let left = Remains { saved, done: Cursor::default() };
+            let mut hired = floor.prepare_module(&plan, part, version, Some(left)).ok()?;
+            hired.worker.without_checkpoints().run_to(to)
+        };
+        thread::Builder::new()
+            .name("shadow".to_owned())
+            .stack_size(limit::WORKER_STACK_BYTES)
+            .spawn(work)
+            .ok()
+    }
+
+    fn prepare_module(
         &self,
         plan: &ModulePlan,
         part: usize,
@@ -291,10 +329,8 @@ impl Floor {
     ) -> Option<Keeping> {
         let kept = self.kept.as_ref()?;
         let records = Arc::clone(&self.records);
-        let stored = move |before: &Checkpoint| {
-            records.keep_from(slot, before.place.cursor.item);
-            records.release();
-        };
+        let stored = move |before: Place, last: Place| records.keep_for(slot, before, last);
+        let last = last.map(|last| last.place);
         Some(kept.saver.keeping(shelf?, kept.keeping.checkpoint_every, last, stored))
     }
 
@@ -306,10 +342,8 @@ impl Floor {
     ) -> Option<Keeping> {
         let kept = self.kept.as_ref()?;
         let events = Arc::clone(&self.events);
-        let stored = move |before: &Checkpoint| {
-            events.keep_from(slot, before.place.cursor.item);
-            events.release();
-        };
+        let stored = move |before: Place, last: Place| events.keep_for(slot, before, last);
+        let last = last.map(|last| last.place);
         // Rows that stand in a table already come again after a crash: the shorter the step, the fewer.
         let every = kept.keeping.checkpoint_every.min(limit::LISTENER_CHECKPOINT_STEP);
         Some(kept.saver.keeping(shelf?, every, last, stored))

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::feed::Place;
 use crate::clock;
@@ -88,6 +88,8 @@ pub(super) struct Keeper<G: ?Sized> {
     pub(super) saved: Saved,
     fuel_since_saved: u64,
     fuel_of_saving: u64,
+    /// How long the guest's work stood still for the last saving.
+    pub(super) saving_took: Duration,
     /// Whether the guest was called since its state was saved.
     pub(super) unsaved: bool,
     failures: VecDeque<Instant>,
@@ -111,6 +113,7 @@ impl<G: ?Sized> Keeper<G> {
             saved: Saved::default(),
             fuel_since_saved: 0,
             fuel_of_saving: 0,
+            saving_took: Duration::ZERO,
             unsaved: false,
             failures: VecDeque::new(),
             role,
@@ -153,7 +156,9 @@ impl<G: ?Sized> Keeper<G> {
         if self.unsaved {
             let Some(guest) = &mut self.guest else { return Ok(()) };
             self.fuel_since_saved = 0;
+            let begun = clock::instant();
             let state = (self.memory)(guest).save()?;
+            self.saving_took = clock::instant().duration_since(begun);
             self.account();
             self.fuel_of_saving = std::mem::take(&mut self.fuel_since_saved);
             self.report.lock().state_bytes = state.bytes.len() as u64;

@@ -6,14 +6,15 @@
 //! together, so that a run goes on after a crash as if there had been none.
 //!
 //! # Layout
-//! - `cursor`, `piece`, `marks`, `stream`: places in a stream, what travels in it, what is known at its end, the stream
-//!   itself
+//! - `cursor`, `piece`, `marks`: places in a stream, what travels in it, what is known at its end
+//! - `tail`, `stream`: the pieces that are in memory; the stream itself
 //! - `clock`, `watermark`, `timers`: the engine's clock; event time; when guests' timers are due
 //! - `interest`, `share`, `intake`: who wants a record; which instance gets it; the door of the record stream
 //! - `merge`: files as one stream in order of time
 //! - `feed`: one consumer's way through a stream
 //! - `turn`: a module's turn, checked
-//! - `keeper`, `checkpoint`, `worker`: a guest kept alive; its state on the disk; the thread that hands it its work
+//! - `keeper`, `checkpoint`, `worker`, `saving`: a guest kept alive; its state on the disk; the thread that hands it its
+//!   work; when it saves
 //! - `module`, `listener`: what is particular to each
 //! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
 //! - `notices`: events of the engine's own
@@ -41,8 +42,10 @@ mod notices;
 mod picture;
 mod piece;
 mod recover;
+mod saving;
 mod share;
 mod stream;
+mod tail;
 mod timers;
 mod turn;
 mod watermark;

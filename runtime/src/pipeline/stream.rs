@@ -7,14 +7,16 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread;
 
 use correlator_spool::error::SpoolError;
 use correlator_spool::reader::{Reader, Readers};
 use correlator_spool::spool::Spool;
 use correlator_spool::sync::Syncer;
 
+use super::feed::Place;
 use super::piece::Piece;
+use super::tail::{Slot, Tail};
 use crate::limit;
 
 /// Why nothing was published.
@@ -70,45 +72,6 @@ struct Disk {
 struct Writer {
     next: u64,
     spool: Option<Spool>,
-}
-
-struct Tail<P> {
-    pieces: VecDeque<Arc<P>>,
-    spare: Vec<P>,
-    /// Behind the last piece.
-    next: u64,
-    bytes: usize,
-    ended: bool,
-    waits_for_room: bool,
-    slots: Vec<Slot>,
-}
-
-/// A consumer as the stream sees it.
-#[derive(Default)]
-struct Slot {
-    /// Nobody has it.
-    free: bool,
-    /// What its consumer needs is held back.
-    active: bool,
-    thread: Option<Thread>,
-    waiting: bool,
-    /// The version of the routing that it needs picks of, and the time at which it wants to be woken.
-    version: u64,
-    wake_at: i64,
-    /// The first item that it has not looked at.
-    position: u64,
-    /// The first item that it would have to see again if its guest failed; none if its state is saved.
-    pinned: Option<u64>,
-    /// The first item that it would have to see again after a restart.
-    kept: u64,
-    /// Whether somebody needs it to save its guest's state, on the disk if anything is kept.
-    save_wanted: Arc<AtomicBool>,
-}
-
-impl Slot {
-    fn need(&self) -> u64 {
-        self.pinned.map_or(self.position, |pinned| pinned.min(self.position))
-    }
 }
 
 impl<P: Piece> Stream<P> {
@@ -353,10 +316,13 @@ impl<P: Piece> Stream<P> {
         }
     }
 
-    /// Says from where on a consumer would have to read again after a restart.
-    pub(super) fn keep_from(&self, slot: usize, item: u64) {
-        lock(&self.tail).slots[slot].kept = item;
+    /// Says where a consumer's last two checkpoints stand. The one before the last is what a damaged one falls back to,
+    /// as long as there is room for what it needs.
+    pub(super) fn keep_for(&self, slot: usize, before: Place, last: Place) {
+        let place = if self.is_pressed() { last } else { before };
+        lock(&self.tail).slots[slot].kept = place.cursor.item;
         self.moved.notify_all();
+        self.release();
     }
 
     /// The first item that any consumer may still need.
@@ -455,47 +421,7 @@ impl<P: Piece> Stream<P> {
     }
 }
 
-impl Slot {
-    fn wake(&mut self) {
-        self.waiting = false;
-        if let Some(thread) = &self.thread {
-            thread.unpark();
-        }
-    }
-}
-
-impl<P: Piece> Tail<P> {
-    /// Lets go of what all consumers have passed, and of more if the disk has it.
-    fn evict(&mut self, kept: bool) {
-        let active = self.slots.iter().filter(|slot| slot.active);
-        let need = active.map(Slot::need).min().unwrap_or(u64::MAX);
-        while let Some(piece) = self.pieces.front() {
-            let passed = piece.next() <= need;
-            if !passed && !(kept && self.bytes > limit::TAIL_BYTES_MAX) {
-                return;
-            }
-            self.bytes -= piece.bytes();
-            let piece = self.pieces.pop_front();
-            if self.spare.len() < limit::PIECES_SPARE
-                && let Some(piece) = piece.and_then(Arc::into_inner)
-            {
-                self.spare.push(piece);
-            }
-        }
-    }
-
-    /// Has those save who hold the others up only because their guest's state is not saved, or all.
-    fn ask_to_save(&mut self, all: bool) {
-        for slot in self.slots.iter_mut().filter(|slot| all || slot.pinned.is_some()) {
-            slot.save_wanted.store(true, Ordering::Relaxed);
-            if let Some(thread) = &slot.thread {
-                thread.unpark();
-            }
-        }
-    }
-}
-
-/// A panic of one thread must not take the others with it: what the locks guard is whole between any two statements.
+/// A panic of one thread must not take the others with it: what the locks guard is whole at any time.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

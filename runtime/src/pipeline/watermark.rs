@@ -23,6 +23,8 @@ struct SourceTime {
     newest: i64,
     /// When its last records came, by the engine's clock.
     came: i64,
+    /// Whether an earlier run heard of it and this one has not yet.
+    resumed: bool,
     /// How many records in a row are too far ahead, and since when.
     doubts: u32,
     doubted_since: i64,
@@ -49,6 +51,7 @@ impl Watermark {
         self.earlier = newest.to_vec();
         for source in &mut self.sources {
             source.newest = earlier_of(&self.earlier, source.number);
+            source.resumed = source.newest > i64::MIN;
         }
         for &(_, time) in newest {
             self.newest = self.newest.max(time);
@@ -63,6 +66,7 @@ impl Watermark {
             idle_after,
             newest: i64::MIN,
             came: i64::MIN,
+            resumed: false,
             doubts: 0,
             doubted_since: i64::MIN,
             late: 0,
@@ -72,7 +76,7 @@ impl Watermark {
         }
         let same = self.sources.iter().find(|it| it.number == number && it.newest > i64::MIN);
         let newest = same.map_or_else(|| earlier_of(&self.earlier, number), |it| it.newest);
-        self.sources[place] = SourceTime { newest, ..unknown };
+        self.sources[place] = SourceTime { newest, resumed: newest > i64::MIN, ..unknown };
     }
 
     /// Time as a whole.
@@ -107,7 +111,7 @@ impl Watermark {
         if place >= self.sources.len() {
             return;
         }
-        self.sources[place].came = came;
+        (self.sources[place].came, self.sources[place].resumed) = (came, false);
         let others = self.slowest_but(place, came);
         for (number, record) in frame.batch().records().enumerate() {
             let time = record.time();
@@ -134,6 +138,10 @@ impl Watermark {
         if !self.begun {
             return None;
         }
+        // Who was cut off by a restart has something old to say: he is waited for like anybody else.
+        for source in self.sources.iter_mut().filter(|source| source.resumed) {
+            (source.came, source.resumed) = (clock, false);
+        }
         let lateness = self.sources.iter().map(|source| source.lateness).max().unwrap_or(0);
         let slowest = self.slowest_but(usize::MAX, clock);
         let now = if slowest == i64::MAX { clock.saturating_sub(lateness) } else { slowest };
@@ -147,7 +155,7 @@ impl Watermark {
         let others = self.sources.iter().enumerate().filter(|(other, source)| {
             *other != place
                 && source.newest > i64::MIN
-                && clock.saturating_sub(source.came) < source.idle_after
+                && (source.resumed || clock.saturating_sub(source.came) < source.idle_after)
         });
         others
             .map(|(_, source)| source.newest.saturating_sub(source.lateness))
@@ -275,6 +283,18 @@ mod tests {
         assert_eq!(observe(&mut time, 0, &flood, 101 * SECOND), []);
         assert_eq!(observe(&mut time, 0, &flood, 150 * SECOND), []);
         assert_eq!(observe(&mut time, 0, &flood, 161 * SECOND), [(0, 3 * day)]);
+    }
+
+    #[test]
+    fn a_restart_is_no_silence() {
+        let mut time = Watermark::default();
+        time.resume(100 * SECOND, &[(0, 100 * SECOND)]);
+        time.source(0, 0, 0, 30 * SECOND);
+        assert_eq!(time.pass(500 * SECOND), None);
+        assert_eq!(time.pass(529 * SECOND), None);
+        assert_eq!(observe(&mut time, 0, &[101], 529 * SECOND), [(0, 101)]);
+        assert_eq!(time.pass(558 * SECOND), None);
+        assert_eq!(time.pass(559 * SECOND), Some(559 * SECOND));
     }
 
     #[test]

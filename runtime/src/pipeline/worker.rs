@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::checkpoint::{Checkpoint, Keeping};
+use super::checkpoint::Keeping;
 use super::crew::News;
 use super::cursor::Cursor;
 use super::feed::{Bounds, Next, Place};
 use super::keeper::{Keeper, Saved};
+use super::saving::Shadow;
 use crate::clock;
 use crate::guest::{Failure, Tick};
 use crate::limit::{self, Limits};
@@ -89,17 +90,18 @@ pub(super) struct Worker<S: Side> {
     pub(super) side: S,
     pub(super) keeper: Keeper<S::Guest>,
     limits: Limits,
-    signals: Arc<Signals>,
+    pub(super) signals: Arc<Signals>,
     /// Up to where turns are done with for good.
-    done: Cursor,
+    pub(super) done: Cursor,
     suspect: Option<Suspect>,
-    keeping: Option<Keeping>,
+    pub(super) keeping: Option<Keeping>,
     /// The place of the last checkpoint, and when it was made.
-    checkpointed: (Place, Instant),
+    pub(super) checkpointed: (Place, Instant),
     suspended_at: Option<Instant>,
     turns: u32,
     /// How often in a row a checkpoint was made at the same place.
-    checkpoints_here: u32,
+    pub(super) checkpoints_here: u32,
+    pub(super) shadow: Shadow,
 }
 
 /// What a worker leaves behind when it ends: the state, where it belongs, and up to where its turns are done.
@@ -132,6 +134,7 @@ impl<S: Side> Worker<S> {
             suspended_at: None,
             turns: 0,
             checkpoints_here: 0,
+            shadow: Shadow::default(),
         }
     }
 
@@ -167,7 +170,7 @@ impl<S: Side> Worker<S> {
     }
 
     /// How large the next batch may be: smaller where the guest has failed before.
-    fn bounds(&self, at: Cursor) -> Bounds {
+    pub(super) fn bounds(&self, at: Cursor) -> Bounds {
         let mut bounds = Bounds {
             items: self.limits.batch_records,
             bytes: self.limits.batch_bytes,
@@ -235,7 +238,7 @@ impl<S: Side> Worker<S> {
         if let Some(suspect) = self.suspect {
             if upto >= suspect.to {
                 self.suspect = None;
-            } else if upto > suspect.from {
+            } else if upto > suspect.from && !self.has_shadow() {
                 // The next failure needs to go back only to here.
                 self.save();
             }
@@ -272,7 +275,7 @@ impl<S: Side> Worker<S> {
     }
 
     /// Starts the guest from its saved state and goes back to where that belongs, or suspends it.
-    fn go_back(&mut self, mut incident: bool) {
+    pub(super) fn go_back(&mut self, mut incident: bool) {
         loop {
             if incident && self.keeper.too_many() {
                 self.suspend();
@@ -293,86 +296,6 @@ impl<S: Side> Worker<S> {
         }
         self.side.seek(self.keeper.saved.place);
         self.side.set_rate(self.keeper.saved.rate);
-    }
-
-    /// Saves when that is cheap or wanted, makes a checkpoint when one is due, and lets go of what is done with.
-    fn keep(&mut self) {
-        if self.keeper.guest.is_none() {
-            return;
-        }
-        let wanted = self.side.save_wanted();
-        if self.keeper.unsaved && (self.keeper.saving_is_cheap() || wanted) {
-            self.save();
-        }
-        if wanted {
-            self.signals.checkpoint.store(true, Ordering::Relaxed);
-        }
-        if !self.keeper.unsaved && self.side.place().cursor > self.keeper.saved.place.cursor {
-            // Nothing has happened to the state: it belongs here as well.
-            self.keeper.saved.place = self.side.place();
-        }
-        self.checkpoint_if_due();
-        let pinned = self.keeper.unsaved.then_some(self.keeper.saved.place.cursor.item);
-        self.side.advance(pinned);
-    }
-
-    fn save(&mut self) {
-        let (place, rate) = (self.side.place(), self.side.rate());
-        // What is handed over again was saved further on already.
-        if place.cursor < self.done {
-            return;
-        }
-        if let Err(failure) = self.keeper.save(place, rate) {
-            let name = self.keeper.report.lock().name.clone();
-            tracing::warn!("{} `{name}`: {failure}; it is started again", self.keeper.role);
-            self.keeper.note(&failure);
-            self.go_back(true);
-        }
-    }
-
-    fn checkpoint_if_due(&mut self) {
-        let Some(keeping) = &self.keeping else { return };
-        let wanted = self.signals.checkpoint.swap(false, Ordering::Relaxed);
-        let waited = clock::instant().duration_since(self.checkpointed.1);
-        let due = waited >= keeping.every
-            || waited >= limit::CHECKPOINT_STEP_MIN && self.side.is_pressed();
-        if (due || wanted) && keeping.is_free() {
-            self.checkpoint(false);
-        }
-    }
-
-    /// Saves state and place together on the disk.
-    fn checkpoint(&mut self, at_end: bool) {
-        let Some(keeping) = &self.keeping else { return };
-        self.checkpointed.1 = clock::instant();
-        let every = keeping.every;
-        if self.side.place().cursor < self.done || self.keeper.guest.is_none() {
-            return;
-        }
-        let same = self.side.place() == self.checkpointed.0 && !self.keeper.unsaved;
-        self.checkpoints_here = if same { self.checkpoints_here + 1 } else { 0 };
-        // One more at the same place: then nothing before it is needed, whichever of the two is read.
-        if self.checkpoints_here > 1 {
-            return;
-        }
-        self.save();
-        if self.keeper.guest.is_none() || self.keeper.unsaved {
-            return;
-        }
-        let Some(outside) = self.side.settle() else { return };
-        let saved = &self.keeper.saved;
-        let checkpoint = Checkpoint {
-            place: saved.place,
-            rate: saved.rate,
-            state: saved.state.clone(),
-            outside,
-        };
-        self.checkpointed.0 = saved.place;
-        if let Some(keeping) = &mut self.keeping {
-            debug_assert_eq!(keeping.every, every, "an interval stays what it is");
-            keeping.keep(checkpoint, at_end);
-            self.keeper.report.lock().checkpoint = Some(self.checkpointed.1);
-        }
     }
 
     fn suspend(&mut self) {

@@ -11,7 +11,7 @@ use super::checkpoint::SaverWork;
 use super::crew::{Floor, Kept};
 use super::engine::spawn;
 use super::{RunError, marks};
-use crate::limit;
+use crate::{clock, limit};
 
 /// Starts them, where anything is kept.
 pub(super) fn start(
@@ -41,21 +41,26 @@ fn write_now_and_then(floor: &Floor) {
         Durability::Batched(every) => every.min(limit::MARKS_STEP),
         Durability::None | Durability::Each => limit::MARKS_STEP,
     };
-    let mut told = false;
+    let (mut told, mut written) = (false, clock::instant());
     loop {
         let ends = floor.stop.load(Ordering::Relaxed);
-        match write(floor, kept) {
-            Ok(()) => told = false,
-            Err(error) if !told => {
-                told = true;
-                tracing::error!("{error}; a crash of the machine would lose what came since");
+        let now = clock::instant();
+        let pressed = floor.records.is_pressed() || floor.events.is_pressed();
+        if ends || pressed || now.duration_since(written) >= step {
+            written = now;
+            match write(floor, kept) {
+                Ok(()) => told = false,
+                Err(error) if !told => {
+                    told = true;
+                    tracing::error!("{error}; a crash of the machine would lose what came since");
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
         }
         if ends {
             return;
         }
-        thread::park_timeout(step);
+        thread::park_timeout(step.min(limit::PRESSED_STEP));
     }
 }
 

@@ -206,7 +206,7 @@ impl Files {
         if self.tails.len() >= limit::FILES_MAX {
             return false;
         }
-        self.told.news(&found.path, &format!("had the name {} for a while", name.display()));
+        self.told.news(&found.path, &format!("had the name {} for a while {}", name.display(), identity.inode));
         self.add(name, None, found, now);
         true
     }

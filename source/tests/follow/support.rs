@@ -17,7 +17,7 @@ use correlator_source::settings::{Door, Source, SourcePath};
 use jiff::tz::TimeZone;
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder of its own for a test.
 pub struct Folder(pub PathBuf);
@@ -155,8 +155,11 @@ impl Taker {
         let mut taken = self.taken.lock().expect("a lock");
         while !holds(&taken) {
             let left = until.saturating_duration_since(clock::instant());
-            let end = taken.records.iter().rev().take(3).collect::<Vec<_>>();
-            assert!(!left.is_zero(), "{what}: {} records; {end:?}", taken.records.len());
+            if left.is_zero() {
+                let numbers: HashSet<u32> = taken.numbers().into_iter().collect();
+                let missing: Vec<u32> = (0..).filter(|n| !numbers.contains(n)).take(3).collect();
+                panic!("{what}: {} records; {missing:?} are missing", taken.records.len());
+            }
             taken = self.more.wait_timeout(taken, left).expect("a lock").0;
         }
     }

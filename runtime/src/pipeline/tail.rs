@@ -1,0 +1,93 @@
+//! The end of a stream that is in memory: its newest pieces, and a slot for each consumer.
+//!
+//! It must never wait for anybody; who holds its lock lets go of it at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Thread;
+
+use super::piece::Piece;
+use crate::limit;
+
+/// The pieces that are in memory, and who reads them.
+pub(super) struct Tail<P> {
+    pub(super) pieces: VecDeque<Arc<P>>,
+    pub(super) spare: Vec<P>,
+    /// Behind the last piece.
+    pub(super) next: u64,
+    pub(super) bytes: usize,
+    pub(super) ended: bool,
+    pub(super) waits_for_room: bool,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// A consumer as the stream sees it.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// Nobody has it.
+    pub(super) free: bool,
+    /// What its consumer needs is held back.
+    pub(super) active: bool,
+    pub(super) thread: Option<Thread>,
+    pub(super) waiting: bool,
+    /// The version of the routing that it needs picks of, and the time at which it wants to be woken.
+    pub(super) version: u64,
+    pub(super) wake_at: i64,
+    /// The first item that it has not looked at.
+    pub(super) position: u64,
+    /// The first item that it would have to see again if its guest failed; none if its state is saved.
+    pub(super) pinned: Option<u64>,
+    /// The first item that it would have to see again after a restart.
+    pub(super) kept: u64,
+    /// Whether somebody needs it to save its guest's state, on the disk if anything is kept.
+    pub(super) save_wanted: Arc<AtomicBool>,
+}
+
+impl Slot {
+    /// The first item that it may still ask for.
+    pub(super) fn need(&self) -> u64 {
+        self.pinned.map_or(self.position, |pinned| pinned.min(self.position))
+    }
+}
+
+impl Slot {
+    /// Has the consumer look again.
+    pub(super) fn wake(&mut self) {
+        self.waiting = false;
+        if let Some(thread) = &self.thread {
+            thread.unpark();
+        }
+    }
+}
+
+impl<P: Piece> Tail<P> {
+    /// Lets go of what all consumers have passed, and of more if the disk has it.
+    pub(super) fn evict(&mut self, kept: bool) {
+        let active = self.slots.iter().filter(|slot| slot.active);
+        let need = active.map(Slot::need).min().unwrap_or(u64::MAX);
+        while let Some(piece) = self.pieces.front() {
+            let passed = piece.next() <= need;
+            if !passed && !(kept && self.bytes > limit::TAIL_BYTES_MAX) {
+                return;
+            }
+            self.bytes -= piece.bytes();
+            let piece = self.pieces.pop_front();
+            if self.spare.len() < limit::PIECES_SPARE
+                && let Some(piece) = piece.and_then(Arc::into_inner)
+            {
+                self.spare.push(piece);
+            }
+        }
+    }
+
+    /// Has those save who hold the others up only because their guest's state is not saved, or all.
+    pub(super) fn ask_to_save(&mut self, all: bool) {
+        for slot in self.slots.iter_mut().filter(|slot| all || slot.pinned.is_some()) {
+            slot.save_wanted.store(true, Ordering::Relaxed);
+            if let Some(thread) = &slot.thread {
+                thread.unpark();
+            }
+        }
+    }
+}
