@@ -30,6 +30,8 @@ pub const FOLLOW_POLL_MAX: std::time::Duration = std::time::Duration::from_milli
 pub const FOLLOW_UNFINISHED: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long a file that has lost its name must not grow until it is done with.
 pub const FOLLOW_ROTATED: std::time::Duration = std::time::Duration::from_secs(60);
+/// Files of a source that are open at once, with those that have lost their names.
+pub const FOLLOW_FILES_MAX: usize = 2 * FILES_MAX;
 /// Files without a name that are kept open for each name, in case somebody still writes to them.
 pub const FOLLOW_OLDER_MAX: usize = 8;
 /// Names of which a source remembers how many files it has seen under them.

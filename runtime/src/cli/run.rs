@@ -117,7 +117,7 @@ fn failed(error: RunError) -> Failed {
 fn code(report: &Report, live: bool) -> u8 {
     let guests = report.modules.iter().map(|module| &module.guest);
     let mut guests = guests.chain(report.listeners.iter().map(|listener| &listener.guest));
-    let lost = guests.any(|guest| guest.failures > 0)
+    let lost = guests.any(|guest| guest.failures > 0 || guest.lost > 0)
         || report.listeners.iter().any(|listener| !listener.refused.is_empty())
         || report.sources.iter().any(|source| source.error.is_some())
         || report.dropped > 0;

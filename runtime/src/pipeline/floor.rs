@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use correlator_spool::settings::{Durability, WhenFull};
 
-use super::checkpoint::{Saver, SaverWork};
-use super::crew::{Floor, Kept, News};
+use super::checkpoint::{Saver, SaverWork, Shelf};
+use super::crew::{Floor, Kept, News, part_name};
 use super::intake::Door;
 use super::marks::{EventMarks, SourceMarks};
 use super::notices::Notices;
@@ -47,7 +47,7 @@ pub(super) fn floor(
         return Ok((floor, marks, false, None));
     };
     let rooms = Rooms::new(keeping);
-    let found = recover::open(keeping, &rooms)?;
+    let found = recover::open(keeping, &rooms, reached(plan, &rooms))?;
     let dead = Dead::open(&rooms.dead).map_err(|error| RunError::State(error.to_string()))?;
     let dead = Arc::new(dead);
     let marks = found.sources;
@@ -85,4 +85,17 @@ pub(super) fn floor(
         tell: Arc::new(tell),
     };
     Ok((floor, marks, events_ended, Some(work)))
+}
+
+/// The items that the checkpoints of all modules, and of all listeners, say were reached.
+fn reached(plan: &Plan, rooms: &Rooms) -> (u64, u64) {
+    let item = |name: &str| {
+        let shelf = Shelf::new(&rooms.checkpoints, name, "", false);
+        shelf.load().iter().map(|checkpoint| checkpoint.place.cursor.item).max().unwrap_or(0)
+    };
+    let parts =
+        plan.modules.iter().flat_map(|it| (0..it.instances).map(move |part| part_name(it, part)));
+    let modules = parts.map(|name| item(&name)).max();
+    let listeners = plan.listeners.iter().map(|it| item(&it.name)).max();
+    (modules.unwrap_or(0), listeners.unwrap_or(0))
 }

@@ -1,7 +1,6 @@
 //! Events of the engine's own: what it has to say about guests and spools reaches listeners like any other event.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use correlator_frame::event::{BatchHeader, Id};
@@ -107,13 +106,12 @@ pub(super) struct Notices {
     waiting: Mutex<VecDeque<EventPiece>>,
     door: Arc<Door>,
     shape: u64,
-    count: AtomicU64,
 }
 
 impl Notices {
     pub(super) fn new(door: Arc<Door>) -> Self {
         let shape = shape(&self::events());
-        Self { waiting: Mutex::default(), door, shape, count: AtomicU64::new(0) }
+        Self { waiting: Mutex::default(), door, shape }
     }
 
     /// Publishes what waits, as far as there is room.
@@ -140,38 +138,40 @@ impl Notices {
                     Cell::Text(&reason),
                     letter,
                 ];
-                self.put(SET_ASIDE, Severity::Warning, &cells);
+                // The same again after a crash: named and dated by what was set aside.
+                self.put(SET_ASIDE, Severity::Warning, aside.time, aside.item, &cells);
             }
             News::Suspended(role, guest, reason) => {
                 let cells = [Cell::Text(role), Cell::Text(guest), Cell::Text(reason)];
-                self.put(SUSPENDED, Severity::Error, &cells);
+                self.put_now(SUSPENDED, Severity::Error, &cells);
             }
             News::Released(role, guest) => {
-                self.put(RELEASED, Severity::Notice, &[Cell::Text(role), Cell::Text(guest)]);
+                self.put_now(RELEASED, Severity::Notice, &[Cell::Text(role), Cell::Text(guest)]);
             }
         }
     }
 
     /// Tells that so many records were dropped.
     pub(super) fn dropped(&self, records: u64) {
-        self.put(DROPPED, Severity::Critical, &[Cell::Number(records)]);
+        self.put_now(DROPPED, Severity::Critical, &[Cell::Number(records)]);
     }
 
-    fn put(&self, schema: u32, severity: Severity, cells: &[Cell<'_>]) {
+    /// A run over old files is told of in its own time.
+    fn put_now(&self, schema: u32, severity: Severity, cells: &[Cell<'_>]) {
+        let now = clock::now();
+        let time = self.door.event_time().unwrap_or(now);
+        self.put(schema, severity, time, now.cast_unsigned(), cells);
+    }
+
+    fn put(&self, schema: u32, severity: Severity, time: i64, position: u64, cells: &[Cell<'_>]) {
         let mut rows = Rows::default();
-        // A run over old files is told of in its own time.
-        let time = self.door.event_time().unwrap_or_else(clock::now);
         let absent = cells.iter().enumerate().filter(|(_, cell)| matches!(cell, Cell::Absent));
         let header = BatchHeader {
             schema,
             severity: severity.number(),
             time,
             absent: absent.fold(0, |mask, (place, _)| mask | 1 << place),
-            id: Id {
-                source: SOURCE,
-                position: clock::now().cast_unsigned(),
-                count: self.count.fetch_add(1, Ordering::Relaxed) as u32,
-            },
+            id: Id { source: SOURCE, position, count: schema },
         };
         header.write(cells.len(), &mut rows.index);
         for cell in cells {

@@ -60,14 +60,18 @@ pub(super) struct Found {
     pub(super) written: (u64, u64),
 }
 
-/// Opens what an earlier run left, or begins anew.
-pub(super) fn open(keeping: &Keeping, rooms: &Rooms) -> Result<Found, RunError> {
+/// Opens what an earlier run left, or begins anew. `reached` is how far checkpoints say that records, and events, had come.
+pub(super) fn open(
+    keeping: &Keeping,
+    rooms: &Rooms,
+    reached: (u64, u64),
+) -> Result<Found, RunError> {
     let failed = |error: &dyn std::fmt::Display| RunError::State(error.to_string());
     let folder = |error| failed(&format_args!("{}: {error}", keeping.folder.display()));
     DirBuilder::new().recursive(true).mode(0o700).create(&keeping.folder).map_err(folder)?;
     fs::create_dir_all(&rooms.checkpoints).map_err(folder)?;
     let mut records = spool(&rooms.records, keeping).map_err(|error| failed(&error))?;
-    let events = spool(&rooms.events, keeping).map_err(|error| failed(&error))?;
+    let mut events = spool(&rooms.events, keeping).map_err(|error| failed(&error))?;
     let mut sources: SourceMarks = marks::load(&rooms.sources).map_err(|error| failed(&error))?;
     let mut turns: EventMarks = marks::load(&rooms.turns).map_err(|error| failed(&error))?;
     let written = (sources.item, turns.item);
@@ -83,16 +87,20 @@ pub(super) fn open(keeping: &Keeping, rooms: &Rooms) -> Result<Found, RunError> 
         }
     })
     .map_err(|error| failed(&error))?;
-    // A machine that lost its newest records may still have their events: their numbers are never given out again.
-    let beyond = turns.furthest().max(sources.item);
-    if beyond > records.next() {
-        tracing::warn!(
-            "the record spool ends at {}, though {beyond} had been reached: the records between are lost",
-            records.next()
-        );
-        records.skip_to(beyond);
-    }
+    go_on_behind(&mut records, "record", turns.furthest().max(sources.item).max(reached.0));
+    go_on_behind(&mut events, "event", turns.item.max(reached.1));
     Ok(Found { records, events, sources, turns, written })
+}
+
+/// A machine that lost its newest records may still have what was made of them: numbers are never given out again.
+fn go_on_behind(spool: &mut Spool, what: &str, reached: u64) {
+    if reached > spool.next() {
+        tracing::error!(
+            "the {what} spool ends at {}, though {reached} had been reached: the {what}s between are lost",
+            spool.next()
+        );
+        spool.skip_to(reached);
+    }
 }
 
 fn spool(folder: &Path, keeping: &Keeping) -> Result<Spool, SpoolError> {

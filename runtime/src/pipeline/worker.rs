@@ -346,6 +346,14 @@ impl<S: Side> Worker<S> {
     fn tell(&mut self) {
         let (lag, lost) = self.side.lag();
         let mut report = self.keeper.report.lock();
+        if lost > report.lost && !report.suspended {
+            tracing::error!(
+                "{} `{}`: {} were gone before it could read them, {lost} in all",
+                self.keeper.role,
+                report.name,
+                lost - report.lost
+            );
+        }
         let place = self.side.place();
         (report.position, report.now) = (place.cursor.item, place.now);
         // Where nothing is kept, what a suspended guest has not seen is gone.

@@ -3,15 +3,17 @@
 //! What was not read before a file was emptied stands in its copy, which is known by what it holds and by a name that
 //! rotation gives. A copy that matches a followed pattern itself is not to be read a second time.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use super::files::Files;
-use super::find::{self, Found, holds};
+use super::find::{self, Found, Since, holds};
 use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::Identity;
+use crate::limit;
 
 impl Files {
     /// A file was emptied: what was not read of it may stand in a copy, and what comes now is another file's.
@@ -36,8 +38,7 @@ impl Files {
         let copy = if sought.position > 0 {
             find::copy(&shown, sought, known)
         } else {
-            let copies = find::between(&shown, since, known);
-            copies.into_iter().find(|copy| !copy.is_in(&fresh.file))
+            find::between(&shown, since, &known).find(|copy| !copy.is_in(&fresh.file))
         };
         notices.forget(tail.watch);
         let since = if let Some(copy) = copy {
@@ -62,17 +63,36 @@ impl Files {
             self.tails.remove(place);
             since
         };
-        let taken = |identity: &Identity| {
-            self.is_known(identity) || self.is_done(identity) || identity.is(&fresh.identity())
-        };
-        for older in find::between(&shown, since, taken) {
-            // A copy that is being made of what is there now is not older.
-            if !older.is_in(&fresh.file) {
-                self.add(&path, None, older, now);
-            }
-        }
+        let (began, full) = self.add_copies(&path, &shown, since, &fresh.file, now);
         self.add(&path, name, fresh, now);
+        if let Some(tail) = self.tails.last_mut() {
+            (tail.began, tail.blocked) = (began, full);
+        }
         self.sort();
+    }
+
+    /// Takes up the copies that were made later; how old what comes then is at least, and whether there are too many.
+    fn add_copies(
+        &mut self,
+        path: &Path,
+        shown: &Path,
+        since: Since,
+        of: &File,
+        now: Instant,
+    ) -> (i64, bool) {
+        let mut began = since.began();
+        let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
+        // A copy that is being made of what is there now is not older.
+        let copies = find::between(shown, since, &taken).filter(|copy| !copy.is_in(of));
+        let room = limit::FOLLOW_FILES_MAX.saturating_sub(self.tails.len());
+        let mut copies: Vec<Found> = copies.take(room + 1).collect();
+        let full = copies.len() > room;
+        copies.truncate(room);
+        for copy in copies {
+            began = copy.since().began();
+            self.add(path, None, copy, now);
+        }
+        (began, full)
     }
 
     /// Finds files that were written to, copied and emptied again before anything of them was read: there is a copy of
@@ -84,6 +104,7 @@ impl Files {
             let Some(place) = self.tails.iter().position(|tail| tail.key == key) else { continue };
             let tail = &mut self.tails[place];
             tail.puts_off += u32::from(std::mem::take(&mut tail.put_off));
+            tail.blocked &= tail.name.is_some();
             let tail = &self.tails[place];
             let Some(name) = &tail.name else { continue };
             let since = tail.since_read();
@@ -92,11 +113,12 @@ impl Files {
             }
             let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
             let missed = |copy: &Found| !copy.is_in(&tail.file);
-            let copied = find::between(name, since, taken).iter().any(missed);
+            let copied = find::between(name, since, &taken).any(|copy| missed(&copy));
             // If it has lost its name by now, these may be files that had the name after it.
             let named =
                 fs::metadata(name).is_ok_and(|facts| Identity::of(&facts).is(&tail.identity));
-            if copied && named {
+            self.tails[place].blocked &= copied;
+            if copied && named && self.tails.len() < limit::FOLLOW_FILES_MAX {
                 self.emptied(place, notices, now);
             }
         }

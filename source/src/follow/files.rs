@@ -43,19 +43,34 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Follows the file that has a name now, if there is room for it.
+    pub fn add_named(&mut self, name: &Path, found: Found, now: Instant) {
+        if self.tails.iter().filter(|tail| tail.name.is_some()).count() < limit::FILES_MAX {
+            self.told.solved(name);
+            self.add(name, Some(name.to_owned()), found, now);
+            return;
+        }
+        let most = limit::FILES_MAX;
+        let problem = format!(
+            "is not read: {most} files are followed already; name fewer, or in two sources"
+        );
+        self.told.problem(name, &problem);
+    }
+
     /// Follows a file.
     pub fn add(&mut self, path: &Path, name: Option<PathBuf>, found: Found, now: Instant) {
-        if self.tails.len() >= limit::FILES_MAX {
-            let problem = format!(
-                "is not read: {} files are followed already; name fewer, or in several sources",
-                limit::FILES_MAX
-            );
-            return self.told.problem(path, &problem);
-        }
         let incarnation = self.ledger.count(path);
         let mut tail = Tail::new(&self.rule, path, incarnation, found, now);
         tail.name = name;
-        if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: ADD {} {} {:?} {}", path.display(), incarnation, tail.name, tail.identity.inode); }
+        if std::env::var_os("FOLLOW_DEBUG").is_some() {
+            eprintln!(
+                "test: ADD {} {} {:?} {}",
+                path.display(),
+                incarnation,
+                tail.name,
+                tail.identity.inode
+            );
+        }
         self.tails.push(tail);
     }
 
@@ -111,6 +126,7 @@ impl Files {
             let (before, this) = (&self.tails[before], &self.tails[place]);
             before.path == this.path && !before.settled && !before.failing
         });
+        let waits = waits || self.tails[place].blocked;
         let tail = &mut self.tails[place];
         if waits {
             tail.settled = false;
@@ -146,7 +162,16 @@ impl Files {
         self.tails.retain(|tail| {
             let done = tail.is_done(now);
             if done {
-        if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: CLOSE {} {} {:?} {} {}", tail.path.display(), tail.incarnation, tail.name, tail.identity.inode, tail.position); }
+                if std::env::var_os("FOLLOW_DEBUG").is_some() {
+                    eprintln!(
+                        "test: CLOSE {} {} {:?} {} {}",
+                        tail.path.display(),
+                        tail.incarnation,
+                        tail.name,
+                        tail.identity.inode,
+                        tail.position
+                    );
+                }
                 notices.forget(tail.watch);
                 self.forgotten.push(tail.key);
                 self.done.push_back(tail.identity);

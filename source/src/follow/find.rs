@@ -43,6 +43,11 @@ impl Found {
         Identity::of(&self.facts)
     }
 
+    /// What comes after it can't be older than.
+    pub fn since(&self) -> Since {
+        Since { born: self.identity().born, modified: identity::modified(&self.facts) }
+    }
+
     /// Whether it may be a copy of this file that is being made.
     pub fn is_in(&self, of: &File) -> bool {
         holds(of, &self.file, self.facts.len()).is_ok_and(|holds| holds)
@@ -77,6 +82,13 @@ impl Sought {
 pub(super) struct Since {
     pub born: i64,
     pub modified: i64,
+}
+
+impl Since {
+    /// The earlier of both, if it is known.
+    pub fn began(self) -> i64 {
+        if self.born == 0 { self.modified } else { self.born }
+    }
 }
 
 /// Whether rotation gives such names: the name with a number or a date behind it or before its extension.
@@ -153,21 +165,21 @@ pub(super) fn has_changed(name: &Path, since: Since) -> bool {
 }
 
 /// Files that had this name after the last that was seen under it, the oldest first, as far as names and times tell.
-pub(super) fn between(path: &Path, since: Since, taken: impl Fn(&Identity) -> bool) -> Vec<Found> {
-    let mut found: Vec<(i64, i64, Found)> = beside(path)
-        .filter(|(entry, facts)| {
-            let identity = Identity::of(facts);
+pub(super) fn between(
+    path: &Path,
+    since: Since,
+    taken: &dyn Fn(&Identity) -> bool,
+) -> impl Iterator<Item = Found> + use<> {
+    let mut found: Vec<(i64, i64, PathBuf)> = beside(path)
+        .map(|(entry, facts)| (Identity::of(&facts), identity::modified(&facts), entry.path()))
+        .filter(|(identity, modified, place)| {
             let younger = since.born == 0 || identity.born == 0 || identity.born >= since.born;
-            younger
-                && identity::modified(facts) >= since.modified
-                && is_rotated(path, &entry.path())
-                && !taken(&identity)
+            younger && *modified >= since.modified && is_rotated(path, place) && !taken(identity)
         })
-        .filter_map(|(entry, _)| Found::open(&entry.path()).ok())
-        .map(|found| (found.identity().born, identity::modified(&found.facts), found))
+        .map(|(identity, modified, place)| (identity.born, modified, place))
         .collect();
-    found.sort_by_key(|(born, modified, _)| (*born, *modified));
-    found.into_iter().map(|(.., found)| found).collect()
+    found.sort();
+    found.into_iter().filter_map(|(.., place)| Found::open(&place).ok())
 }
 
 /// A compressed file that may be what became of this one.

@@ -37,14 +37,17 @@ impl Files {
         notices.take();
         self.note_moves(notices);
         for (name, older) in listed {
+            if older.len() >= limit::FILES_MAX {
+                self.unsure.insert(name.clone());
+            }
             for found in older {
                 if !self.add_older(&name, found, now) {
                     self.unsure.insert(name.clone());
                 }
             }
         }
-        self.add_moved(&present, now);
-        self.add_present(present, now);
+        let waiting = self.add_moved(&present, now);
+        self.add_present(present, &waiting, now);
         self.sort();
         self.find_missed(notices, now);
         for tail in &mut self.tails {
@@ -142,7 +145,7 @@ impl Files {
             });
             younger || self.is_known(identity) || self.is_done(identity)
         };
-        find::between(name, since, taken)
+        find::between(name, since, &taken).take(limit::FILES_MAX).collect()
     }
 
     /// Remembers where files with followed names went.
@@ -159,11 +162,16 @@ impl Files {
         self.unsure.extend(self.moved.drain(..surplus).map(|(name, _)| name));
     }
 
-    /// Takes up the files that had a followed name before the one that has it now.
-    fn add_moved(&mut self, present: &HashMap<PathBuf, (Identity, Option<Found>)>, now: Instant) {
-        let mut passed: BTreeSet<PathBuf> = BTreeSet::new();
+    /// Takes up the files that had a followed name before the one that has it now; the names for which there are too
+    /// many of them.
+    fn add_moved(
+        &mut self,
+        present: &HashMap<PathBuf, (Identity, Option<Found>)>,
+        now: Instant,
+    ) -> BTreeSet<PathBuf> {
+        let (mut passed, mut waiting) = (BTreeSet::new(), BTreeSet::new());
         for (name, place) in std::mem::take(&mut self.moved) {
-            if passed.contains(&name) {
+            if passed.contains(&name) || waiting.contains(&name) {
                 self.moved.push((name, place));
                 continue;
             }
@@ -173,14 +181,20 @@ impl Files {
                 // It had been opened before it was moved: what was moved after it is younger.
                 passed.insert(name);
             } else if found.facts.is_file() && !self.add_older(&name, found, now) {
-                passed.insert(name.clone());
+                waiting.insert(name.clone());
                 self.moved.push((name, place));
             }
         }
+        waiting
     }
 
     /// Takes up the new files that stand behind names now, but none whose name has older ones to come.
-    fn add_present(&mut self, present: HashMap<PathBuf, (Identity, Option<Found>)>, now: Instant) {
+    fn add_present(
+        &mut self,
+        present: HashMap<PathBuf, (Identity, Option<Found>)>,
+        waiting: &BTreeSet<PathBuf>,
+        now: Instant,
+    ) {
         let of = |(_, place): &(PathBuf, PathBuf)| fs::metadata(place).ok();
         let moved: Vec<Identity> =
             self.moved.iter().filter_map(of).map(|facts| Identity::of(&facts)).collect();
@@ -188,11 +202,10 @@ impl Files {
             let Some(found) = found else { continue };
             let older = self.saved.iter().any(|saved| saved.path == name)
                 || self.unsure.contains(&name)
-                || self.moved.iter().any(|(moved, _)| *moved == name)
+                || waiting.contains(&name)
                 || moved.iter().any(|moved| moved.is(&identity));
             if !older && !self.is_known(&identity) {
-                self.told.solved(&name);
-                self.add(&name, Some(name.clone()), found, now);
+                self.add_named(&name, found, now);
             }
         }
     }
@@ -203,10 +216,13 @@ impl Files {
         if self.is_known(&identity) || self.is_done(&identity) {
             return true;
         }
-        if self.tails.len() >= limit::FILES_MAX {
+        if self.tails.len() >= limit::FOLLOW_FILES_MAX {
             return false;
         }
-        self.told.news(&found.path, &format!("had the name {} for a while {}", name.display(), identity.inode));
+        self.told.news(
+            &found.path,
+            &format!("had the name {} for a while {}", name.display(), identity.inode),
+        );
         self.add(name, None, found, now);
         true
     }

@@ -75,6 +75,8 @@ pub(super) struct Tail {
     pub failing: bool,
     /// All that is there was handed on, so younger files of the same name may be read.
     pub settled: bool,
+    /// There are too many older files of its name to be opened: these come first.
+    pub blocked: bool,
     /// Its first read was put off until names have been looked at.
     pub put_off: bool,
     /// How often that was so.
@@ -88,7 +90,7 @@ pub(super) struct Tail {
     reference: i64,
     edges: Edges,
     /// When it had been changed last, when it was followed first: what it lost since is younger.
-    began: i64,
+    pub began: i64,
     /// When it had been changed last, when it was seen last to hold what was read.
     held: i64,
     /// When it was seen to change, or to lose its name.
@@ -133,6 +135,7 @@ impl Tail {
             changed_at: now,
             unread: true,
             live: false,
+            blocked: false,
             put_off: false,
             puts_off: 0,
             undecided: false,

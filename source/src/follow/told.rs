@@ -26,7 +26,9 @@ impl Told {
         if self.problems.len() >= limit::FOLLOW_NAMES_MAX {
             self.problems.clear();
         }
-        if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("PROBLEM: {} {problem}", path.display()); }
+        if std::env::var_os("FOLLOW_DEBUG").is_some() {
+            eprintln!("PROBLEM: {} {problem}", path.display());
+        }
         tracing::warn!("source `{}`: {}: {problem}", self.source, path.display());
         self.problems.insert(path.to_owned(), problem.to_owned());
     }
