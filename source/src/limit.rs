@@ -40,6 +40,8 @@ pub const FOLLOW_NAMES_MAX: usize = 1024;
 pub const FOLLOW_ENTRIES_MAX: usize = 16 << 10;
 /// How often something is looked at again that may have changed while it was looked at.
 pub const FOLLOW_TRIES: u32 = 3;
+/// Files that had a followed name and were moved that are opened at a time.
+pub const FOLLOW_MOVED_AT_ONCE: usize = 64;
 /// How much of the time may go into looking which files there are: one part in so many.
 pub const FOLLOW_SCAN_SHARE: u32 = 5;
 /// After so much time an assumed year is worked out anew, in nanoseconds.

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_idle};
 use correlator_tests::log::{self, Line, Log};
 use correlator_tests::rows::{Tables, counted, difference};
 use correlator_tests::seed::{Seed, kills};
@@ -16,10 +17,6 @@ use correlator_tests::sender::{self, Port, Sent};
 use correlator_tests::site::Site;
 use correlator_tests::wait;
 
-const GUESTS: [&str; 8] =
-    ["--module", "sshd", "--module", "report", "--listener", "csv", "--output", "rows"];
-const KEPT: [&str; 4] = ["--state", "state", "--checkpoint-every", "100ms"];
-const NOTICES: &str = "report-notice.csv";
 const LINES: usize = 60_000;
 /// Lines of a connection by which a sender learns what was taken.
 const CHUNK: usize = 50;
@@ -29,18 +26,6 @@ const CHUNKS_PER_KILL: usize = 40;
 const YOUNG: Duration = Duration::from_millis(5);
 /// An engine that gets this far has worked.
 const OLD: Duration = Duration::from_millis(250);
-
-fn args(parts: &[&[&'static str]]) -> Vec<&'static str> {
-    parts.concat()
-}
-
-/// What one engine tells of a file when it is left alone and keeps nothing.
-fn alone(lines: &[Line], more: &[&'static str]) -> Tables {
-    let site = Site::new("alone").with(&args(&[&GUESTS, &["--file", "log"], more]));
-    site.put("log", log::file(lines));
-    site.run();
-    site.tables()
-}
 
 /// Kills engine after engine over a file until one has finished before it was killed. How many were killed.
 fn kill_over(site: &Site, seed: &mut Seed, most: usize) -> usize {
@@ -189,13 +174,6 @@ fn check_delivery(chunks: &[Vec<Line>], sent: &[Sending], notices: &[String]) {
     assert_eq!(counts.len(), known, "records that nobody sent");
 }
 
-/// The lines in the order in which the engine took them.
-fn taken(chunks: &[Vec<Line>], notices: &[String]) -> Vec<Line> {
-    let by_row: HashMap<String, &Line> =
-        chunks.iter().flatten().map(|line| (line.row(), line)).collect();
-    notices.iter().filter_map(|row| by_row.get(row).map(|&line| line.clone())).collect()
-}
-
 /// Kills engines at which two senders send, and has the last one take the rest.
 fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
     let mut seed = Seed::of_this_run(what);
@@ -238,13 +216,11 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
         wait::until("all is acknowledged", || (sent.lock().expect("no panic").len() == 2).then_some(()));
         assert_eq!(engine.stop(), Some(0), "{}", site.said());
     });
-    // The input ends, so that the modules say their last words.
-    site.set(&args(&[&GUESTS, &KEPT, &["--file", "nothing"]]));
-    site.put("nothing", "");
-    site.run();
+    end(&mut site);
     let notices = site.rows(NOTICES);
     check_delivery(&chunks, &sent.into_inner().expect("no panic"), &notices);
-    let expected = alone(&taken(&chunks, &notices), &[]);
+    let sent: Vec<Line> = chunks.concat();
+    let expected = alone(&taken(&sent, &notices), &[]);
     let wrong = difference(&expected, &site.tables());
     assert!(wrong.is_none(), "{what}: {}\n{}", wrong.unwrap_or_default(), site.said());
 }
@@ -278,7 +254,7 @@ fn kills_while_idle_and_right_after_each_other() {
         site.until("old enough", |status| (status["uptime_seconds"].as_f64()? > 2.5).then_some(()));
         assert_eq!(sender::send(port.address(), &bytes), Sent::Acknowledged);
         // All is done, and then it is killed: nothing may come again.
-        engine_is_idle(&site);
+        until_idle(&site);
         engine.kill();
         for _ in 0..5 {
             let engine = site.start();
@@ -286,20 +262,8 @@ fn kills_while_idle_and_right_after_each_other() {
             engine.kill();
         }
     }
-    site.set(&args(&[&GUESTS, &KEPT, &["--file", "nothing"]]));
-    site.put("nothing", "");
-    site.run();
+    end(&mut site);
     assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None, "{}", site.said());
-}
-
-/// Waits until everything that came is worked off.
-fn engine_is_idle(site: &Site) {
-    site.until("idle", |status| {
-        let none = |guests: &str, lag: &str| {
-            status[guests].as_array().is_some_and(|all| all.iter().all(|it| it[lag] == 0))
-        };
-        (none("modules", "lag_records") && none("listeners", "lag_events")).then_some(())
-    });
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod captures;
 mod control;
 mod crash;
+mod damage;
+mod disk;
 mod dist;
 mod hostile;
 mod hostile_table;

@@ -11,6 +11,7 @@
 //! - [`site`]: one engine after the other in one folder, killed, stopped and asked
 //! - [`sender`]: a sender that knows what was taken
 //! - [`rows`]: what stands in table files
+//! - [`known`]: a known stream, and what one engine tells of it that is left alone
 
 pub mod guests;
 
@@ -27,3 +28,5 @@ pub mod site;
 pub mod sender;
 
 pub mod rows;
+
+pub mod known;

@@ -267,6 +267,12 @@ impl Engine {
         kill_process(process.expect("a process"), Signal::TERM).expect("a child");
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended.
     ///
     /// # Panics

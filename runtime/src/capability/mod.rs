@@ -36,6 +36,9 @@ pub enum Refusal {
     /// The world did not take it.
     #[error("failed: {0}")]
     Failed(String),
+    /// The world does not take it now, and may later: a full disk is emptied.
+    #[error("failed: {0}")]
+    NotNow(String),
 }
 
 impl Capabilities {

@@ -128,7 +128,10 @@ impl TableFiles {
 
     fn append(&mut self, target: &str, header: &[u8], lines: &[u8]) -> Result<(), Refusal> {
         let folder = &self.folder;
-        let failed = |error| Refusal::Failed(format!("{}: {error}", folder.join(target).display()));
+        let failed = |error: io::Error| {
+            let text = format!("{}: {error}", folder.join(target).display());
+            if passes(&error) { Refusal::NotNow(text) } else { Refusal::Failed(text) }
+        };
         if !self.files.contains_key(target) {
             if self.files.len() >= limit::TABLE_FILES_MAX {
                 return Err(Refusal::Denied(format!(
@@ -159,6 +162,22 @@ impl TableFiles {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an error may be gone later.
+fn passes(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    let passing = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::IO,
+        Errno::ROFS,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+    ];
+    number.is_some_and(|number| passing.contains(&number))
 }
 
 /// The form that a target's name asks for; a name that could lead out of the folder is denied.

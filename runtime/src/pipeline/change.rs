@@ -265,23 +265,46 @@ impl Engine {
         let new: Vec<Source> = wanted.iter().filter(is_new).cloned().collect();
         let (marks, mut opened) = (self.floor.records.ledger(), Vec::new());
         for source in &new {
+            let name = &source.name;
             if !source.door.is_live() {
-                let name = &source.name;
                 told.refused.push(format!(
                     "source `{name}` is read once, which takes a run of its own; it is not begun now"
                 ));
                 continue;
             }
-            // A source that only changed may need the address of its old self: that one goes first.
-            if let Some(place) = running.iter().position(|it| it.source.name == source.name) {
-                running.remove(place).end();
-                told.done.push(format!("source `{}` was changed", source.name));
-            } else {
-                told.done.push(format!("source `{}` was added", source.name));
-            }
             let place = self.floor.door.free_place();
             self.floor.know(place, source);
-            opened.push((place, source.clone(), open_live(place, source, None, &marks.marks())?));
+            let open = || open_live(place, source, None, &marks.marks());
+            let old = running.iter().position(|it| it.source.name == *name);
+            let before = old.map(|old| running[old].source.clone());
+            let door = match (open(), old) {
+                (Ok(door), _) => Ok(door),
+                (Err(error), None) => Err(error),
+                // It may need what its old self has, the address for one.
+                (Err(_), Some(old)) => {
+                    running.remove(old).end();
+                    open()
+                }
+            };
+            match door {
+                Ok(door) => {
+                    if let Some(old) = running.iter().position(|it| it.source.name == *name) {
+                        running.remove(old).end();
+                    }
+                    let done = if old.is_some() { "changed" } else { "added" };
+                    told.done.push(format!("source `{name}` was {done}"));
+                    opened.push((place, source.clone(), door));
+                }
+                Err(error) => {
+                    told.refused.push(error.to_string());
+                    if let Some(before) = before {
+                        self.floor.know(place, &before);
+                        let door = open_live(place, &before, None, &marks.marks())?;
+                        opened.push((place, before, door));
+                        told.refused.push(format!("source `{name}` stays as it was"));
+                    }
+                }
+            }
         }
         let mut place = 0;
         while place < running.len() {

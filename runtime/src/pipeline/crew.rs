@@ -38,8 +38,10 @@ pub(super) struct Floor {
     pub(super) door: Arc<Door>,
     pub(super) notices: Arc<Notices>,
     pub(super) zone: TimeZone,
-    /// Ends waits for room.
+    /// Ends the waits for room of those who bring records.
     pub(super) stop: Arc<AtomicBool>,
+    /// Nobody works any more: what is left to write is written.
+    pub(super) closed: AtomicBool,
     pub(super) kept: Option<Kept>,
     /// Told of what is set aside, and of guests that are put to rest or tried again.
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
@@ -176,7 +178,7 @@ impl Floor {
         let mut hired = self.prepare_module(plan, part, version, left)?;
         if self.kept.is_some() {
             let (floor, plan) = (Arc::clone(self), plan.clone());
-            let shadow = move |saved, to| floor.shadow(&plan, part, version, saved, to);
+            let shadow = move |saved, to| floor.shadow(&plan, part, saved, to);
             hired.worker = hired.worker.with_shadow(Arc::new(shadow));
         }
         Ok(hired)
@@ -187,14 +189,14 @@ impl Floor {
         self: &Arc<Self>,
         plan: &ModulePlan,
         part: usize,
-        version: u64,
         saved: Saved,
         to: Cursor,
     ) -> Option<JoinHandle<Option<Saved>>> {
         let (floor, plan) = (Arc::clone(self), plan.clone());
         let work = move || {
             let left = Remains { saved, done: Cursor::default() };
-            let mut hired = floor.prepare_module(&plan, part, version, Some(left)).ok()?;
+            // No version of the routing knows a shadow.
+            let mut hired = floor.prepare_module(&plan, part, u64::MAX, Some(left)).ok()?;
             hired.worker.without_checkpoints().run_to(to)
         };
         thread::Builder::new()

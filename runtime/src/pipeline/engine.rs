@@ -279,7 +279,7 @@ impl Engine {
     /// A thread of ours panicked.
     pub fn finish(self) -> Result<Report, RunError> {
         let interrupted = !self.input_ended();
-        if self.floor.kept.is_some() {
+        if self.floor.kept.is_some() && interrupted {
             // Who waits for room gives up: what was not taken is not acknowledged and comes again.
             self.floor.stop.store(true, Ordering::Relaxed);
         }
@@ -332,13 +332,17 @@ impl Engine {
         hands: Vec<Hand<P>>,
         interrupted: bool,
     ) -> Result<Vec<(Remains, P)>, RunError> {
-        let since = clock::instant();
-        let drains = self.floor.kept.is_none() || !interrupted;
+        let mut since = None;
         while hands.iter().any(|hand| !hand.is_done()) {
-            if !drains && clock::instant().duration_since(since) > limit::DRAIN_TIME {
-                hands.iter().for_each(Hand::stop);
+            let stops = interrupted || self.stop.load(Ordering::Relaxed);
+            if stops && self.floor.kept.is_some() {
+                let since = *since.get_or_insert_with(clock::instant);
+                if clock::instant().duration_since(since) > limit::DRAIN_TIME {
+                    hands.iter().for_each(Hand::stop);
+                }
             }
             hands.iter().for_each(Hand::wake);
+            self.publish_notices();
             thread::park_timeout(limit::JOIN_STEP);
         }
         hands.into_iter().map(Hand::join).collect()
@@ -362,7 +366,7 @@ impl Engine {
 
     /// Writes down what is left to write.
     fn close(self) -> Result<(), RunError> {
-        self.floor.stop.store(true, Ordering::Relaxed);
+        self.floor.closed.store(true, Ordering::Relaxed);
         let Self { floor, writers, .. } = self;
         if let Some(kept) = &floor.kept
             && let Err(error) = writers::write(&floor, kept)

@@ -41,6 +41,7 @@ pub(super) fn floor(
             notices,
             zone: plan.zone.clone(),
             stop: Arc::clone(ending),
+            closed: AtomicBool::new(false),
             kept: None,
             tell: Arc::new(move |news: News| told.tell(&news, None)),
         };
@@ -81,6 +82,7 @@ pub(super) fn floor(
         notices,
         zone: plan.zone.clone(),
         stop: Arc::clone(ending),
+        closed: AtomicBool::new(false),
         kept: Some(Kept { rooms, keeping: keeping.clone(), saver, dead }),
         tell: Arc::new(tell),
     };

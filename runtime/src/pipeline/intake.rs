@@ -245,13 +245,19 @@ impl Intake for Door {
         let (place, placed) = (lot.source, lot.placed);
         lot.clear();
         let came = if live { clock } else { i64::MIN };
-        let published = self.publish(|first| {
+        let seal = |first| {
             piece.first = first;
             if piece.kind == RecordKind::Records {
                 self.seal(&mut piece, first, (place, number, placed), came);
             }
             piece
-        });
+        };
+        // A file can wait.
+        let published = if placed {
+            self.stream.publish(seal, &self.stop)
+        } else {
+            self.stream.publish_or_drop(seal, &self.stop)
+        };
         match published {
             Ok(_) => {
                 self.ended.store(false, Ordering::Relaxed);

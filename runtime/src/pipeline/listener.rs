@@ -210,7 +210,7 @@ pub(super) struct ListenerSide {
     pub(super) limits: Limits,
     pub(super) rate: (i64, u64),
     pub(super) outcomes: Arc<Mutex<Outcomes>>,
-    /// Whether effects that the world refuses are tried again.
+    /// Whether effects that the world does not take now are tried again.
     pub(super) retries: bool,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) ticks_aside: BTreeSet<(u64, i64)>,
@@ -218,8 +218,8 @@ pub(super) struct ListenerSide {
 }
 
 impl ListenerSide {
-    /// Carries an effect out. Where anything is kept, one that the world refuses is tried until it is done, since nobody
-    /// else waits for it; the run ends if this says no.
+    /// Carries an effect out. Where anything is kept, one that the world does not take now is tried until it does, since
+    /// nobody else waits for it; the run ends if this says no.
     fn carry_out(&mut self, effect: &Effect) -> bool {
         let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
         if let Err(refusal) = self.allowed(rows) {
@@ -237,7 +237,7 @@ impl ListenerSide {
                 }
                 Err(refusal) => refusal,
             };
-            let again = self.retries && matches!(refusal, Refusal::Failed(_));
+            let again = self.retries && matches!(refusal, Refusal::NotNow(_));
             if !again {
                 self.refused(&refusal, rows.max(1));
                 return true;

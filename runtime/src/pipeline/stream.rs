@@ -113,23 +113,33 @@ impl<P: Piece> Stream<P> {
         make: impl FnOnce(u64) -> P,
         stop: &AtomicBool,
     ) -> Result<u64, Refused> {
-        self.publish_as(&mut lock(&self.writer), make, stop)
+        self.publish_as(&mut lock(&self.writer), make, false, stop)
+    }
+
+    /// Publishes a piece, or drops it where there is no room and the stack says so.
+    pub(super) fn publish_or_drop(
+        &self,
+        make: impl FnOnce(u64) -> P,
+        stop: &AtomicBool,
+    ) -> Result<u64, Refused> {
+        self.publish_as(&mut lock(&self.writer), make, self.drops, stop)
     }
 
     /// Publishes a piece if that needs no waiting for anybody.
     pub(super) fn try_publish(&self, make: impl FnOnce(u64) -> P) -> Result<u64, Refused> {
         let Ok(mut writer) = self.writer.try_lock() else { return Err(Refused::Ended) };
-        self.publish_as(&mut writer, make, &AtomicBool::new(true))
+        self.publish_as(&mut writer, make, false, &AtomicBool::new(true))
     }
 
     fn publish_as(
         &self,
         writer: &mut Writer,
         make: impl FnOnce(u64) -> P,
+        drops: bool,
         stop: &AtomicBool,
     ) -> Result<u64, Refused> {
         let piece = make(writer.next);
-        self.write(writer, &piece, stop)?;
+        self.write(writer, &piece, drops, stop)?;
         piece.note(&mut lock(&self.ledger));
         let next = piece.next();
         writer.next = next;
@@ -153,7 +163,13 @@ impl<P: Piece> Stream<P> {
     }
 
     /// Writes a piece to the spool, waiting for room or for the disk as the stack demands.
-    fn write(&self, writer: &mut Writer, piece: &P, stop: &AtomicBool) -> Result<(), Refused> {
+    fn write(
+        &self,
+        writer: &mut Writer,
+        piece: &P,
+        drops: bool,
+        stop: &AtomicBool,
+    ) -> Result<(), Refused> {
         let (Some(spool), Some(disk)) = (&mut writer.spool, &self.disk) else { return Ok(()) };
         let head = piece.head();
         let [a, b, c] = piece.parts();
@@ -173,7 +189,7 @@ impl<P: Piece> Stream<P> {
                     self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
                     return Err(Refused::Dropped);
                 }
-                Err(error) if self.drops && error.is_full() => {
+                Err(error) if drops && error.is_full() => {
                     self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
                     return Err(Refused::Dropped);
                 }

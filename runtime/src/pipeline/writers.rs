@@ -43,7 +43,7 @@ fn write_now_and_then(floor: &Floor) {
     };
     let (mut told, mut written) = (false, clock::instant());
     loop {
-        let ends = floor.stop.load(Ordering::Relaxed);
+        let ends = floor.closed.load(Ordering::Relaxed);
         let now = clock::instant();
         let pressed = floor.records.is_pressed() || floor.events.is_pressed();
         if ends || pressed || now.duration_since(written) >= step {

@@ -112,12 +112,20 @@ impl Files {
                 continue;
             }
             let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
-            let missed = |copy: &Found| !copy.is_in(&tail.file);
-            let copied = find::between(name, since, &taken).any(|copy| missed(&copy));
+            let mut copies = find::between(name, since, &taken);
+            let (mut copied, mut copy) = (false, None);
+            for found in &mut copies {
+                if !found.is_in(&tail.file) {
+                    copied = true;
+                    break;
+                }
+                copy = Some(found.file);
+            }
             // If it has lost its name by now, these may be files that had the name after it.
             let named =
                 fs::metadata(name).is_ok_and(|facts| Identity::of(&facts).is(&tail.identity));
-            self.tails[place].blocked &= copied;
+            let tail = &mut self.tails[place];
+            (tail.blocked, tail.copy) = (tail.blocked && copied, copy);
             if copied && named && self.tails.len() < limit::FOLLOW_FILES_MAX {
                 self.emptied(place, notices, now);
             }

@@ -179,6 +179,7 @@ impl Follow {
             match self.files.read(place, &mut self.lot, &mut self.notices, now) {
                 Ok(Outcome::Moved) => busy = true,
                 Ok(Outcome::Nothing | Outcome::Compressed) => {}
+                Ok(Outcome::Unsure) => emptied = true,
                 Ok(Outcome::Replaced) => {
                     self.files.emptied(place, &mut self.notices, now);
                     emptied = true;

@@ -18,6 +18,9 @@ use super::tail::Tail;
 use crate::identity::Identity;
 use crate::limit;
 
+/// A file that had a name, where it was moved, and what is there.
+type Moved = (PathBuf, PathBuf, Option<Found>);
+
 impl Files {
     /// Looks which files stand behind the names now.
     pub fn scan(&mut self, notices: &mut Notices, now: Instant) {
@@ -34,8 +37,7 @@ impl Files {
             let found = self.list_older(&name, present.get(&name).map(|(identity, _)| *identity));
             listed.push((name, found));
         }
-        notices.take();
-        self.note_moves(notices);
+        let moved = self.open_moved(notices);
         for (name, older) in listed {
             if older.len() >= limit::FILES_MAX {
                 self.unsure.insert(name.clone());
@@ -46,7 +48,7 @@ impl Files {
                 }
             }
         }
-        let waiting = self.add_moved(&present, now);
+        let waiting = self.add_moved(moved, &present, now);
         self.add_present(present, &waiting, now);
         self.sort();
         self.find_missed(notices, now);
@@ -151,6 +153,7 @@ impl Files {
     /// Remembers where files with followed names went.
     fn note_moves(&mut self, notices: &mut Notices) {
         for (from, to) in notices.moved.drain(..) {
+            if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: EVENT {} {}", from.display(), to.display()); }
             self.moved.retain(|(_, place)| *place != to);
             match self.moved.iter_mut().find(|(_, place)| *place == from) {
                 Some((_, place)) => *place = to,
@@ -162,29 +165,59 @@ impl Files {
         self.unsure.extend(self.moved.drain(..surplus).map(|(name, _)| name));
     }
 
-    /// Takes up the files that had a followed name before the one that has it now; the names for which there are too
-    /// many of them.
+    /// Opens the files that had a followed name and were moved, some at a time, the oldest first. Nothing while they are
+    /// moved further, as then nobody knows which file stands where.
+    fn open_moved(&mut self, notices: &mut Notices) -> Option<Vec<Moved>> {
+        notices.take();
+        for _ in 0..limit::FOLLOW_TRIES {
+            self.note_moves(notices);
+            let places = self.moved.iter().take(limit::FOLLOW_MOVED_AT_ONCE);
+            let moved: Vec<Moved> = places
+                .map(|(name, place)| (name.clone(), place.clone(), Found::open(place).ok()))
+                .collect();
+            notices.take();
+            if notices.moved.is_empty() {
+                self.moved.drain(..moved.len());
+                return Some(moved);
+            }
+        }
+        None
+    }
+
+    /// Takes up the files that had a followed name before the one that has it now; the names of which there may be more
+    /// of them.
     fn add_moved(
         &mut self,
+        moved: Option<Vec<Moved>>,
         present: &HashMap<PathBuf, (Identity, Option<Found>)>,
         now: Instant,
     ) -> BTreeSet<PathBuf> {
-        let (mut passed, mut waiting) = (BTreeSet::new(), BTreeSet::new());
-        for (name, place) in std::mem::take(&mut self.moved) {
-            if passed.contains(&name) || waiting.contains(&name) {
-                self.moved.push((name, place));
+        let Some(moved) = moved else {
+            return self.moved.iter().map(|(name, _)| name.clone()).collect();
+        };
+        let (mut passed, mut later) = (BTreeSet::new(), Vec::new());
+        // Those that were not opened come before what is there now, unless that was moved itself.
+        let mut waiting: BTreeSet<_> = self.moved.iter().map(|(name, _)| name.clone()).collect();
+        for (name, place, found) in moved {
+            if passed.contains(&name) {
+                later.push((name, place));
                 continue;
             }
-            let Ok(found) = Found::open(&place) else { continue };
+            // One that is not there any more is gone.
+            let Some(found) = found else { if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: DROP {} {}", name.display(), place.display()); } continue };
             let identity = found.identity();
+            if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: MOVED {} {} {} present {:?}", name.display(), place.display(), identity.inode, present.get(&name).map(|p|p.0.inode)); }
             if present.get(&name).is_some_and(|(present, _)| present.is(&identity)) {
                 // It had been opened before it was moved: what was moved after it is younger.
+                waiting.remove(&name);
                 passed.insert(name);
             } else if found.facts.is_file() && !self.add_older(&name, found, now) {
                 waiting.insert(name.clone());
-                self.moved.push((name, place));
+                passed.insert(name.clone());
+                later.push((name, place));
             }
         }
+        self.moved.splice(..0, later);
         waiting
     }
 

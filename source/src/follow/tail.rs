@@ -15,7 +15,7 @@ use correlator_frame::record::Frame;
 use correlator_record::framing::Framing;
 use correlator_record::parser::{Parsed, Parser};
 
-use super::find::{Found, Since, Sought};
+use super::find::{Found, Since, Sought, holds};
 use crate::identity::{self, Edges, Identity};
 use crate::intake::{Lot, Mark};
 use crate::saved::{self, SavedFile};
@@ -43,6 +43,8 @@ pub(super) enum Outcome {
     Replaced,
     /// It is no log.
     Compressed,
+    /// Names must be looked at before anything is taken.
+    Unsure,
 }
 
 /// A file that is followed.
@@ -77,6 +79,8 @@ pub(super) struct Tail {
     pub settled: bool,
     /// There are too many older files of its name to be opened: these come first.
     pub blocked: bool,
+    /// A copy of it that is being made: once that holds what this one doesn't, this one was emptied.
+    pub copy: Option<File>,
     /// Its first read was put off until names have been looked at.
     pub put_off: bool,
     /// How often that was so.
@@ -136,6 +140,7 @@ impl Tail {
             unread: true,
             live: false,
             blocked: false,
+            copy: None,
             put_off: false,
             puts_off: 0,
             undecided: false,
@@ -276,10 +281,13 @@ impl Tail {
             lot.frame.text.truncate(start);
             return outcome;
         }
-        if self.position == 0 && self.puts_off < limit::FOLLOW_TRIES && unsure() {
+        if self.position == 0
+            && self.puts_off < limit::FOLLOW_TRIES
+            && (self.is_copied()? || unsure())
+        {
             self.put_off = true;
             lot.frame.text.truncate(start);
-            return Ok(Outcome::Nothing);
+            return Ok(Outcome::Unsure);
         }
         self.refer(rule);
         let consumed = self.parse(lot, start, whole && at_end, quiet);
@@ -292,6 +300,13 @@ impl Tail {
         }
         self.settle();
         Ok(if consumed > 0 { Outcome::Moved } else { Outcome::Nothing })
+    }
+
+    /// Whether what it held before is held by a copy alone.
+    fn is_copied(&self) -> io::Result<bool> {
+        self.copy
+            .as_ref()
+            .map_or(Ok(false), |copy| Ok(!holds(&self.file, copy, copy.metadata()?.len())?))
     }
 
     /// Whether younger files may be read now: not while this one has more to give, or may get the rest of its last

@@ -1,0 +1,236 @@
+//! Damage between two runs: what is kept was cut or changed behind the engine's back, or the machine's clock was. The
+//! engine starts, tells what is missing, and the rest is right.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, until_idle};
+use correlator_tests::log::{self, Line, Log};
+use correlator_tests::rows::{difference, rows};
+use correlator_tests::seed::Seed;
+use correlator_tests::sender::{self, Port, Sent};
+use correlator_tests::site::Site;
+use correlator_tests::wait;
+
+const LINES: usize = 150_000;
+/// What a second checkpoint leaves of the first.
+const BEFORE: [&str; 3] = ["sshd.before", "report.before", "csv.before"];
+
+/// A site whose engine was killed in the middle of a file, when every guest had made two checkpoints.
+fn killed_half_way(lines: &[Line]) -> Site {
+    let site = Site::new("damage").with(&args(&[&GUESTS, &KEPT, &["--file", "log"]]));
+    site.put("log", log::file(lines));
+    let engine = site.start();
+    let checkpoints = site.folder().join("state/checkpoints");
+    wait::until("every guest has two checkpoints", || {
+        BEFORE.iter().all(|name| checkpoints.join(name).exists()).then_some(())
+    });
+    engine.kill();
+    site.forget_said();
+    site
+}
+
+/// The files of a folder whose names end so, in order.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|it| it == ending)).collect();
+    files.sort();
+    files
+}
+
+fn cut(path: &Path, length: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).expect("a file");
+    file.set_len(length).expect("a file");
+}
+
+fn flip(path: &Path, place: u64) {
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).expect("a file");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, place).expect("a byte");
+    file.write_all_at(&[byte[0] ^ 0x55], place).expect("a byte");
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |facts| facts.len())
+}
+
+#[test]
+fn a_damaged_checkpoint_falls_back_to_the_one_before() {
+    let mut seed = Seed::of_this_run("damaged checkpoints");
+    let lines = Log::new(seed.next()).lines(LINES);
+    let expected = alone(&lines, &[]);
+    for guest in ["sshd", "report", "csv"] {
+        for shorter in [false, true] {
+            let site = killed_half_way(&lines);
+            let path = site.folder().join(format!("state/checkpoints/{guest}.checkpoint"));
+            let place = seed.below(length(&path) as usize) as u64;
+            if shorter { cut(&path, place) } else { flip(&path, place) }
+            site.run();
+            let said = site.said();
+            assert!(said.contains(&format!("{guest}.checkpoint: this checkpoint")), "{said}");
+            assert_eq!(difference(&expected, &site.tables()), None, "{guest} at {place}: {said}");
+        }
+    }
+}
+
+#[test]
+fn marks_of_files_that_are_damaged_are_taken_from_the_spool() {
+    let mut seed = Seed::of_this_run("damaged marks");
+    let lines = Log::new(seed.next()).lines(LINES);
+    let expected = alone(&lines, &[]);
+    let site = killed_half_way(&lines);
+    let path = site.folder().join("state/sources");
+    if path.exists() {
+        flip(&path, seed.below(length(&path) as usize) as u64);
+    }
+    site.run();
+    assert_eq!(difference(&expected, &site.tables()), None, "{}", site.said());
+}
+
+/// What holds whatever is missing: no row twice, none that is new, all in order, and no gap that was not told.
+fn the_rest_is_right(lines: &[Line], site: &Site, what: &str) {
+    let engine = site.start();
+    let code = engine.wait();
+    let said = site.said();
+    assert!(matches!(code, Some(0 | 1)), "{what}: {code:?}: {said}");
+    let there = site.rows(NOTICES);
+    let mut expected = lines.iter().map(Line::row);
+    for row in &there {
+        // What is looked past is missing; what is not found behind is doubled, out of order or new.
+        assert!(expected.any(|it| it == *row), "{what}: {row} is not in its place: {said}");
+    }
+    let missing = lines.len() - there.len();
+    let told = ["missing", "lost", "passed over", "cut", "gone"].iter().any(|it| said.contains(it));
+    assert!(missing == 0 || told, "{what}: {missing} are missing, and nothing is said of it: {said}");
+    eprintln!("{what}: {missing} of {} are missing", lines.len());
+    // It goes on as if nothing had been.
+    site.put("log", log::file(&Log::new(99).lines(100)));
+    let before = there.len();
+    assert!(matches!(site.start().wait(), Some(0 | 1)), "{what}: {}", site.said());
+    let after = site.rows(NOTICES);
+    assert_eq!(after.len(), before + 100, "{what}: {}", site.said());
+}
+
+#[test]
+fn a_segment_that_was_cut_or_damaged_costs_only_what_was_in_it() {
+    let mut seed = Seed::of_this_run("damaged segments");
+    let lines = Log::new(seed.next()).lines(LINES);
+    for room in ["records", "events"] {
+        for shorter in [true, false, true] {
+            let site = killed_half_way(&lines);
+            let segments = files(&site.folder().join("state").join(room), "spool");
+            let path = seed.pick(&segments).clone();
+            let place = seed.below(length(&path) as usize) as u64;
+            if shorter { cut(&path, place) } else { flip(&path, place) }
+            let how = if shorter { "cut" } else { "changed" };
+            the_rest_is_right(&lines, &site, &format!("{room} {how} at {place}"));
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_is_gone_costs_only_what_was_in_it() {
+    let lines = Log::new(5).lines(LINES);
+    for room in ["records", "events"] {
+        let site = killed_half_way(&lines);
+        for path in files(&site.folder().join("state").join(room), "spool") {
+            fs::remove_file(path).expect("a segment");
+        }
+        the_rest_is_right(&lines, &site, &format!("{room} gone"));
+    }
+}
+
+#[test]
+fn a_torn_end_costs_nothing() {
+    // What a machine that loses its power leaves: a frame that was begun. Nobody was told that it is safe.
+    let mut seed = Seed::of_this_run("torn ends");
+    let lines = Log::new(seed.next()).lines(LINES);
+    let expected = alone(&lines, &[]);
+    let site = killed_half_way(&lines);
+    for room in ["records", "events"] {
+        let segments = files(&site.folder().join("state").join(room), "spool");
+        let last = segments.last().expect("a segment");
+        let mut torn = fs::read(last).expect("a segment");
+        let begun = torn[..seed.below(4_000).min(torn.len())].to_vec();
+        torn.extend(begun);
+        fs::write(last, torn).expect("a segment");
+    }
+    site.run();
+    assert_eq!(difference(&expected, &site.tables()), None, "{}", site.said());
+}
+
+#[test]
+fn a_clock_that_jumps_between_runs_harms_nothing() {
+    if std::process::Command::new("faketime").arg("--version").output().is_err() {
+        eprintln!("skipped: no faketime here, which sets a program's clock");
+        return;
+    }
+    let port = Port::new().expect("a port");
+    let address = port.address().to_string();
+    let live = ["--control", "control.sock", "--tcp", &address];
+    let mut site = Site::new("clock").with(&args(&[&GUESTS, &KEPT, &live]));
+    let lines = Log::new(6).lines(600);
+    for (part, clock) in lines.chunks(100).zip(["+0d", "+1y", "-1y", "+0d", "-1y", "+1y"]) {
+        site.by(&["faketime", "-f", clock]);
+        let engine = site.start();
+        site.until_it_runs();
+        let texts: Vec<String> = part.iter().map(Line::text).collect();
+        assert_eq!(sender::send(port.address(), &sender::lines(&texts)), Sent::Acknowledged);
+        until_idle(&site);
+        engine.kill();
+    }
+    end(&mut site);
+    assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None, "{}", site.said());
+}
+
+#[test]
+fn a_clock_that_jumps_while_it_runs_harms_nothing() {
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    if !Path::new(library).exists() {
+        eprintln!("skipped: no {library} here, which sets a program's clock");
+        return;
+    }
+    let port = Port::new().expect("a port");
+    let address = port.address().to_string();
+    // The engine reads the file of its clock: it may not, once it is confined.
+    let live = ["--control", "control.sock", "--tcp", &address, "--no-confine"];
+    let mut site = Site::new("jumps").with(&args(&[&GUESTS, &KEPT, &live]));
+    let clock = format!("FAKETIME_TIMESTAMP_FILE={}", site.folder().join("clock").display());
+    let preload = format!("LD_PRELOAD={library}");
+    let only_the_wall = "FAKETIME_DONT_FAKE_MONOTONIC=1";
+    site.put("clock", "+0d\n");
+    site.by(&["env", &preload, &clock, "FAKETIME_NO_CACHE=1", only_the_wall, "DONT_FAKE_MONOTONIC=1"]);
+    let lines = Log::new(7).lines(600);
+    let engine = site.start();
+    site.until_it_runs();
+    for (part, jump) in lines.chunks(100).zip(["+0d", "+1y", "-1y", "+0d", "-1y", "+1y"]) {
+        site.put("clock", format!("{jump}\n"));
+        // A step of time by the clock that has jumped.
+        let passed = |status: &serde_json::Value| status["uptime_seconds"].as_f64();
+        let then = site.until("old", passed);
+        site.until("older", |status| (passed(status)? > then + 1.5).then_some(()));
+        let texts: Vec<String> = part.iter().map(Line::text).collect();
+        assert_eq!(sender::send(port.address(), &sender::lines(&texts)), Sent::Acknowledged);
+        until_idle(&site);
+    }
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    end(&mut site);
+    assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None, "{}", site.said());
+}
+
+#[test]
+fn half_a_row_that_a_crash_left_is_cut() {
+    let lines = Log::new(8).lines(LINES);
+    let expected = alone(&lines, &[]);
+    let site = killed_half_way(&lines);
+    for path in files(&site.folder().join("rows"), "csv") {
+        let mut torn = fs::read(&path).expect("a table");
+        torn.extend_from_slice(b"2024-12-10T06:");
+        fs::write(&path, torn).expect("a table");
+    }
+    site.run();
+    assert!(!rows(&site.tables(), NOTICES).is_empty());
+    assert_eq!(difference(&expected, &site.tables()), None, "{}", site.said());
+}
