@@ -96,14 +96,16 @@ impl Engines<'_> {
         let state = stock.copy(self.engine)?;
         let start = now();
         let mut live = self.start(&state, beside)?;
-        live.wait_until(|status| {
+        let status = live.wait_until(|status| {
             let sshd = &status.modules[0];
             sshd.guest.position >= stock.records
                 && sshd.lag_records == 0
                 && status.listeners.iter().all(|it| it.lag_events == 0)
         })?;
         let seconds = start.elapsed().as_secs_f64();
-        self.check(&live, beside)?;
+        check(&live, beside)?;
+        let handed = status.modules[0].guest.handed;
+        ensure!(handed >= stock.records / 10 * 9, "sshd got {handed} of {}", stock.records);
         Ok(stock.records as f64 / seconds)
     }
 
@@ -119,17 +121,17 @@ impl Engines<'_> {
             messages: failed_login,
         };
         let delays = probe.run()?;
-        self.check(&live, beside)?;
+        check(&live, beside)?;
         Ok(delays)
     }
+}
 
-    /// The other must have burned all the while, or nothing was measured. The engine is then killed: the other would
-    /// never come to an end.
-    fn check(&self, live: &Live, beside: bool) -> Result<()> {
-        let status = live.status()?;
-        let other = status.modules.iter().find(|module| module.guest.name == BURNS);
-        let burned = other.is_some_and(|it| it.guest.failures > 0 && it.lag_records > 0);
-        ensure!(burned == beside, "`{BURNS}` did not burn: {other:?}");
-        Ok(())
-    }
+/// The other must have burned all the while, or nothing was measured. The engine is then killed: the other would
+/// never come to an end.
+fn check(live: &Live, beside: bool) -> Result<()> {
+    let status = live.status()?;
+    let other = status.modules.iter().find(|module| module.guest.name == BURNS);
+    let burned = other.is_some_and(|it| it.guest.failures > 0 && it.lag_records > 0);
+    ensure!(burned == beside, "`{BURNS}` did not burn: {other:?}");
+    Ok(())
 }

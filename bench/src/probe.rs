@@ -27,6 +27,9 @@ const WARM: Duration = Duration::from_secs(1);
 /// How long a row may take.
 const ROW_MAX: Duration = Duration::from_secs(30);
 
+/// Says the messages of `sshd` that a probe with this number is made of.
+pub type Messages = fn(number: u64, say: &mut dyn FnMut(&str));
+
 /// Probes to send.
 pub struct Probe<'a> {
     /// Where to, octet-counted over one connection.
@@ -37,8 +40,8 @@ pub struct Probe<'a> {
     pub rate: u64,
     /// For how long.
     pub time: Duration,
-    /// Writes a probe's records, each as a message of `sshd`.
-    pub messages: fn(number: u64, say: &mut dyn FnMut(&str)),
+    /// What its records say.
+    pub messages: Messages,
 }
 
 /// How long probes took, in order of that.
@@ -188,7 +191,7 @@ mod tests {
         let mut bytes = Vec::new();
         frame(&mut bytes, Timestamp::UNIX_EPOCH, 7, "probe-7");
         let expected =
-            "70 <86>1 1970-01-01T00:00:00.000000Z gate.example.net sshd 1007 - - probe-7";
+            "72 <86>1 1970-01-01T00:00:00.000000Z gate.example.net sshd 1007 - - probe-7";
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
     }
 }

@@ -107,7 +107,7 @@ pub const CLOCK_DOUBT: Duration = Duration::from_mins(1);
 /// How long guests that are behind may work on when the engine is stopped and nothing would be lost.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How often in a row a consumer tries to read the disk before it passes over what it can't read.
-pub const READ_TRIES: u32 = 100;
+pub const READ_TRIES: u32 = 6_000;
 /// How long a guest may stand still to save its state. Where that took longer, another instance saves in its place.
 pub const SAVING_TIME_MAX: Duration = Duration::from_millis(20);
 /// How long a guest works between two checkpoints, even where room on the disk runs short.
@@ -122,6 +122,10 @@ pub const WATCH_STEP: Duration = Duration::from_millis(500);
 pub const NOTICES_MAX: usize = 4_096;
 /// How often the end of other threads is looked for.
 pub const JOIN_STEP: Duration = Duration::from_millis(1);
+/// How long it is waited for another engine to let go of a spool.
+pub const LOCK_TIME: Duration = Duration::from_secs(2);
+/// How often it is told that there is no room.
+pub const SHORTAGE_STEP: Duration = Duration::from_secs(60);
 /// How often it is looked whether room on the disk runs short.
 pub const PRESSED_STEP: Duration = Duration::from_millis(20);
 /// How often the places up to which files have been read are written down.

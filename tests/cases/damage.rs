@@ -14,6 +14,8 @@ use correlator_tests::site::Site;
 use correlator_tests::wait;
 
 const LINES: usize = 150_000;
+/// What shows a program another clock.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// What a second checkpoint leaves of the first.
 const BEFORE: [&str; 3] = ["sshd.before", "report.before", "csv.before"];
 
@@ -89,56 +91,71 @@ fn marks_of_files_that_are_damaged_are_taken_from_the_spool() {
     assert_eq!(difference(&expected, &site.tables()), None, "{}", site.said());
 }
 
-/// What holds whatever is missing: no row twice, none that is new, all in order, and no gap that was not told.
-fn the_rest_is_right(lines: &[Line], site: &Site, what: &str) {
+/// A site whose engine took all of these by TCP and was killed before it had made its last checkpoints.
+fn killed_after(lines: &[Line]) -> Site {
+    let port = Port::new().expect("a port");
+    let live = ["--control", "control.sock", "--tcp", &port.address().to_string()];
+    let site = Site::new("cut").with(&args(&[&GUESTS, &KEPT, &live]));
     let engine = site.start();
-    let code = engine.wait();
+    site.until_it_runs();
+    for part in lines.chunks(1_000) {
+        let texts: Vec<String> = part.iter().map(Line::text).collect();
+        assert_eq!(sender::send(port.address(), &sender::lines(&texts)), Sent::Acknowledged);
+    }
+    engine.kill();
+    site.forget_said();
+    site
+}
+
+/// What holds whatever is missing: no row twice, none that is new, all in order, and no gap that was not told.
+fn the_rest_is_right(lines: &[Line], site: &mut Site, what: &str) {
+    site.set(&args(&[&GUESTS, &KEPT, &["--file", "more"]]));
+    // It goes on as if nothing had been.
+    let more = Log::new(99).lines(lines.len() + 100).split_off(lines.len());
+    site.put("more", log::file(&more));
+    let code = site.start().wait();
     let said = site.said();
     assert!(matches!(code, Some(0 | 1)), "{what}: {code:?}: {said}");
     let there = site.rows(NOTICES);
-    let mut expected = lines.iter().map(Line::row);
+    let mut expected = lines.iter().chain(&more).map(Line::row);
     for row in &there {
         // What is looked past is missing; what is not found behind is doubled, out of order or new.
         assert!(expected.any(|it| it == *row), "{what}: {row} is not in its place: {said}");
     }
-    let missing = lines.len() - there.len();
-    let told = ["missing", "lost", "passed over", "cut", "gone"].iter().any(|it| said.contains(it));
-    assert!(missing == 0 || told, "{what}: {missing} are missing, and nothing is said of it: {said}");
+    let missing = lines.len() + more.len() - there.len();
+    let told = ["missing", "lost", "passed over", "gone"].iter().any(|it| said.contains(it));
+    assert!(missing == 0 || told, "{what}: {missing} are missing, which nobody tells: {said}");
+    let last: Vec<String> = more.iter().map(Line::row).collect();
+    assert!(there.ends_with(&last), "{what}: what came later is not whole: {said}");
     eprintln!("{what}: {missing} of {} are missing", lines.len());
-    // It goes on as if nothing had been.
-    site.put("log", log::file(&Log::new(99).lines(100)));
-    let before = there.len();
-    assert!(matches!(site.start().wait(), Some(0 | 1)), "{what}: {}", site.said());
-    let after = site.rows(NOTICES);
-    assert_eq!(after.len(), before + 100, "{what}: {}", site.said());
 }
 
 #[test]
-fn a_segment_that_was_cut_or_damaged_costs_only_what_was_in_it() {
+fn a_segment_that_was_cut_or_changed_costs_only_what_was_in_it() {
     let mut seed = Seed::of_this_run("damaged segments");
-    let lines = Log::new(seed.next()).lines(LINES);
+    let lines = Log::new(99).lines(20_000);
     for room in ["records", "events"] {
-        for shorter in [true, false, true] {
-            let site = killed_half_way(&lines);
+        for shorter in [true, false, true, false] {
+            let mut site = killed_after(&lines);
             let segments = files(&site.folder().join("state").join(room), "spool");
             let path = seed.pick(&segments).clone();
             let place = seed.below(length(&path) as usize) as u64;
             if shorter { cut(&path, place) } else { flip(&path, place) }
             let how = if shorter { "cut" } else { "changed" };
-            the_rest_is_right(&lines, &site, &format!("{room} {how} at {place}"));
+            the_rest_is_right(&lines, &mut site, &format!("{room} {how} at {place}"));
         }
     }
 }
 
 #[test]
 fn a_segment_that_is_gone_costs_only_what_was_in_it() {
-    let lines = Log::new(5).lines(LINES);
+    let lines = Log::new(99).lines(20_000);
     for room in ["records", "events"] {
-        let site = killed_half_way(&lines);
+        let mut site = killed_after(&lines);
         for path in files(&site.folder().join("state").join(room), "spool") {
             fs::remove_file(path).expect("a segment");
         }
-        the_rest_is_right(&lines, &site, &format!("{room} gone"));
+        the_rest_is_right(&lines, &mut site, &format!("{room} gone"));
     }
 }
 
@@ -161,10 +178,18 @@ fn a_torn_end_costs_nothing() {
     assert_eq!(difference(&expected, &site.tables()), None, "{}", site.said());
 }
 
+/// Whether programs can be shown another clock here.
+fn faketime() -> bool {
+    let there = Path::new(FAKETIME).exists();
+    if !there {
+        eprintln!("skipped: no {FAKETIME} here, which sets a program's clock (package faketime)");
+    }
+    there
+}
+
 #[test]
 fn a_clock_that_jumps_between_runs_harms_nothing() {
-    if std::process::Command::new("faketime").arg("--version").output().is_err() {
-        eprintln!("skipped: no faketime here, which sets a program's clock");
+    if !faketime() {
         return;
     }
     let port = Port::new().expect("a port");
@@ -173,7 +198,7 @@ fn a_clock_that_jumps_between_runs_harms_nothing() {
     let mut site = Site::new("clock").with(&args(&[&GUESTS, &KEPT, &live]));
     let lines = Log::new(6).lines(600);
     for (part, clock) in lines.chunks(100).zip(["+0d", "+1y", "-1y", "+0d", "-1y", "+1y"]) {
-        site.by(&["faketime", "-f", clock]);
+        site.by(&["env", &format!("LD_PRELOAD={FAKETIME}"), &format!("FAKETIME={clock}")]);
         let engine = site.start();
         site.until_it_runs();
         let texts: Vec<String> = part.iter().map(Line::text).collect();
@@ -187,9 +212,7 @@ fn a_clock_that_jumps_between_runs_harms_nothing() {
 
 #[test]
 fn a_clock_that_jumps_while_it_runs_harms_nothing() {
-    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-    if !Path::new(library).exists() {
-        eprintln!("skipped: no {library} here, which sets a program's clock");
+    if !faketime() {
         return;
     }
     let port = Port::new().expect("a port");
@@ -198,10 +221,10 @@ fn a_clock_that_jumps_while_it_runs_harms_nothing() {
     let live = ["--control", "control.sock", "--tcp", &address, "--no-confine"];
     let mut site = Site::new("jumps").with(&args(&[&GUESTS, &KEPT, &live]));
     let clock = format!("FAKETIME_TIMESTAMP_FILE={}", site.folder().join("clock").display());
-    let preload = format!("LD_PRELOAD={library}");
-    let only_the_wall = "FAKETIME_DONT_FAKE_MONOTONIC=1";
+    let preload = format!("LD_PRELOAD={FAKETIME}");
     site.put("clock", "+0d\n");
-    site.by(&["env", &preload, &clock, "FAKETIME_NO_CACHE=1", only_the_wall, "DONT_FAKE_MONOTONIC=1"]);
+    // The clock that never jumps is left alone.
+    site.by(&["env", &preload, &clock, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]);
     let lines = Log::new(7).lines(600);
     let engine = site.start();
     site.until_it_runs();

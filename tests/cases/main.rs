@@ -13,4 +13,6 @@ mod hostile;
 mod hostile_table;
 mod house;
 mod service;
+mod live;
+mod reload;
 mod stacks;

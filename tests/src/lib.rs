@@ -10,6 +10,7 @@
 //! - [`log`]: logs that are made up
 //! - [`site`]: one engine after the other in one folder, killed, stopped and asked
 //! - [`sender`]: a sender that knows what was taken
+//! - [`foreign`]: programs of others
 //! - [`rows`]: what stands in table files
 //! - [`known`]: a known stream, and what one engine tells of it that is left alone
 
@@ -26,6 +27,8 @@ pub mod log;
 pub mod site;
 
 pub mod sender;
+
+pub mod foreign;
 
 pub mod rows;
 

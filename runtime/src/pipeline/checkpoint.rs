@@ -175,6 +175,7 @@ struct Job {
     shelf: Shelf,
     checkpoint: Checkpoint,
     busy: Arc<AtomicBool>,
+    failed: Arc<AtomicBool>,
     stored: Box<dyn FnOnce() + Send>,
     told: Option<SyncSender<()>>,
 }
@@ -185,6 +186,8 @@ pub(super) struct Keeping {
     pub(super) every: Duration,
     saver: SyncSender<Job>,
     busy: Arc<AtomicBool>,
+    /// Whether the last one could not be written.
+    failed: Arc<AtomicBool>,
     /// Told of each that is on the disk: the place of the one before, which a damaged one would fall back to, and its own.
     stored: Arc<dyn Fn(Place, Place) + Send + Sync>,
     before: Arc<Mutex<Option<Place>>>,
@@ -194,6 +197,11 @@ impl Keeping {
     /// Whether the last checkpoint is on the disk.
     pub(super) fn is_free(&self) -> bool {
         !self.busy.load(Ordering::Acquire)
+    }
+
+    /// Whether a checkpoint could not be written since this was last asked.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.swap(false, Ordering::AcqRel)
     }
 
     /// Has a checkpoint written. At the end it is waited for.
@@ -206,6 +214,7 @@ impl Keeping {
             shelf: self.shelf.clone(),
             checkpoint,
             busy: Arc::clone(&self.busy),
+            failed: Arc::clone(&self.failed),
             stored: Box::new(move || {
                 let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
                 stored(before.replace(place).unwrap_or_default(), place);
@@ -250,6 +259,7 @@ impl Saver {
             every,
             saver: self.jobs.clone(),
             busy: Arc::new(AtomicBool::new(false)),
+            failed: Arc::new(AtomicBool::new(false)),
             stored: Arc::new(stored),
             before: Arc::new(Mutex::new(last)),
         }
@@ -263,11 +273,14 @@ impl SaverWork {
             let done = prepare().and_then(|()| job.shelf.store(&job.checkpoint));
             match done {
                 Ok(()) => (job.stored)(),
-                Err(error) => tracing::error!(
-                    "the checkpoint of `{}` can't be written below {}: {error}; the one before stays, and the next is tried in time",
-                    job.shelf.guest,
-                    job.shelf.folder.display()
-                ),
+                Err(error) => {
+                    job.failed.store(true, Ordering::Release);
+                    tracing::error!(
+                        "the checkpoint of `{}` can't be written below {}: {error}; the one before stays, and the next is tried in time",
+                        job.shelf.guest,
+                        job.shelf.folder.display()
+                    );
+                }
             }
             job.busy.store(false, Ordering::Release);
             if let Some(told) = job.told {

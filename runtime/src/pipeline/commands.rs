@@ -45,12 +45,15 @@ impl Engine {
             let plan = crew.modules[place].plan.clone();
             let mut hired = Vec::new();
             for part in 0..plan.instances {
-                let left = crew.left.remove(&super::crew::part_name(&plan, part));
+                let left = crew.left.get(&super::crew::part_name(&plan, part)).cloned();
                 let part = self.floor.hire_module(&plan, part, version, left);
                 hired.push(part.map_err(|error| error.to_string())?);
             }
             let hands = hired.into_iter().map(Hired::work).collect::<Result<_, _>>();
             crew.modules[place].hands = hands.map_err(|error| error.to_string())?;
+            (0..plan.instances).for_each(|part| {
+                crew.left.remove(&super::crew::part_name(&plan, part));
+            });
             crew.version = version;
             self.floor.door.route_by(routing(&crew));
             return Ok(format!("module `{name}` works"));
@@ -61,11 +64,12 @@ impl Engine {
         if crew.listeners[place].hand.is_some() {
             return Err(format!("listener `{name}` works already"));
         }
-        let left = crew.left.remove(name);
+        let left = crew.left.get(name).cloned();
         let plans: Vec<_> = crew.modules.iter().map(|it| it.plan.clone()).collect();
         let hired = self.floor.hire_listener(&crew.listeners[place].plan, shapes(&plans), left);
         let hand = hired.and_then(Hired::work).map_err(|error| error.to_string())?;
         crew.listeners[place].hand = Some(hand);
+        crew.left.remove(name);
         Ok(format!("listener `{name}` works"))
     }
 
@@ -84,7 +88,7 @@ impl Engine {
                 let (left, _) = hand.join().map_err(|error| error.to_string())?;
                 crew.left.insert(part, left);
             }
-            return Ok(format!("module `{name}` is off; it keeps its state and its place"));
+            return Ok(format!("module `{name}` is off; {}", self.what_stays()));
         }
         let Some(place) = crew.listeners.iter().position(|it| it.plan.name == name) else {
             return Err(unknown(name, &crew));
@@ -95,7 +99,16 @@ impl Engine {
         hand.stop();
         let (left, _) = hand.join().map_err(|error| error.to_string())?;
         crew.left.insert(name.to_owned(), left);
-        Ok(format!("listener `{name}` is off; it keeps its state and its place"))
+        Ok(format!("listener `{name}` is off; {}", self.what_stays()))
+    }
+
+    /// What a guest has when it is put off.
+    fn what_stays(&self) -> &'static str {
+        if self.floor.kept.is_some() {
+            "it keeps its state, and its place for as long as the spool has room"
+        } else {
+            "it keeps its state; what comes meanwhile passes by, since the stack has no `state`"
+        }
     }
 
     fn release(&self, name: &str) -> Result<String, String> {

@@ -276,6 +276,7 @@ impl Floor {
             Keeper::new("listener", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
         let mut capabilities = (plan.capabilities)();
+        let works_on = left.is_some();
         let (last, done) = match left {
             Some(left) => (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done),
             None => {
@@ -285,10 +286,14 @@ impl Floor {
         };
         if let (Some(kept), Some(table)) = (&self.kept, &mut capabilities.table) {
             let marks = last.as_ref().and_then(|last| postcard::from_bytes(&last.outside).ok());
-            let journal = kept.rooms.journal(&name);
-            table
-                .resume(&journal, marks.unwrap_or_else(TableMarks::default), kept.rooms.through)
-                .map_err(|error| {
+            let marks: TableMarks = marks.unwrap_or_default();
+            let (journal, through) = (kept.rooms.journal(&name), kept.rooms.through);
+            let resumed = if works_on {
+                table.go_on(&journal, marks, through)
+            } else {
+                table.resume(&journal, marks, through)
+            };
+            resumed.map_err(|error| {
                 RunError::State(format!("the tables of listener `{name}`: {error}"))
             })?;
         }
@@ -376,7 +381,7 @@ fn begin<G: ?Sized>(
     keeper.begin().map_err(refused)?;
     let Some(shelf) = shelf else { return Ok(None) };
     let outside = checkpoints.first().map_or_else(Vec::new, |it| it.outside.clone());
-    let first = Checkpoint { place, outside, ..Checkpoint::default() };
+    let first = Checkpoint { place, outside, rate: (i64::MIN, 0), state: None };
     // A guest that was there when records came must see them, whatever happens before its first checkpoint.
     shelf.store(&first).map_err(|error| {
         RunError::State(format!("the first checkpoint of `{name}` can't be written: {error}"))

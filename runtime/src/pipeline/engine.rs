@@ -241,7 +241,9 @@ impl Engine {
             self.publish_notices();
             now_and_then();
             let now = clock::instant();
-            if self.live && now.duration_since(timed) >= limit::TIME_STEP {
+            let due = now.duration_since(timed) >= limit::TIME_STEP;
+            // Files that are read once have a time of their own until they are done.
+            if self.live && due && !self.reads_files() {
                 timed = now;
                 self.floor.door.pass_time();
             }
@@ -263,6 +265,14 @@ impl Engine {
         let door = &self.floor.door;
         self.progress.bytes.store(door.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         self.progress.records.store(door.records.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Whether files that are read once are not done.
+    fn reads_files(&self) -> bool {
+        locked(&self.sources).iter().any(|it| {
+            let works = it.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+            works && !it.source.door.is_live()
+        })
     }
 
     /// Whether all sources have ended by themselves.

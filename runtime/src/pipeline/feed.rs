@@ -158,6 +158,7 @@ impl<V: View> Feed<V> {
     /// Goes to another place.
     pub(super) fn seek(&mut self, place: Place) {
         self.place = place;
+        self.stream.send(self.slot, place.cursor.item);
         self.timers.restart(place.now);
         self.ticks.clear();
         self.pieces.clear();

@@ -137,12 +137,19 @@ impl Door {
 
     /// Lets time pass where no records come.
     pub(super) fn pass_time(&self) {
-        let Some(now) = locked(&self.watermark).pass(self.clock.now()) else { return };
-        self.now.store(now, Ordering::Relaxed);
+        let clock = self.clock.now();
+        let mut watermark = locked(&self.watermark);
+        let before = watermark.now();
+        let Some(now) = watermark.pass(clock) else { return };
+        drop(watermark);
         let piece =
             |first| RecordPiece { first, kind: RecordKind::Time, now, ..RecordPiece::default() };
-        // Where there is no room there are records, which need no time to be told.
-        let _ = self.stream.try_publish(piece);
+        // Where there is no room there are records, which tell the time themselves.
+        if self.stream.try_publish(piece).is_ok() {
+            self.now.store(now, Ordering::Relaxed);
+        } else if let Some(before) = before {
+            locked(&self.watermark).go_back(now, before);
+        }
     }
 
     fn publish(&self, make: impl FnOnce(u64) -> RecordPiece) -> Result<u64, Refused> {

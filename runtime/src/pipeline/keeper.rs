@@ -70,13 +70,20 @@ impl Shared {
 }
 
 /// A guest's state, and the place in its stream that it belongs to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Saved {
     /// Nothing yet: a fresh instance is what was saved.
     pub(super) state: Option<Arc<State>>,
     pub(super) place: Place,
     /// Events, or effects, in the minute of that place: the minute and how many.
     pub(super) rate: (i64, u64),
+}
+
+impl Default for Saved {
+    /// Nothing yet, and no minute that was counted.
+    fn default() -> Self {
+        Self { state: None, place: Place::default(), rate: (i64::MIN, 0) }
+    }
 }
 
 /// A guest and what it takes to start it again.

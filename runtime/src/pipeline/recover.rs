@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use correlator_spool::error::SpoolError;
 use correlator_spool::reader::Reader;
@@ -13,8 +14,8 @@ use correlator_spool::spool::{Options, Spool};
 use super::RunError;
 use super::marks::{self, EventMarks, SourceMarks};
 use super::piece::{EventPiece, Piece, RecordPiece};
-use crate::limit;
 use crate::stack::Keeping;
+use crate::{clock, limit};
 
 /// The folders and files below the folder that a stack keeps its state in.
 #[derive(Clone, Debug)]
@@ -104,11 +105,23 @@ fn go_on_behind(spool: &mut Spool, what: &str, reached: u64) {
 }
 
 fn spool(folder: &Path, keeping: &Keeping) -> Result<Spool, SpoolError> {
-    let (spool, recovery) = Spool::open(Options {
+    let since = clock::instant();
+    let options = || Options {
         folder: folder.to_owned(),
         segment_bytes: limit::SEGMENT_BYTES,
         bytes_max: keeping.spool_bytes,
-    })?;
+    };
+    let (spool, recovery) = loop {
+        match Spool::open(options()) {
+            // An engine that was just killed may still be on its way out.
+            Err(SpoolError::Locked { .. })
+                if clock::instant().duration_since(since) < limit::LOCK_TIME =>
+            {
+                thread::park_timeout(limit::RETRY_STEP);
+            }
+            opened => break opened?,
+        }
+    };
     tell(folder, &recovery);
     Ok(spool)
 }

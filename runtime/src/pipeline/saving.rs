@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Keeping};
 use super::cursor::Cursor;
 use super::feed::{Bounds, Next};
 use super::keeper::Saved;
@@ -123,7 +123,8 @@ impl<S: Side> Worker<S> {
         if self.side.place().cursor < self.done || self.keeper.guest.is_none() {
             return;
         }
-        let same = self.side.place() == self.checkpointed.0 && !self.keeper.unsaved;
+        let failed = self.keeping.as_ref().is_some_and(Keeping::has_failed);
+        let same = self.side.place() == self.checkpointed.0 && !self.keeper.unsaved && !failed;
         self.checkpoints_here = if same { self.checkpoints_here + 1 } else { 0 };
         // One more at the same place: then nothing before it is needed, whichever of the two is read.
         if self.checkpoints_here > 1 {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use correlator_spool::error::SpoolError;
 use correlator_spool::reader::{Reader, Readers};
@@ -17,7 +18,7 @@ use correlator_spool::sync::Syncer;
 use super::feed::Place;
 use super::piece::Piece;
 use super::tail::{Slot, Tail};
-use crate::limit;
+use crate::{clock, limit};
 
 /// Why nothing was published.
 #[derive(Debug)]
@@ -55,6 +56,9 @@ pub(super) struct Stream<P: Piece> {
     ending: AtomicBool,
     /// Nothing from here on goes from the disk, whoever is done with it.
     held: AtomicU64,
+    /// Whether something waits for room, and when that was told last.
+    short: AtomicBool,
+    told: Mutex<Option<Instant>>,
     /// Items that found no room.
     pub(super) dropped: AtomicU64,
     damaged: AtomicU64,
@@ -101,6 +105,8 @@ impl<P: Piece> Stream<P> {
             drops,
             held: AtomicU64::new(u64::MAX),
             ending: AtomicBool::new(false),
+            short: AtomicBool::new(false),
+            told: Mutex::new(None),
             dropped: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
         }
@@ -174,13 +180,12 @@ impl<P: Piece> Stream<P> {
         let head = piece.head();
         let [a, b, c] = piece.parts();
         let count = (piece.next() - piece.first()) as u32;
-        let mut told = false;
         loop {
             match spool.append(piece.kind(), count, &[&head, a, b, c]) {
                 Ok(_) => {
                     disk.bytes.store(spool.bytes(), Ordering::Relaxed);
-                    if told {
-                        tracing::warn!("there is room again; what had to wait is taken");
+                    if self.short.swap(false, Ordering::Relaxed) {
+                        tracing::info!("what had to wait is taken");
                     }
                     return Ok(());
                 }
@@ -193,11 +198,11 @@ impl<P: Piece> Stream<P> {
                     self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
                     return Err(Refused::Dropped);
                 }
-                Err(error) if !told => {
-                    told = true;
-                    tracing::error!("{error}; what comes has to wait until that is mended");
+                Err(error) => {
+                    if !self.short.swap(true, Ordering::Relaxed) {
+                        self.tell_shortage(&error);
+                    }
                 }
-                Err(_) => {}
             }
             if stop.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
                 return Err(Refused::Ended);
@@ -207,6 +212,16 @@ impl<P: Piece> Stream<P> {
             tail.ask_to_save(true);
             drop(self.moved.wait_timeout(tail, limit::RETRY_STEP));
             spool.release(self.needed());
+        }
+    }
+
+    /// A small spool may run short many times a second.
+    fn tell_shortage(&self, error: &SpoolError) {
+        let now = clock::instant();
+        let mut last = lock(&self.told);
+        if last.is_none_or(|last| now.duration_since(last) >= limit::SHORTAGE_STEP) {
+            *last = Some(now);
+            tracing::error!("{error}; what comes has to wait until there is room");
         }
     }
 
@@ -313,7 +328,7 @@ impl<P: Piece> Stream<P> {
         }
         let slot = &mut tail.slots[slot];
         slot.thread.get_or_insert_with(thread::current);
-        (slot.waiting, slot.wake_at, slot.position) = (true, wake_at, from);
+        (slot.waiting, slot.wake_at, slot.position) = (true, wake_at, from.max(slot.position));
         Supply::Nothing
     }
 
@@ -322,11 +337,18 @@ impl<P: Piece> Stream<P> {
         lock(&self.tail).slots[slot].position
     }
 
+    /// Sends a consumer to another place.
+    pub(super) fn send(&self, slot: usize, position: u64) {
+        let slot = &mut lock(&self.tail).slots[slot];
+        (slot.position, slot.waiting) = (position, false);
+    }
+
     /// Says how far a consumer has come, and from where on it would have to read again if its guest failed.
     pub(super) fn advance(&self, slot: usize, position: u64, pinned: Option<u64>) {
         let mut tail = lock(&self.tail);
         let slot = &mut tail.slots[slot];
-        (slot.position, slot.pinned) = (position, pinned);
+        // Pieces that did not concern it may have passed by meanwhile.
+        (slot.position, slot.pinned) = (slot.position.max(position), pinned);
         if tail.waits_for_room {
             self.moved.notify_all();
         }

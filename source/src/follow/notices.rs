@@ -96,8 +96,10 @@ impl Notices {
     /// Watches these folders and no others. A folder that is not there is not watched yet.
     pub fn watch_folders(&mut self, wanted: &BTreeSet<PathBuf>) {
         let Some(inotify) = &self.inotify else { return };
-        let flags =
-            WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::ONLYDIR;
+        // A folder may be another one than before, so all are watched anew. Without MASK_ADD the kernel would forget for
+        // a moment what is watched for, and lose what happens then.
+        let flags = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
+        let flags = flags | WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
         let mut folders = HashMap::new();
         for folder in wanted {
             match inotify::add_watch(inotify, folder, flags) {

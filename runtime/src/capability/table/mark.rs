@@ -100,9 +100,15 @@ pub(super) fn resume(
     for line in notes.split(|&byte| byte == b'\n') {
         // A torn line was not followed by a row.
         let Ok(Note { epoch, mark }) = serde_json::from_slice(line) else { continue };
-        let same = |other: &TableMark| (other.device, other.inode) == (mark.device, mark.inode);
-        if epoch >= kept.epoch && !marks.iter().any(same) {
-            marks.push(mark);
+        let (device, inode) = (mark.device, mark.inode);
+        let same = |other: &TableMark| (other.device, other.inode) == (device, inode);
+        if epoch < kept.epoch {
+            continue;
+        }
+        // The last note holds: a file that is gone leaves its number to another.
+        match marks.iter_mut().find(|other| same(other)) {
+            Some(other) => *other = mark,
+            None => marks.push(mark),
         }
     }
     for mark in &marks {
