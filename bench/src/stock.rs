@@ -1,6 +1,8 @@
-//! A spool that holds records which no module has read yet: they come over TCP while all modules are off.
+//! A spool that holds records which no module has read yet, as an engine leaves it that is killed while its modules are
+//! behind.
 //!
-//! It must never know what the records are for.
+//! The records come over TCP while the modules are off. One that wants none of them stays on and makes no checkpoint, so
+//! that all is held for it. It must never know what the records are for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +10,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use correlator::control::Command;
 
+use crate::crowd::make_quiet;
 use crate::engine::{Engine, Log};
 use crate::live::Live;
 use crate::sender::Sender;
 
-/// A folder with the state of an engine that was stopped.
+/// A folder with the state of an engine that was killed.
 pub struct Stock {
     folder: PathBuf,
     /// Records in its spool.
@@ -37,7 +40,11 @@ impl Stock {
         let state = folder.to_string_lossy().into_owned();
         let mut arguments = vec!["--tcp", "127.0.0.1:0", "--state", &state];
         arguments.extend(KEEPING);
-        let mut live = Live::start(engine, modules, &arguments)?;
+        arguments.extend(["--checkpoint-every", "1d"]);
+        let quiet = make_quiet(engine, 1)?;
+        let all: Vec<&str> =
+            modules.iter().copied().chain(quiet.iter().map(String::as_str)).collect();
+        let mut live = Live::start(engine, &all, &arguments)?;
         for name in names {
             live.tell(Command::Disable { name: (*name).to_owned() })?;
         }
@@ -46,7 +53,8 @@ impl Stock {
         let status = live.wait_until(|status| status.records >= records)?;
         let spool = status.record_spool.context("records are spooled")?;
         ensure!(sender.finish()?.records == records, "not all was sent");
-        live.stop()?;
+        // It is killed when it is let go of.
+        drop(live);
         Ok(Self { folder, records, bytes: spool.bytes })
     }
 

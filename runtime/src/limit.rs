@@ -402,8 +402,6 @@ limits! {
     batch_records "batch_records": usize, Count, 2_048, 1 => 65_536;
     /// Bytes that one call is handed at the most.
     batch_bytes "batch_bytes": usize, Bytes, MIB, 4 * KIB => 64 * MIB;
-    /// Batches that wait for the guest before its sources wait too.
-    queue_batches "queue_batches": usize, Count, 8, 1 => 1_024;
     /// CPU time that compiling any component may take.
     compile_time "compile_time": Duration, Time, 5 * SECOND, SECOND => 3_600 * SECOND;
     /// CPU time that compiling may take besides for each MiB of component.

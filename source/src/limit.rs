@@ -29,7 +29,7 @@ pub const FOLLOW_POLL_MAX: std::time::Duration = std::time::Duration::from_milli
 /// How long a file that has lost its name must not grow until its unfinished last record is handed on.
 pub const FOLLOW_UNFINISHED: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long a file that has lost its name must not grow until it is done with.
-pub const FOLLOW_ROTATED: std::time::Duration = std::time::Duration::from_secs(60);
+pub const FOLLOW_ROTATED: std::time::Duration = std::time::Duration::from_mins(1);
 /// Files of a source that are open at once, with those that have lost their names.
 pub const FOLLOW_FILES_MAX: usize = 2 * FILES_MAX;
 /// Files without a name that are kept open for each name, in case somebody still writes to them.
@@ -40,6 +40,8 @@ pub const FOLLOW_NAMES_MAX: usize = 1024;
 pub const FOLLOW_ENTRIES_MAX: usize = 16 << 10;
 /// How often something is looked at again that may have changed while it was looked at.
 pub const FOLLOW_TRIES: u32 = 3;
+/// How often a file that was not read yet is put off because names come and go beside it.
+pub const FOLLOW_PUT_OFF_MAX: u32 = 20;
 /// Files that had a followed name and were moved that are opened at a time.
 pub const FOLLOW_MOVED_AT_ONCE: usize = 64;
 /// How much of the time may go into looking which files there are: one part in so many.

@@ -102,8 +102,9 @@ pub fn number(parts: &[&[u8]]) -> u64 {
     for part in parts {
         hash.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
-    let [a, b, c, d, e, f, g, h, ..] = *hash.finalize().as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let mut number = [0; size_of::<u64>()];
+    number.copy_from_slice(&hash.finalize().as_bytes()[..size_of::<u64>()]);
+    u64::from_le_bytes(number)
 }
 
 /// The number of a source.

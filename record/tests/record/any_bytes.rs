@@ -120,6 +120,10 @@ fn parse(
     let (mut consumed, mut bytes_skipped, mut blank) = (0, 0, 0);
     for (place, part) in parts.iter().enumerate() {
         let at_end = place + 1 == parts.len();
+        // Each part is another run's, whose parser goes on where the one before it was.
+        let memory = parser.memory();
+        parser = Parser::new(settings.clone());
+        parser.resume(memory);
         tail.extend_from_slice(part);
         loop {
             let mut frame = Frame { text: std::mem::take(&mut tail), ..Frame::default() };

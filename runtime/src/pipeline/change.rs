@@ -82,6 +82,7 @@ impl Engine {
             dismiss(module.hands);
             for part in parts {
                 crew.left.remove(&part);
+                self.let_go(crew, &part);
                 self.floor.forget(&part);
             }
             told.done.push(format!("module `{name}` was removed"));
@@ -100,7 +101,8 @@ impl Engine {
         told: &mut Told,
     ) -> ModuleHands {
         let name = plan.name.clone();
-        let holds: Vec<_> = old.hands.iter().map(|it| self.floor.records.hold(it.slot)).collect();
+        let holds: Vec<_> =
+            old.hands.iter().map(|it| self.floor.records.hold(it.slot, false)).collect();
         let mut remains = dismiss(old.hands);
         let module = self.place_module(&name, old.plan, plan, version, left, told, &mut remains);
         holds.into_iter().for_each(|hold| self.floor.records.leave(hold));
@@ -194,7 +196,8 @@ impl Engine {
                     continue;
                 }
                 let off = before.hand.is_none();
-                let hold = before.hand.as_ref().map(|hand| self.floor.events.hold(hand.slot));
+                let hold =
+                    before.hand.as_ref().map(|hand| self.floor.events.hold(hand.slot, false));
                 let mut left = dismiss(before.hand.into_iter().collect());
                 let remains = left.remove(&name).or_else(|| crew.left.remove(&name));
                 if off {
@@ -240,6 +243,7 @@ impl Engine {
         for (name, listener) in old {
             dismiss(listener.hand.into_iter().collect());
             crew.left.remove(&name);
+            self.let_go(crew, &name);
             self.floor.forget(&name);
             told.done.push(format!("listener `{name}` was removed"));
         }

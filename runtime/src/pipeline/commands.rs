@@ -51,9 +51,11 @@ impl Engine {
             }
             let hands = hired.into_iter().map(Hired::work).collect::<Result<_, _>>();
             crew.modules[place].hands = hands.map_err(|error| error.to_string())?;
-            (0..plan.instances).for_each(|part| {
-                crew.left.remove(&super::crew::part_name(&plan, part));
-            });
+            for part in 0..plan.instances {
+                let part = super::crew::part_name(&plan, part);
+                crew.left.remove(&part);
+                self.let_go(&mut crew, &part);
+            }
             crew.version = version;
             self.floor.door.route_by(routing(&crew));
             return Ok(format!("module `{name}` works"));
@@ -70,6 +72,7 @@ impl Engine {
         let hand = hired.and_then(Hired::work).map_err(|error| error.to_string())?;
         crew.listeners[place].hand = Some(hand);
         crew.left.remove(name);
+        self.let_go(&mut crew, name);
         Ok(format!("listener `{name}` works"))
     }
 
@@ -82,6 +85,12 @@ impl Engine {
             }
             crew.version += 1;
             self.floor.door.route_by(routing(&crew));
+            if self.floor.kept.is_some() {
+                for hand in &hands {
+                    let hold = self.floor.records.hold(hand.slot, true);
+                    crew.holds.insert(hand.name.clone(), (hold, true));
+                }
+            }
             hands.iter().for_each(Hand::stop);
             for hand in hands {
                 let part = hand.name.clone();
@@ -96,10 +105,23 @@ impl Engine {
         let Some(hand) = crew.listeners[place].hand.take() else {
             return Err(format!("listener `{name}` is off already"));
         };
+        if self.floor.kept.is_some() {
+            let hold = self.floor.events.hold(hand.slot, true);
+            crew.holds.insert(name.to_owned(), (hold, false));
+        }
         hand.stop();
         let (left, _) = hand.join().map_err(|error| error.to_string())?;
         crew.left.insert(name.to_owned(), left);
         Ok(format!("listener `{name}` is off; {}", self.what_stays()))
+    }
+
+    /// Lets go of the place of a guest that was put off.
+    pub(super) fn let_go(&self, crew: &mut Crew, name: &str) {
+        match crew.holds.remove(name) {
+            Some((hold, true)) => self.floor.records.leave(hold),
+            Some((hold, false)) => self.floor.events.leave(hold),
+            None => {}
+        }
     }
 
     /// What a guest has when it is put off.

@@ -55,6 +55,8 @@ pub(super) struct Crew {
     pub(super) listeners: Vec<ListenerHand>,
     /// What guests left that were put off.
     pub(super) left: HashMap<String, Remains>,
+    /// The slots that hold their places: of records, or of events.
+    pub(super) holds: HashMap<String, (usize, bool)>,
 }
 
 /// A module at work, in as many parts as its plan says.

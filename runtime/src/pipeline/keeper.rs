@@ -97,6 +97,7 @@ pub(super) struct Keeper<G: ?Sized> {
     fuel_of_saving: u64,
     /// How long the guest's work stood still for the last saving.
     pub(super) saving_took: Duration,
+    saved_at: Option<Instant>,
     /// Whether the guest was called since its state was saved.
     pub(super) unsaved: bool,
     failures: VecDeque<Instant>,
@@ -121,6 +122,7 @@ impl<G: ?Sized> Keeper<G> {
             fuel_since_saved: 0,
             fuel_of_saving: 0,
             saving_took: Duration::ZERO,
+            saved_at: None,
             unsaved: false,
             failures: VecDeque::new(),
             role,
@@ -155,7 +157,12 @@ impl<G: ?Sized> Keeper<G> {
     /// Whether so much has been done since the last time that saving costs little beside it.
     pub(super) fn saving_is_cheap(&self) -> bool {
         let due = self.fuel_of_saving.saturating_mul(limit::WORK_PER_SAVING);
-        self.fuel_since_saved >= due.max(limit::FUEL_BETWEEN_SAVINGS)
+        if self.fuel_since_saved < due.max(limit::FUEL_BETWEEN_SAVINGS) {
+            return false;
+        }
+        // Large state costs the host time that no fuel pays.
+        let rest = self.saving_took.saturating_mul(limit::WORK_PER_SAVING as u32);
+        self.saved_at.is_none_or(|then| clock::instant().duration_since(then) >= rest)
     }
 
     /// Has the guest save its state, which belongs to this place.
@@ -165,7 +172,9 @@ impl<G: ?Sized> Keeper<G> {
             self.fuel_since_saved = 0;
             let begun = clock::instant();
             let state = (self.memory)(guest).save()?;
-            self.saving_took = clock::instant().duration_since(begun);
+            let saved_at = clock::instant();
+            self.saving_took = saved_at.duration_since(begun);
+            self.saved_at = Some(saved_at);
             self.account();
             self.fuel_of_saving = std::mem::take(&mut self.fuel_since_saved);
             self.report.lock().state_bytes = state.bytes.len() as u64;

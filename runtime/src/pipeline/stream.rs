@@ -281,9 +281,14 @@ impl<P: Piece> Stream<P> {
         (place, save_wanted)
     }
 
-    /// Whether anything is held back for a consumer.
+    /// Whether anything is held back for a consumer. On the disk what it needs stays as long as there is room.
     pub(super) fn set_active(&self, slot: usize, active: bool) {
-        lock(&self.tail).slots[slot].active = active;
+        let slot = &mut lock(&self.tail).slots[slot];
+        if self.disk.is_some() {
+            slot.gives_way = !active;
+        } else {
+            slot.active = active;
+        }
         self.moved.notify_all();
     }
 
@@ -366,7 +371,8 @@ impl<P: Piece> Stream<P> {
     /// The first item that any consumer may still need.
     pub(super) fn needed(&self) -> u64 {
         let tail = lock(&self.tail);
-        let slots = tail.slots.iter().filter(|slot| slot.active);
+        let pressed = self.is_pressed();
+        let slots = tail.slots.iter().filter(|slot| slot.active && !(slot.gives_way && pressed));
         let needed = slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next);
         needed.min(self.held.load(Ordering::Relaxed))
     }
@@ -419,10 +425,11 @@ impl<P: Piece> Stream<P> {
     }
 
     /// Gives a slot of its own to what a consumer would need, so that nothing goes while another takes its place.
-    pub(super) fn hold(&self, slot: usize) -> usize {
+    /// One that gives way holds only as long as there is room.
+    pub(super) fn hold(&self, slot: usize, gives_way: bool) -> usize {
         let mut tail = lock(&self.tail);
         let (position, kept) = (tail.slots[slot].need(), tail.slots[slot].kept);
-        let holder = Slot { active: true, position, kept, ..Slot::default() };
+        let holder = Slot { active: true, gives_way, position, kept, ..Slot::default() };
         let free = tail.slots.iter().position(|slot| slot.free);
         let place = free.unwrap_or(tail.slots.len());
         if free.is_none() {

@@ -29,6 +29,8 @@ pub(super) struct Slot {
     pub(super) free: bool,
     /// What its consumer needs is held back.
     pub(super) active: bool,
+    /// It is not when room runs short.
+    pub(super) gives_way: bool,
     pub(super) thread: Option<Thread>,
     pub(super) waiting: bool,
     /// The version of the routing that it needs picks of, and the time at which it wants to be woken.

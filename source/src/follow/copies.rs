@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::files::Files;
@@ -113,20 +113,20 @@ impl Files {
             }
             let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
             let mut copies = find::between(name, since, &taken);
-            let (mut copied, mut copy) = (false, None);
+            let (mut missed, mut making) = (false, None);
             for found in &mut copies {
                 if !found.is_in(&tail.file) {
-                    copied = true;
+                    missed = true;
                     break;
                 }
-                copy = Some(found.file);
+                making = Some(found.file);
             }
             // If it has lost its name by now, these may be files that had the name after it.
             let named =
                 fs::metadata(name).is_ok_and(|facts| Identity::of(&facts).is(&tail.identity));
             let tail = &mut self.tails[place];
-            (tail.blocked, tail.copy) = (tail.blocked && copied, copy);
-            if copied && named && self.tails.len() < limit::FOLLOW_FILES_MAX {
+            (tail.blocked, tail.copy) = (tail.blocked && missed, making);
+            if missed && named && self.tails.len() < limit::FOLLOW_FILES_MAX {
                 self.emptied(place, notices, now);
             }
         }
@@ -139,28 +139,17 @@ impl Files {
             return Ok(false);
         }
         let Some(name) = tail.name.as_deref() else { return Ok(false) };
-        let mut of = None;
-        for other in &self.tails {
-            let beside = other.name.as_deref().is_some_and(|of| find::is_rotated(of, name));
-            if !beside || tail.size == 0 {
-                continue;
+        match self.copied_from(tail, name)? {
+            Origin::Other(of) if !tail.twin => {
+                self.told.news(name, &format!("is a copy of {} and not read", of.display()));
             }
-            if holds(&other.file, &tail.file, tail.size)? {
-                of = other.name.clone();
-                break;
+            Origin::Other(_) => {}
+            Origin::Unknown => return Ok(true),
+            Origin::Own => {
+                let tail = &mut self.tails[place];
+                tail.moved |= std::mem::take(&mut tail.twin);
+                return Ok(false);
             }
-            if !other.is_intact()? {
-                // This may be the copy of what the other one has lost: that is looked at first.
-                return Ok(true);
-            }
-        }
-        let Some(of) = of else {
-            let tail = &mut self.tails[place];
-            tail.moved |= std::mem::take(&mut tail.twin);
-            return Ok(false);
-        };
-        if !tail.twin {
-            self.told.news(name, &format!("is a copy of {} and not read", of.display()));
         }
         let tail = &mut self.tails[place];
         if tail.position != tail.size {
@@ -168,4 +157,33 @@ impl Files {
         }
         Ok(true)
     }
+
+    /// Whether all that stands in a file stands in another too, of whose name rotation may have made this one's.
+    fn copied_from(&self, tail: &Tail, name: &Path) -> io::Result<Origin> {
+        for other in &self.tails {
+            let Some(of) = other.name.as_deref().filter(|of| find::is_rotated(of, name)) else {
+                continue;
+            };
+            if tail.size == 0 {
+                continue;
+            }
+            if holds(&other.file, &tail.file, tail.size)? {
+                return Ok(Origin::Other(of.to_owned()));
+            }
+            if !other.is_intact()? {
+                return Ok(Origin::Unknown);
+            }
+        }
+        Ok(Origin::Own)
+    }
+}
+
+/// Where what stands in a file comes from.
+enum Origin {
+    /// It was written to it.
+    Own,
+    /// It was copied from this one, so far.
+    Other(PathBuf),
+    /// It may be the copy of what another one has lost: that is looked at first.
+    Unknown,
 }

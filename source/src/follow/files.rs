@@ -62,15 +62,6 @@ impl Files {
         let incarnation = self.ledger.count(path);
         let mut tail = Tail::new(&self.rule, path, incarnation, found, now);
         tail.name = name;
-        if std::env::var_os("FOLLOW_DEBUG").is_some() {
-            eprintln!(
-                "test: ADD {} {} {:?} {}",
-                path.display(),
-                incarnation,
-                tail.name,
-                tail.identity.inode
-            );
-        }
         self.tails.push(tail);
     }
 
@@ -162,16 +153,6 @@ impl Files {
         self.tails.retain(|tail| {
             let done = tail.is_done(now);
             if done {
-                if std::env::var_os("FOLLOW_DEBUG").is_some() {
-                    eprintln!(
-                        "test: CLOSE {} {} {:?} {} {}",
-                        tail.path.display(),
-                        tail.incarnation,
-                        tail.name,
-                        tail.identity.inode,
-                        tail.position
-                    );
-                }
                 notices.forget(tail.watch);
                 self.forgotten.push(tail.key);
                 self.done.push_back(tail.identity);

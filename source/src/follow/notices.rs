@@ -182,10 +182,10 @@ impl Notices {
             if left.is_zero() {
                 return;
             }
-            let step = Timespec::try_from(left).unwrap_or(limit::STOP_POLL).min(limit::STOP_POLL);
+            let pause = Timespec::try_from(left).unwrap_or(limit::STOP_POLL).min(limit::STOP_POLL);
             let mut ready: Vec<PollFd> =
                 self.inotify.iter().map(|inotify| PollFd::new(inotify, PollFlags::IN)).collect();
-            match poll(&mut ready, Some(&step)) {
+            match poll(&mut ready, Some(&pause)) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) | Err(_) => return,
             }

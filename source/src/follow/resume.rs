@@ -111,7 +111,7 @@ impl Files {
         self.told.lost(&saved.path, &format!("{became}; {unread}, if there was anything"));
         self.forget(saved);
         // A file that was emptied keeps its birth; those that came after are younger than what it held.
-        let emptied = self.is_emptied(&saved.path, &saved.identity);
+        let emptied = is_emptied(&saved.path, &saved.identity);
         let born = if emptied { saved.modified } else { since.born };
         self.lost.insert(saved.path.clone(), Since { born, ..since });
     }
@@ -119,8 +119,9 @@ impl Files {
     fn forget(&mut self, saved: &SavedFile) {
         self.forgotten.push(file_key(self.rule.number, &saved.path, saved.incarnation));
     }
+}
 
-    fn is_emptied(&self, path: &Path, identity: &Identity) -> bool {
-        Found::open(path).is_ok_and(|found| found.identity().may_be(identity))
-    }
+/// Whether a file that is not what it was is still under its name.
+fn is_emptied(path: &Path, identity: &Identity) -> bool {
+    Found::open(path).is_ok_and(|found| found.identity().may_be(identity))
 }

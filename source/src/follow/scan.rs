@@ -71,7 +71,7 @@ impl Files {
         now: Instant,
     ) -> HashMap<PathBuf, (Identity, Option<Found>)> {
         let mut present = HashMap::new();
-        let mut named: HashMap<(u64, u64), PathBuf> = HashMap::new();
+        let mut holders: HashMap<(u64, u64), PathBuf> = HashMap::new();
         for name in names {
             let Some(identity) = self.identity_of(name) else { continue };
             let known = self.is_known(&identity);
@@ -81,14 +81,14 @@ impl Files {
                 continue;
             }
             // A file with two names is read once.
-            if let Some(other) = named.insert((identity.device, identity.inode), name.clone()) {
-                named.insert((identity.device, identity.inode), other);
+            if let Some(other) = holders.insert((identity.device, identity.inode), name.clone()) {
+                holders.insert((identity.device, identity.inode), other);
                 continue;
             }
             present.insert(name.clone(), (identity, found));
         }
         for tail in &mut self.tails {
-            let name = named.get(&(tail.identity.device, tail.identity.inode)).cloned();
+            let name = holders.get(&(tail.identity.device, tail.identity.inode)).cloned();
             if name != tail.name && (name.is_some() || is_gone(tail.name.as_deref())) {
                 tail.rename(name, now);
             }
@@ -153,7 +153,6 @@ impl Files {
     /// Remembers where files with followed names went.
     fn note_moves(&mut self, notices: &mut Notices) {
         for (from, to) in notices.moved.drain(..) {
-            if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: EVENT {} {}", from.display(), to.display()); }
             self.moved.retain(|(_, place)| *place != to);
             match self.moved.iter_mut().find(|(_, place)| *place == from) {
                 Some((_, place)) => *place = to,
@@ -204,9 +203,8 @@ impl Files {
                 continue;
             }
             // One that is not there any more is gone.
-            let Some(found) = found else { if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: DROP {} {}", name.display(), place.display()); } continue };
+            let Some(found) = found else { continue };
             let identity = found.identity();
-            if std::env::var_os("FOLLOW_DEBUG").is_some() { eprintln!("test: MOVED {} {} {} present {:?}", name.display(), place.display(), identity.inode, present.get(&name).map(|p|p.0.inode)); }
             if present.get(&name).is_some_and(|(present, _)| present.is(&identity)) {
                 // It had been opened before it was moved: what was moved after it is younger.
                 waiting.remove(&name);
@@ -252,10 +250,7 @@ impl Files {
         if self.tails.len() >= limit::FOLLOW_FILES_MAX {
             return false;
         }
-        self.told.news(
-            &found.path,
-            &format!("had the name {} for a while {}", name.display(), identity.inode),
-        );
+        self.told.news(&found.path, &format!("had the name {} for a while", name.display()));
         self.add(name, None, found, now);
         true
     }

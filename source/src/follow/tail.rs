@@ -48,6 +48,7 @@ pub(super) enum Outcome {
 }
 
 /// A file that is followed.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else, and all go together")]
 pub(super) struct Tail {
     /// The path under which it was seen first.
     pub path: PathBuf,
@@ -282,7 +283,7 @@ impl Tail {
             return outcome;
         }
         if self.position == 0
-            && self.puts_off < limit::FOLLOW_TRIES
+            && self.puts_off < limit::FOLLOW_PUT_OFF_MAX
             && (self.is_copied()? || unsure())
         {
             self.put_off = true;

@@ -26,9 +26,6 @@ impl Told {
         if self.problems.len() >= limit::FOLLOW_NAMES_MAX {
             self.problems.clear();
         }
-        if std::env::var_os("FOLLOW_DEBUG").is_some() {
-            eprintln!("PROBLEM: {} {problem}", path.display());
-        }
         tracing::warn!("source `{}`: {}: {problem}", self.source, path.display());
         self.problems.insert(path.to_owned(), problem.to_owned());
     }
@@ -42,17 +39,11 @@ impl Told {
 
     /// Something to know that is no trouble.
     pub fn news(&self, path: &Path, news: &str) {
-        if std::env::var_os("FOLLOW_DEBUG").is_some() {
-            eprintln!("{}: {} {news}", self.source, path.display());
-        }
         tracing::info!("source `{}`: {} {news}", self.source, path.display());
     }
 
     /// Something was lost: said each time.
     pub fn lost(&self, path: &Path, loss: &str) {
-        if std::env::var_os("FOLLOW_DEBUG").is_some() {
-            eprintln!("LOST: {} {loss}", path.display());
-        }
         tracing::warn!("source `{}`: {}: {loss}", self.source, path.display());
     }
 }

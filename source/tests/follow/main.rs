@@ -6,3 +6,4 @@ mod names;
 mod restart;
 mod rotation;
 mod static_files;
+mod times;

@@ -12,7 +12,7 @@ use crate::support::{Folder, Taken, Taker, follow, lines, run, source};
 
 #[test]
 fn crashes_while_the_log_is_written_and_rotated() {
-    let seed = clock::now() as u64;
+    let seed = clock::now().cast_unsigned();
     println!("seed {seed}");
     let mut random = seed | 1;
     let mut below = |bound: u32| {
@@ -50,8 +50,8 @@ fn crashes_while_the_log_is_written_and_rotated() {
             let opened = Follow::open(0, &source(&path), &taken.marks()).expect("followed");
             let lots = taken.lots + 1 + below(4);
             let finish = ended.load(Ordering::Relaxed) && runs > 50;
-            let taker = Taker::of(taken, if finish { u32::MAX } else { lots });
-            taken = run(opened, taker, |taker| {
+            let intake = Taker::of(taken, if finish { u32::MAX } else { lots });
+            taken = run(opened, intake, |taker| {
                 taker.wait("some lots", |taken| {
                     taken.lots >= lots && !finish || taken.records.len() >= count as usize
                 });

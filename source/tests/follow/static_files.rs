@@ -1,5 +1,6 @@
 //! Files that are read once go on where an earlier run was.
 
+use std::fmt::Write;
 use std::fs;
 use std::sync::atomic::AtomicBool;
 
@@ -34,11 +35,11 @@ fn the_same_records_with_and_without_an_interruption() {
     let folder = Folder::new("static");
     let mut log = String::new();
     for n in 0..40_000 {
-        log += &match n % 7 {
-            3 => format!("no time {n}\n"),
-            5 => "\n".to_owned(),
-            6 if n % 700 == 6 => "y".repeat(300_000) + "\n",
-            _ => format!("Dec 10 06:{:02}:46 host app[{n}]: line number {n}\n", n % 60),
+        let _ = match n % 7 {
+            3 => writeln!(log, "no time {n}"),
+            5 => writeln!(log),
+            6 if n % 700 == 6 => writeln!(log, "{}", "y".repeat(300_000)),
+            _ => writeln!(log, "Dec 10 06:{:02}:46 host app[{n}]: line number {n}", n % 60),
         };
     }
     log += "the last one";

@@ -1,8 +1,9 @@
 //! An intake that remembers, folders that go away, and numbered lines.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -90,7 +91,10 @@ pub fn source(path: &Path) -> Source {
 
 /// Lines with these numbers.
 pub fn lines(numbers: std::ops::Range<u32>) -> String {
-    numbers.map(|n| format!("Dec 10 06:55:46 host app[{n}]: line number {n}\n")).collect()
+    numbers.fold(String::new(), |mut lines, n| {
+        let _ = writeln!(lines, "Dec 10 06:55:46 host app[{n}]: line number {n}");
+        lines
+    })
 }
 
 /// What has been taken.
