@@ -125,7 +125,7 @@ pub const JOIN_STEP: Duration = Duration::from_millis(1);
 /// How long it is waited for another engine to let go of a spool.
 pub const LOCK_TIME: Duration = Duration::from_secs(2);
 /// How often it is told that there is no room.
-pub const SHORTAGE_STEP: Duration = Duration::from_secs(60);
+pub const SHORTAGE_STEP: Duration = Duration::from_mins(1);
 /// How often it is looked whether room on the disk runs short.
 pub const PRESSED_STEP: Duration = Duration::from_millis(20);
 /// How often the places up to which files have been read are written down.

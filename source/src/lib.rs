@@ -9,7 +9,7 @@
 //! - [`counts`] and [`intake`]: what was read; who takes it
 //! - [`identity`] and [`saved`]: which file it is; how far it was read, for another run
 //! - [`capture`]: what arrives, kept byte by byte
-//! - [`file`]: files that are read once, and standard input
+//! - [`mod@file`]: files that are read once, and standard input
 //! - [`follow`]: files that are written to while they are read, through rotation
 //! - [`replay`]: captures, read record by record and sent again
 //! - [`net`]: TCP, TLS, UDP and Unix sockets

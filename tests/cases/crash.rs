@@ -179,8 +179,11 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
     let mut seed = Seed::of_this_run(what);
     let port = Port::new().expect("a port");
     let address = port.address().to_string();
-    let chunks: Vec<Vec<Line>> =
-        Log::new(seed.next()).lines(CHUNK * CHUNKS_PER_KILL * count).chunks(CHUNK).map(<[Line]>::to_vec).collect();
+    let chunks: Vec<Vec<Line>> = Log::new(seed.next())
+        .lines(CHUNK * CHUNKS_PER_KILL * count)
+        .chunks(CHUNK)
+        .map(<[Line]>::to_vec)
+        .collect();
     let control = ["--control", "control.sock", "--durability", durability];
     let mut site = Site::new("tcp").with(&args(&[&GUESTS, &KEPT, &control]));
     site = site.with(&["--tcp", &address]);
@@ -213,7 +216,9 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
         }
         let engine = site.start();
         site.until_it_runs();
-        wait::until("all is acknowledged", || (sent.lock().expect("no panic").len() == 2).then_some(()));
+        wait::until("all is acknowledged", || {
+            (sent.lock().expect("no panic").len() == 2).then_some(())
+        });
         assert_eq!(engine.stop(), Some(0), "{}", site.said());
     });
     end(&mut site);

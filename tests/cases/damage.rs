@@ -68,7 +68,11 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
             let site = killed_half_way(&lines);
             let path = site.folder().join(format!("state/checkpoints/{guest}.checkpoint"));
             let place = seed.below(length(&path) as usize) as u64;
-            if shorter { cut(&path, place) } else { flip(&path, place) }
+            if shorter {
+                cut(&path, place)
+            } else {
+                flip(&path, place)
+            }
             site.run();
             let said = site.said();
             assert!(said.contains(&format!("{guest}.checkpoint: this checkpoint")), "{said}");
@@ -140,7 +144,11 @@ fn a_segment_that_was_cut_or_changed_costs_only_what_was_in_it() {
             let segments = files(&site.folder().join("state").join(room), "spool");
             let path = seed.pick(&segments).clone();
             let place = seed.below(length(&path) as usize) as u64;
-            if shorter { cut(&path, place) } else { flip(&path, place) }
+            if shorter {
+                cut(&path, place)
+            } else {
+                flip(&path, place)
+            }
             let how = if shorter { "cut" } else { "changed" };
             the_rest_is_right(&lines, &mut site, &format!("{room} {how} at {place}"));
         }

@@ -278,7 +278,7 @@ fn what_can_not_be_written_through_is_not_acknowledged() {
 }
 
 #[test]
-fn a_spool_that_is_full_lets_senders_wait_or_drops_and_says_so() {
+fn a_spool_that_is_full_lets_senders_wait_and_says_so() {
     let port = Port::new().expect("a port");
     let address = port.address().to_string();
     let small = ["--spool-size", "16MiB", "--tcp", &address];

@@ -12,7 +12,7 @@ mod dist;
 mod hostile;
 mod hostile_table;
 mod house;
-mod service;
 mod live;
 mod reload;
+mod service;
 mod stacks;

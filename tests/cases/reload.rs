@@ -73,7 +73,9 @@ impl Running {
 /// A failed login at a second of a minute.
 fn failure(second: usize) -> String {
     let process = 4_000 + second;
-    format!("<38>1 2024-12-10T06:00:{second:02}Z alpha sshd {process} - - Failed password for root from 198.51.100.9 port 4711 ssh2")
+    format!(
+        "<38>1 2024-12-10T06:00:{second:02}Z alpha sshd {process} - - Failed password for root from 198.51.100.9 port 4711 ssh2"
+    )
 }
 
 /// Sends without a pause until it is told to end; all that is acknowledged is counted.
@@ -109,15 +111,25 @@ fn changes_while_records_stream_lose_none() {
         // Each change falls among records that are on their way.
         let streaming = || {
             let then = sent.load(Ordering::Relaxed);
-            wait::until("records stream", || (sent.load(Ordering::Relaxed) > then + 600).then_some(()));
+            wait::until("records stream", || {
+                (sent.load(Ordering::Relaxed) > then + 600).then_some(())
+            });
         };
         let more = |text: &str| [MODULES, text].concat();
         for _ in 0..2 {
             streaming();
-            run.changes(&more("  mine: { module: ./mine.wasm }\n"), LISTENERS, "module `mine` was added");
+            run.changes(
+                &more("  mine: { module: ./mine.wasm }\n"),
+                LISTENERS,
+                "module `mine` was added",
+            );
             streaming();
             run.site.put("mine.wasm", hostile("honest-utf16"));
-            run.changes(&more("  mine: { module: ./mine.wasm }\n"), LISTENERS, "module `mine` was changed");
+            run.changes(
+                &more("  mine: { module: ./mine.wasm }\n"),
+                LISTENERS,
+                "module `mine` was changed",
+            );
             streaming();
             let other = MODULES.replace("login_failure_limit: 5", "login_failure_limit: 3");
             run.changes(&other, LISTENERS, "module `sshd` was changed");
@@ -260,7 +272,8 @@ fn a_poisonous_record_is_set_aside_shown_retried_and_dropped() {
     let site = Site::new("poison").with(&["stack.yaml"]);
     std::fs::create_dir_all(site.folder().join("conf.d")).expect("a folder");
     site.put("mine.wasm", hostile("fails-on-poison"));
-    let modules = "modules:\n  report:\n  mine: { module: ./mine.wasm, limits: { failures: 50 } }\n";
+    let modules =
+        "modules:\n  report:\n  mine: { module: ./mine.wasm, limits: { failures: 50 } }\n";
     site.put("stack.yaml", [&head(&port, false), modules, LISTENERS].concat());
     let engine = site.start();
     site.until_it_runs();
@@ -271,7 +284,14 @@ fn a_poisonous_record_is_set_aside_shown_retried_and_dropped() {
     run.site.until("ten set aside", |status| (status["dead_letters"] == 10).then_some(()));
     until_idle(&run.site);
     run.site.until_rows(NOTICES, 1_000);
-    let noticed = || run.site.tables().iter().filter(|(name, _)| name.starts_with("mine-")).map(|(name, _)| run.site.rows(name).len()).sum::<usize>();
+    let noticed = || {
+        run.site
+            .tables()
+            .iter()
+            .filter(|(name, _)| name.starts_with("mine-"))
+            .map(|(name, _)| run.site.rows(name).len())
+            .sum::<usize>()
+    };
     wait::until("all others are noticed", || (noticed() == 990).then_some(()));
     let all = letters(&run);
     assert_eq!(all.len(), 10);
@@ -285,11 +305,15 @@ fn a_poisonous_record_is_set_aside_shown_retried_and_dropped() {
     assert_eq!(letters(&run).len(), 9);
     // It fails again, and is a letter again.
     run.asks(&["dead", "retry", &ids[1]]);
-    let again = |count| run.site.until("set aside again", |it| (it["dead_letters"] == count).then_some(()));
+    let again =
+        |count| run.site.until("set aside again", |it| (it["dead_letters"] == count).then_some(()));
     again(9);
     until_idle(&run.site);
     let now = letters(&run);
-    assert!(!now.iter().any(|it| it["id"] == ids[1].as_str()), "it has another place in the stream");
+    assert!(
+        !now.iter().any(|it| it["id"] == ids[1].as_str()),
+        "it has another place in the stream"
+    );
     // Mended: the others go through.
     run.site.put("mine.wasm", hostile("event-stream"));
     let said = run.site.ask(&["reload"]);
@@ -310,7 +334,8 @@ fn letters_and_what_they_keep_out_survive_a_kill() {
     let site = Site::new("letters").with(&["stack.yaml"]);
     std::fs::create_dir_all(site.folder().join("conf.d")).expect("a folder");
     site.put("mine.wasm", hostile("fails-on-poison"));
-    let modules = "modules:\n  report:\n  mine: { module: ./mine.wasm, limits: { failures: 50 } }\n";
+    let modules =
+        "modules:\n  report:\n  mine: { module: ./mine.wasm, limits: { failures: 50 } }\n";
     site.put("stack.yaml", [&head(&port, false), modules, LISTENERS].concat());
     for round in 1..=4 {
         let engine = site.start();

@@ -32,7 +32,9 @@ impl Program {
     pub fn find(name: &str) -> Option<Self> {
         let found = installed(name).or_else(|| unpacked(name));
         if found.is_none() {
-            eprintln!("skipped: there is no `{name}` on this machine (`cargo xtask setup --all` installs it)");
+            eprintln!(
+                "skipped: there is no `{name}` on this machine (`cargo xtask setup --all` installs it)"
+            );
         }
         found
     }
@@ -65,8 +67,13 @@ impl Program {
         let said = folder.join(format!("{name}.said"));
         let file = fs::File::create(&said).expect("a file");
         let both = file.try_clone().expect("a file");
-        let child =
-            self.command(folder).args(arguments).stdout(file).stderr(both).spawn().expect("it starts");
+        let child = self
+            .command(folder)
+            .args(arguments)
+            .stdout(file)
+            .stderr(both)
+            .spawn()
+            .expect("it starts");
         Started { child, said }
     }
 }

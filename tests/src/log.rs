@@ -114,7 +114,8 @@ impl Log {
     fn login(&mut self) -> Line {
         let (user, port) = (*self.seed.pick(&USERS), 1_024 + self.seed.below(60_000));
         let address = self.address();
-        let line = self.say(&format!("Accepted password for {user} from {address} port {port} ssh2"));
+        let line =
+            self.say(&format!("Accepted password for {user} from {address} port {port} ssh2"));
         let (host, process) = (line.host, line.process);
         self.open.push(Session { host, process, user, address, port });
         line
@@ -154,7 +155,10 @@ mod tests {
         let lines = Log::new(7).lines(2_000);
         let (text, row) = (lines[0].text(), lines[0].row());
         assert!(text.starts_with("<38>1 2024-12-10T06:00:"), "{text}");
-        assert!(row.starts_with("2024-12-10T06:00:") && row.contains("Z,2024-12-10 06:00:"), "{row}");
+        assert!(
+            row.starts_with("2024-12-10T06:00:") && row.contains("Z,2024-12-10 06:00:"),
+            "{row}"
+        );
         let mut rows: Vec<String> = lines.iter().map(super::Line::row).collect();
         rows.sort();
         rows.dedup();

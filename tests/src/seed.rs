@@ -22,7 +22,11 @@ impl Seed {
 
     /// Other numbers each time, unless the variable names a seed. Tells the seed.
     #[must_use]
-    #[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a new seed is told, so that it can be used again")]
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::print_stderr,
+        reason = "a new seed is told, so that it can be used again"
+    )]
     pub fn of_this_run(what: &str) -> Self {
         let named = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
         let seed = named.unwrap_or_else(|| {

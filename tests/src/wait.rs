@@ -9,7 +9,10 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Asks until there is an answer, or until it has taken too long.
-#[allow(clippy::disallowed_methods, reason = "another process is watched: only the clock tells that it hangs")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another process is watched: only the clock tells that it hangs"
+)]
 pub fn within<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
     loop {

@@ -103,7 +103,6 @@ fn confine(arguments: &Arguments, stack: &Stack, files: &[PathBuf], common: &Com
     confinement::confine(stack, files, cache_folder(common).as_deref());
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an error is told once")]
 fn failed(error: RunError) -> Failed {
     match error {
         RunError::Start { .. } => Failed::new(EXIT_REFUSED, error),

@@ -105,7 +105,9 @@ impl Engine {
             old.hands.iter().map(|it| self.floor.records.hold(it.slot, false)).collect();
         let mut remains = dismiss(old.hands);
         let module = self.place_module(&name, old.plan, plan, version, left, told, &mut remains);
-        holds.into_iter().for_each(|hold| self.floor.records.leave(hold));
+        for hold in holds {
+            self.floor.records.leave(hold);
+        }
         module
     }
 

@@ -72,12 +72,13 @@ mod tests {
             inner.read(start + Duration::from_secs(seconds), wall * SECOND) / SECOND
         };
         let doubt = limit::CLOCK_DOUBT.as_secs();
+        let more = i64::try_from(doubt).expect("a minute");
         assert_eq!(read(1, 101), 101);
         assert_eq!(read(2, 1_000_000), 102);
         assert_eq!(read(3, 103), 103);
         assert_eq!(read(4, 5), 104);
         assert_eq!(read(5, 1_000_005), 105);
-        assert_eq!(read(4 + doubt, 1_000_004 + doubt as i64), 104 + doubt as i64);
-        assert_eq!(read(5 + doubt, 1_000_005 + doubt as i64), 1_000_005 + doubt as i64);
+        assert_eq!(read(4 + doubt, 1_000_004 + more), 104 + more);
+        assert_eq!(read(5 + doubt, 1_000_005 + more), 1_000_005 + more);
     }
 }

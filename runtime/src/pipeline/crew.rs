@@ -116,8 +116,8 @@ pub(super) fn shape(events: &[EventSchema]) -> u64 {
         }
         hash.update(b"\n");
     }
-    let [a, b, c, d, e, f, g, h, ..] = *hash.finalize().as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let bytes = hash.finalize();
+    bytes.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
 /// A module instance that has been started and waits for its thread.
@@ -217,13 +217,12 @@ impl Floor {
         let mut keeper =
             Keeper::new("module", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
-        let (last, done) = match left {
-            Some(left) => (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done),
-            None => {
-                let (cursor, now) = (Cursor::before(self.records.next()), self.door.event_time());
-                let last = begin(&mut keeper, shelf.as_ref(), Place { cursor, now })?;
-                (last, self.events.ledger().done(&name, part as u32))
-            }
+        let (last, done) = if let Some(left) = left {
+            (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
+        } else {
+            let (cursor, now) = (Cursor::before(self.records.next()), self.door.event_time());
+            let last = begin(&mut keeper, shelf.as_ref(), Place { cursor, now })?;
+            (last, self.events.ledger().done(&name, part as u32))
         };
         let share = plan.partition_by.as_ref().filter(|_| plan.instances > 1).map(|by| Share {
             by: by.clone(),
@@ -277,12 +276,11 @@ impl Floor {
         let shelf = self.shelf(&name, &plan.component.1);
         let mut capabilities = (plan.capabilities)();
         let works_on = left.is_some();
-        let (last, done) = match left {
-            Some(left) => (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done),
-            None => {
-                let start = Place { cursor: Cursor::before(self.events.next()), now: None };
-                (begin(&mut keeper, shelf.as_ref(), start)?, Cursor::default())
-            }
+        let (last, done) = if let Some(left) = left {
+            (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
+        } else {
+            let start = Place { cursor: Cursor::before(self.events.next()), now: None };
+            (begin(&mut keeper, shelf.as_ref(), start)?, Cursor::default())
         };
         if let (Some(kept), Some(table)) = (&self.kept, &mut capabilities.table) {
             let marks = last.as_ref().and_then(|last| postcard::from_bytes(&last.outside).ok());

@@ -402,8 +402,8 @@ struct Opened {
 }
 
 pub(super) enum Live {
-    Net(Net),
-    Follow(Follow),
+    Net(Box<Net>),
+    Follow(Box<Follow>),
 }
 
 fn open(
@@ -441,10 +441,13 @@ pub(super) fn open_live(
 ) -> Result<Live, RunError> {
     if matches!(source.door, SourceDoor::Files { .. }) {
         let follow = Follow::open(place, source, marks);
-        return follow.map(Live::Follow).map_err(|error| RunError::Source(error.to_string()));
+        return follow
+            .map(Box::new)
+            .map(Live::Follow)
+            .map_err(|error| RunError::Source(error.to_string()));
     }
     let net = Net::bind(place, source, capture);
-    net.map(Live::Net).map_err(|error| RunError::Source(error.to_string()))
+    net.map(Box::new).map(Live::Net).map_err(|error| RunError::Source(error.to_string()))
 }
 
 /// Where the schemas of each module begin, as listeners are configured with them.

@@ -73,7 +73,7 @@ pub(super) fn floor(
             News::Aside(aside) => super::aside::put(&letters, &components, &names, aside),
             _ => None,
         };
-        told.tell(&news, letter);
+        told.tell(&news, letter.as_deref());
     };
     let floor = Floor {
         records,

@@ -127,11 +127,11 @@ impl Notices {
     }
 
     /// Tells listeners what a worker has to tell. `letter` is where it was put, if it was set aside.
-    pub(super) fn tell(&self, news: &News, letter: Option<String>) {
+    pub(super) fn tell(&self, news: &News, letter: Option<&str>) {
         match news {
             News::Aside(aside) => {
                 let reason = aside.failure.to_string();
-                let letter = letter.as_deref().map_or(Cell::Absent, Cell::Text);
+                let letter = letter.map_or(Cell::Absent, Cell::Text);
                 let cells = [
                     Cell::Text(&aside.guest),
                     Cell::Number(aside.item),

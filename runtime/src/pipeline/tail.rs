@@ -24,6 +24,7 @@ pub(super) struct Tail<P> {
 
 /// A consumer as the stream sees it.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not, whatever the others are")]
 pub(super) struct Slot {
     /// Nobody has it.
     pub(super) free: bool,
@@ -70,7 +71,7 @@ impl<P: Piece> Tail<P> {
         let need = active.map(Slot::need).min().unwrap_or(u64::MAX);
         while let Some(piece) = self.pieces.front() {
             let passed = piece.next() <= need;
-            if !passed && !(kept && self.bytes > limit::TAIL_BYTES_MAX) {
+            if !passed && (!kept || self.bytes <= limit::TAIL_BYTES_MAX) {
                 return;
             }
             self.bytes -= piece.bytes();

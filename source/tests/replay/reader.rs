@@ -7,6 +7,7 @@ use crate::{Folder, HEADER, lines, settings};
 
 /// Reads a capture and tells its records with `|` between them; a `!` marks one whose framing is not all there.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "a table of cases reads better so")]
 fn check(input: &str, framing: Option<Framing>, expected: &str) {
     let folder = Folder::new();
     let path = folder.file("a.cap", input);

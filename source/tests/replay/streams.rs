@@ -138,7 +138,7 @@ fn timing_is_kept_and_gaps_are_shortened() {
     let took = begin.elapsed();
     assert_eq!(arrived, [text.as_bytes()]);
     assert_eq!((outcome.records, outcome.gaps), (4, 1));
-    assert_eq!(outcome.saved, Duration::from_secs(3600) - Duration::from_millis(800));
+    assert_eq!(outcome.saved, Duration::from_hours(1) - Duration::from_millis(800));
     // 200 ms for what happened, 200 ms for the gap.
     assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(20), "{took:?}");
 }
@@ -194,7 +194,7 @@ fn a_peer_that_goes_away_while_nothing_is_sent_is_told() {
     let plan = Plan {
         settings: settings(None, true),
         speed: Speed::Times(1.0),
-        gap_max: Duration::from_secs(3600),
+        gap_max: Duration::from_hours(1),
         ..plan(&path, &target)
     };
     let error = go(&plan).expect_err("broken off");
@@ -233,7 +233,7 @@ fn it_stops_when_it_is_told_to() {
     let plan = Plan {
         settings: settings(None, true),
         speed: Speed::Times(1.0),
-        gap_max: Duration::from_secs(3600),
+        gap_max: Duration::from_hours(1),
         ..plan(&path, &target)
     };
     let outcome = replay(&plan, &|_: &Entry| true, &stop).expect("stopped in order");
