@@ -86,7 +86,7 @@ fn installed(name: &str) -> Option<Program> {
 }
 
 fn unpacked(name: &str) -> Option<Program> {
-    let root = PathBuf::from(std::env::var_os(SYSLOG_NG_VARIABLE)?);
+    let root = std::env::var_os(SYSLOG_NG_VARIABLE).map_or_else(by_setup, PathBuf::from);
     let folders = ["usr/bin", "usr/sbin"].map(|folder| root.join(folder));
     let path = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())?;
     let libraries = SYSLOG_NG_LIBRARIES.map(|folder| root.join(folder));
@@ -96,6 +96,11 @@ fn unpacked(name: &str) -> Option<Program> {
         ("SYSLOGNG_PREFIX".into(), root.join("usr").into_os_string()),
     ];
     Some(Program { path, environment, root })
+}
+
+/// Where `cargo xtask setup --all` unpacks it.
+fn by_setup() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/syslog-ng")
 }
 
 /// A program at work. It does not outlive the test.

@@ -8,7 +8,7 @@ use crate::{links, process, setup, test};
 
 /// `cargo xtask check`.
 pub fn run() -> Result<()> {
-    setup::run()?;
+    setup::run(&[])?;
     process::run_timed("cargo", &["fmt", "--all", "--check"])?;
     licences()?;
     test::tests()?;

@@ -35,7 +35,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  setup      install what building needs and this machine lacks
+  setup      install what building needs and this machine lacks;
+             with `--all` the programs of others that tests use, too
   demo       build, run the main job on bundled samples, show what came out
   test       set up, then run every test
   check      what CI runs: format, clippy, tests, docs, licences
@@ -49,13 +50,14 @@ fn main() -> ExitCode {
         Some((command, rest)) => (command.as_str(), rest),
         None => ("help", &[][..]),
     };
-    if command != "bench" && !rest.is_empty() && rest != ["--help"] {
+    let takes = matches!(command, "bench" | "setup");
+    if !takes && !rest.is_empty() && rest != ["--help"] {
         eprintln!("`cargo xtask {command}` takes no arguments\n\n{USAGE}");
         return ExitCode::from(2);
     }
     let outcome = match command {
         _ if rest == ["--help"] && command != "bench" => help(),
-        "setup" => setup::run(),
+        "setup" => setup::run(rest),
         "demo" => demo::run(),
         "test" => test::run(),
         "check" => check::run(),

@@ -1,8 +1,9 @@
 //! Installs what building needs and this machine lacks.
 //!
-//! rustup brings all of it, and `rust-toolchain.toml` says what: rustup does so on its own unless
+//! rustup brings what is needed, and `rust-toolchain.toml` says what: rustup does so on its own unless
 //! it was told not to. It asks for nothing and touches nothing outside rustup's folder.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -11,6 +12,12 @@ use crate::process;
 
 /// What guests are built for.
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Programs of others that tests send with, and look at the engine with; without them those tests say that they skip.
+const PEERS: [&str; 6] = ["rsyslog", "rsyslog-gnutls", "openssl", "bsdutils", "faketime", "sec"];
+
+/// Debian lets rsyslog and syslog-ng not stand side by side, so the second is unpacked into a folder of its own.
+const UNPACKED: [&str; 5] = ["syslog-ng-core", "libivykis0", "libjson-c5", "libnet1", "libpcre3"];
 
 /// What `cargo xtask check` calls.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];
@@ -30,8 +37,13 @@ pub fn require_target() -> Result<()> {
     process::run("rustup", &["target", "add", TARGET])
 }
 
-/// `cargo xtask setup`.
-pub fn run() -> Result<()> {
+/// `cargo xtask setup`, with the programs of others for `--all`.
+pub fn run(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => {}
+        [all] if all == "--all" => peers()?,
+        _ => bail!("`setup` takes `--all` and nothing else"),
+    }
     require_target()?;
     for tool in TOOLS {
         if process::answer("cargo", &[tool.trim_start_matches("rust"), "--version"]).is_none() {
@@ -41,6 +53,22 @@ pub fn run() -> Result<()> {
     }
     println!("ready: {}, {TARGET}", process::answer("rustc", &["--version"]).unwrap_or_default());
     Ok(())
+}
+
+/// Installs the programs of others on Debian, as root.
+fn peers() -> Result<()> {
+    if process::answer("apt-get", &["--version"]).is_none() {
+        bail!("`--all` installs Debian's packages {}; this is no Debian", PEERS.join(", "));
+    }
+    process::run("apt-get", &[&["install", "--yes"], PEERS.as_slice()].concat())?;
+    let folder = process::target()?.join("peers");
+    fs::create_dir_all(&folder)?;
+    let script = format!(
+        "cd '{}' && apt-get download {} ; for package in ./*.deb; do dpkg -x \"$package\" syslog-ng; done",
+        folder.display(),
+        UNPACKED.join(" ")
+    );
+    process::run("sh", &["-c", &script])
 }
 
 fn has_target() -> bool {

@@ -40,9 +40,14 @@ impl Names {
                 SourcePath::Input => {
                     return Err(FollowError::Input { source_name: source.name.clone() });
                 }
-                SourcePath::File(path) => names.plain.push(path.clone()),
-                SourcePath::Glob(text) if Path::new(text).exists() => names.plain.push(text.into()),
-                SourcePath::Glob(text) => names.patterns.push(Matches::new(source, text)?),
+                SourcePath::File(path) => names.plain.push(bare(path).to_owned()),
+                SourcePath::Glob(text) if Path::new(text).exists() => {
+                    names.plain.push(bare(Path::new(text)).to_owned());
+                }
+                SourcePath::Glob(text) => {
+                    let text = text.trim_start_matches("./");
+                    names.patterns.push(Matches::new(source, text)?);
+                }
             }
         }
         for path in &names.plain {
@@ -125,6 +130,11 @@ pub(super) fn folder(name: &Path) -> &Path {
     }
 }
 
+/// A name as it is compared: without what says that it is here. The kernel tells names and not how they were typed.
+pub(super) fn bare(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
+}
+
 /// What something is that can't be followed.
 pub(super) fn not_a_file(facts: &fs::Metadata) -> Option<&'static str> {
     let kind = facts.file_type();
@@ -145,8 +155,9 @@ pub(super) fn not_a_file(facts: &fs::Metadata) -> Option<&'static str> {
 mod tests {
     use std::path::Path;
 
-    use super::{Matches, Names};
+    use super::{Matches, Names, bare};
     use crate::follow::tests::source;
+    use crate::settings::SourcePath;
 
     #[test]
     fn names_of_patterns() {
@@ -162,5 +173,19 @@ mod tests {
         check("/var/log/*/a.log", "/var/log/sub/a.log", "/var/log", true);
         check("/var/log/**/a.log", "/var/log/x/y/a.log", "/var/log", true);
         check("*.log", "a.log", ".", true);
+    }
+
+    #[test]
+    fn a_name_is_known_however_it_was_typed() {
+        let check = |typed: SourcePath| {
+            let names = Names::new(&source("test", &[typed])).expect("a name");
+            // As the kernel tells of the folder `.`.
+            let told = bare(Path::new(".")).join("none-such.log");
+            assert!(names.has(&told), "{names:?}");
+        };
+        check(SourcePath::File("none-such.log".into()));
+        check(SourcePath::File("./none-such.log".into()));
+        check(SourcePath::Glob("none-such.l*".into()));
+        check(SourcePath::Glob("./none-such.l*".into()));
     }
 }

@@ -19,6 +19,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
+use super::names::bare;
 use crate::{clock, limit};
 
 /// Bytes of notices that are taken at once.
@@ -158,7 +159,7 @@ impl Notices {
             let Some(folder) = self.folders.get(&event.wd()) else { continue };
             self.names = true;
             let Some(name) = event.file_name() else { continue };
-            let path = folder.join(OsStr::from_bytes(name.to_bytes()));
+            let path = bare(folder).join(OsStr::from_bytes(name.to_bytes()));
             if flags.contains(ReadFlags::MOVED_FROM) {
                 self.leaving.insert(event.cookie(), path);
             } else if flags.contains(ReadFlags::MOVED_TO)
