@@ -61,7 +61,7 @@ fn killed_over_files(
     let mut seed = Seed::of_this_run(what);
     let (mut killed, mut files) = (0, 0);
     while killed < count {
-        let lines = Log::new(seed.next()).lines(LINES);
+        let lines = Log::new(seed.number()).lines(LINES);
         let expected = same(&alone(&lines, more));
         let durable = ["--file", "log", "--durability", durability];
         let site = Site::new("killed").with(&args(&[&GUESTS, &KEPT, &durable, more]));
@@ -179,7 +179,7 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
     let mut seed = Seed::of_this_run(what);
     let port = Port::new().expect("a port");
     let address = port.address().to_string();
-    let chunks: Vec<Vec<Line>> = Log::new(seed.next())
+    let chunks: Vec<Vec<Line>> = Log::new(seed.number())
         .lines(CHUNK * CHUNKS_PER_KILL * count)
         .chunks(CHUNK)
         .map(<[Line]>::to_vec)
@@ -244,7 +244,7 @@ fn what_was_acknowledged_by_tcp_survives_kills_when_batched() {
 #[test]
 fn kills_while_idle_and_right_after_each_other() {
     let mut seed = Seed::of_this_run("idle");
-    let lines = Log::new(seed.next()).lines(400);
+    let lines = Log::new(seed.number()).lines(400);
     let port = Port::new().expect("a port");
     let address = port.address().to_string();
     let control = ["--control", "control.sock", "--durability", "each"];

@@ -61,7 +61,7 @@ fn length(path: &Path) -> u64 {
 #[test]
 fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     let mut seed = Seed::of_this_run("damaged checkpoints");
-    let lines = Log::new(seed.next()).lines(LINES);
+    let lines = Log::new(seed.number()).lines(LINES);
     let expected = alone(&lines, &[]);
     for guest in ["sshd", "report", "csv"] {
         for shorter in [false, true] {
@@ -84,7 +84,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
 #[test]
 fn marks_of_files_that_are_damaged_are_taken_from_the_spool() {
     let mut seed = Seed::of_this_run("damaged marks");
-    let lines = Log::new(seed.next()).lines(LINES);
+    let lines = Log::new(seed.number()).lines(LINES);
     let expected = alone(&lines, &[]);
     let site = killed_half_way(&lines);
     let path = site.folder().join("state/sources");
@@ -171,7 +171,7 @@ fn a_segment_that_is_gone_costs_only_what_was_in_it() {
 fn a_torn_end_costs_nothing() {
     // What a machine that loses its power leaves: a frame that was begun. Nobody was told that it is safe.
     let mut seed = Seed::of_this_run("torn ends");
-    let lines = Log::new(seed.next()).lines(LINES);
+    let lines = Log::new(seed.number()).lines(LINES);
     let expected = alone(&lines, &[]);
     let site = killed_half_way(&lines);
     for room in ["records", "events"] {

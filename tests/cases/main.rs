@@ -3,6 +3,18 @@
 //! One test binary for all of them, so that they share a cache of compiled guests and one build. It must never reach
 //! into the engine: what a case can't see from outside, an operator can't either.
 
+#![allow(
+    clippy::print_stderr,
+    reason = "what is skipped, and with which seed a run began, is told plainly"
+)]
+#![allow(clippy::disallowed_methods, reason = "tests wait for other processes by the clock")]
+#![allow(
+    clippy::format_collect,
+    clippy::match_same_arms,
+    clippy::semicolon_if_nothing_returned,
+    reason = "tables of cases read better so"
+)]
+
 mod captures;
 mod control;
 mod crash;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use correlator_tests::engine::binary;
 use serde_json::Value;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How often it is looked at whether an engine that says nothing still lives.
 const LOOK: Duration = Duration::from_millis(100);
 /// The service manager's socket, in an engine's folder.

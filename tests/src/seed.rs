@@ -9,7 +9,7 @@ const SEED_VARIABLE: &str = "CORRELATOR_SEED";
 /// How many kills a long run has.
 const KILLS_VARIABLE: &str = "CORRELATOR_KILLS";
 
-/// Numbers that look like chance (SplitMix64).
+/// Numbers that look like chance (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Seed(u64);
 
@@ -38,7 +38,7 @@ impl Seed {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -48,7 +48,7 @@ impl Seed {
 
     /// One of so many.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        (self.number() % bound.max(1) as u64) as usize
     }
 
     /// A time between these.
@@ -77,11 +77,11 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers() {
         let numbers = |seed| {
             let mut seed = Seed::new(seed);
-            [seed.next(), seed.next(), seed.next()]
+            [seed.number(), seed.number(), seed.number()]
         };
         assert_eq!(numbers(1), numbers(1));
         assert_ne!(numbers(1), numbers(2));
         // The first number of SplitMix64 for 0, from its reference.
-        assert_eq!(Seed::new(0).next(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(Seed::new(0).number(), 0xe220_a839_7b1d_cdaf);
     }
 }

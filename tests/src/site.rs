@@ -251,6 +251,7 @@ impl Engine {
     ///
     /// # Panics
     /// If it can't be killed.
+    #[allow(clippy::must_use_candidate, reason = "what it came to may not matter to a test")]
     pub fn kill(mut self) -> bool {
         let there = self.child.try_wait().expect("a child").is_none();
         self.child.kill().expect("a child");
@@ -285,6 +286,7 @@ impl Engine {
     ///
     /// # Panics
     /// If it does not end.
+    #[allow(clippy::must_use_candidate, reason = "what it came to may not matter to a test")]
     pub fn wait(mut self) -> Option<i32> {
         let child = &mut self.child;
         let ended = wait::within(wait::PATIENCE, || child.try_wait().expect("a child"));
@@ -296,6 +298,7 @@ impl Engine {
     ///
     /// # Panics
     /// If it does not end.
+    #[allow(clippy::must_use_candidate, reason = "what it came to may not matter to a test")]
     pub fn stop(self) -> Option<i32> {
         self.terminate();
         self.wait()
