@@ -127,7 +127,8 @@ fn the_rest_is_right(lines: &[Line], site: &mut Site, what: &str) {
         assert!(expected.any(|it| it == *row), "{what}: {row} is not in its place: {said}");
     }
     let missing = lines.len() + more.len() - there.len();
-    let told = ["missing", "lost", "passed over", "gone"].iter().any(|it| said.contains(it));
+    let told =
+        ["missing", "lost", "passed over", "gone", "cut "].iter().any(|it| said.contains(it));
     assert!(missing == 0 || told, "{what}: {missing} are missing, which nobody tells: {said}");
     let last: Vec<String> = more.iter().map(Line::row).collect();
     assert!(there.ends_with(&last), "{what}: what came later is not whole: {said}");

@@ -343,7 +343,9 @@ impl<V: View> Feed<V> {
 
     /// Waits until something comes that concerns this consumer, or for a while.
     pub(super) fn wait(&mut self) {
-        thread::park_timeout(limit::RETRY_STEP);
+        if !self.save_wanted.load(Ordering::Relaxed) {
+            thread::park_timeout(limit::RETRY_STEP);
+        }
         self.catch_up();
     }
 

@@ -233,6 +233,10 @@ fn read(head: &mut Head, stop: &AtomicBool) -> io::Result<bool> {
             return Ok(true);
         }
         head.skip -= head.frame.len();
+        // What is passed over whole is behind the mark: records are counted from the next frame on.
+        if head.before.is_some() {
+            head.before = Some(head.input.mark());
+        }
     }
 }
 
@@ -255,5 +259,123 @@ fn resume(input: &mut Input, marks: &[Mark]) -> usize {
             tracing::warn!("{}: {error}; it is read from its start", input.path);
             0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use correlator_source::file;
+    use correlator_source::intake::{Ended, Intake, Lot, Mark};
+    use correlator_source::settings::{Door, Source, SourcePath};
+    use jiff::tz::TimeZone;
+
+    use super::Merge;
+
+    const FILES: usize = 2;
+    /// So many that a file is read in several frames.
+    const LINES: usize = 20_000;
+
+    /// What was taken in all runs, and how far each file had been read then.
+    #[derive(Default)]
+    struct Taken {
+        processes: Vec<String>,
+        marks: BTreeMap<u64, Mark>,
+        /// Lots that are taken until the run is killed.
+        left: usize,
+    }
+
+    struct Taker(Mutex<Taken>);
+
+    impl Intake for Taker {
+        fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
+            let mut taken = self.0.lock().expect("no panic");
+            if !lot.frame.is_empty() || !lot.marks.is_empty() {
+                taken.left = taken.left.checked_sub(1).ok_or(Ended)?;
+            }
+            for record in lot.frame.batch().records() {
+                let process = String::from_utf8_lossy(record.process_id());
+                taken.processes.push(process.into_owned());
+            }
+            taken.marks.extend(lot.marks.drain(..).map(|mark| (mark.file, mark)));
+            lot.clear();
+            Ok(())
+        }
+    }
+
+    fn source(paths: Vec<SourcePath>) -> Source {
+        Source {
+            name: "test".into(),
+            door: Door::Files { paths, follow: false },
+            framing: None,
+            framing_text: "auto".into(),
+            zone: TimeZone::UTC,
+            year: None,
+            lateness: Duration::ZERO,
+            idle_after: Duration::ZERO,
+            typed: Vec::new(),
+        }
+    }
+
+    /// Lines of several files, in turns that get longer.
+    fn lines(of: usize) -> String {
+        let mut lines = String::new();
+        for number in (0..LINES).filter(|number| (number / 100 + number % 7 / 6) % FILES == of) {
+            let (minute, second) = (number / 60 % 60, number % 60);
+            let hour = number / 3_600;
+            let time = format!("2024-12-10T{hour:02}:{minute:02}:{second:02}Z");
+            writeln!(lines, "<38>1 {time} host sshd {number} - - a message of some length")
+                .expect("a text grows");
+        }
+        lines
+    }
+
+    #[test]
+    fn what_was_taken_before_a_kill_is_not_taken_again() {
+        let check = |files: usize, lots: usize| {
+            let folder = std::env::temp_dir()
+                .join(format!("correlator-merge-{}-{files}-{lots}", std::process::id()));
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let paths: Vec<_> = (0..files).map(|file| folder.join(file.to_string())).collect();
+            for (file, path) in paths.iter().enumerate() {
+                let all: String = (0..FILES).map(lines).collect();
+                std::fs::write(path, if files == 1 { all } else { lines(file) }).expect("a file");
+            }
+            let source = source(paths.into_iter().map(SourcePath::File).collect());
+            let (taken, stop) = (Taker(Mutex::default()), AtomicBool::new(false));
+            let mut runs = 0;
+            loop {
+                let marks: Vec<Mark> = {
+                    let mut taken = taken.0.lock().expect("no panic");
+                    taken.left = lots;
+                    taken.marks.values().cloned().collect()
+                };
+                let inputs = file::open(&source).expect("files");
+                let reports = Mutex::new(vec![super::SourceReport::default(); inputs.len()]);
+                let inputs = inputs.into_iter().map(|input| (0, input)).collect();
+                Merge::new(inputs, Some(&marks), &reports, &taken, &stop).run();
+                runs += 1;
+                if taken.0.lock().expect("no panic").left > 0 {
+                    break;
+                }
+            }
+            let mut processes = taken.0.into_inner().expect("no panic").processes;
+            assert!(runs > 3, "{files} files: {runs} runs");
+            assert_eq!(processes.len(), LINES, "{files} files, killed after {lots} lots");
+            processes.sort();
+            processes.dedup();
+            assert_eq!(processes.len(), LINES, "{files} files, killed after {lots} lots");
+            std::fs::remove_dir_all(folder).expect("clean up");
+        };
+        for lots in 1..4 {
+            check(1, lots);
+        }
+        check(FILES, 1);
+        check(FILES, 2);
     }
 }

@@ -229,10 +229,10 @@ impl<P: Piece> Stream<P> {
     fn show(&self, piece: P, stop: &AtomicBool) {
         let mut tail = lock(&self.tail);
         tail.evict(self.disk.is_some());
-        while self.disk.is_none()
-            && tail.bytes > limit::TAIL_BYTES_MAX
-            && !stop.load(Ordering::Relaxed)
-        {
+        // Once it is full, it is emptied by half before anybody goes on: to wake each other at every piece costs more.
+        let mut most = limit::TAIL_BYTES_MAX;
+        while self.disk.is_none() && tail.bytes > most && !stop.load(Ordering::Relaxed) {
+            most = limit::TAIL_BYTES_MAX / 2;
             tail.ask_to_save(false);
             tail.waits_for_room = true;
             tail = self
@@ -349,13 +349,22 @@ impl<P: Piece> Stream<P> {
     }
 
     /// Says how far a consumer has come, and from where on it would have to read again if its guest failed.
-    pub(super) fn advance(&self, slot: usize, position: u64, pinned: Option<u64>) {
+    pub(super) fn advance(&self, slot_of: usize, position: u64, pinned: Option<u64>) {
         let mut tail = lock(&self.tail);
-        let slot = &mut tail.slots[slot];
+        let slot = &mut tail.slots[slot_of];
         // Pieces that did not concern it may have passed by meanwhile.
         (slot.position, slot.pinned) = (slot.position.max(position), pinned);
         if tail.waits_for_room {
-            self.moved.notify_all();
+            let next = tail.next;
+            let slot = &tail.slots[slot_of];
+            if slot.pinned.is_some() && slot.position >= next {
+                // It has seen all that there is: only what it has not saved holds up who waits.
+                slot.save_wanted.store(true, Ordering::Relaxed);
+            }
+            tail.evict(self.disk.is_some());
+            if tail.bytes <= limit::TAIL_BYTES_MAX / 2 {
+                self.moved.notify_all();
+            }
         }
     }
 
