@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_idle};
+use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_done};
 use correlator_tests::log::{self, Line, Log};
 use correlator_tests::rows::{Tables, counted, difference};
 use correlator_tests::seed::{Seed, kills};
@@ -249,7 +249,7 @@ fn kills_while_idle_and_right_after_each_other() {
     let control = ["--control", "control.sock", "--durability", "each"];
     let mut site = Site::new("idle").with(&args(&[&GUESTS, &KEPT, &control]));
     site = site.with(&["--tcp", &address]);
-    for part in lines.chunks(100) {
+    for (part, done) in lines.chunks(100).zip([100, 200, 300, 400]) {
         let engine = site.start();
         let texts: Vec<String> = part.iter().map(Line::text).collect();
         let bytes = sender::octets(&texts);
@@ -258,7 +258,7 @@ fn kills_while_idle_and_right_after_each_other() {
         site.until("old enough", |status| (status["uptime_seconds"].as_f64()? > 2.5).then_some(()));
         assert_eq!(sender::send(port.address(), &bytes), Sent::Acknowledged);
         // All is done, and then it is killed: nothing may come again.
-        until_idle(&site);
+        until_done(&site, done);
         engine.kill();
         for _ in 0..5 {
             let engine = site.start();

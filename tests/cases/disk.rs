@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
-use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_idle};
+use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_done};
 use correlator_tests::log::{self, Line, Log};
 use correlator_tests::rows::difference;
 use correlator_tests::sender::{self, Port, Sent};
@@ -114,7 +114,7 @@ fn full(name: &str, place: &str, size: &str, said: &str) {
     for _ in 1..chunks.len() {
         acknowledged(&told, &site);
     }
-    until_idle(&site);
+    until_done(&site, lines.len());
     assert_eq!(site.rows(NOTICES).len(), lines.len(), "{}", site.said());
     engine.stop();
     end(&mut site);
@@ -299,7 +299,7 @@ fn a_spool_that_is_full_lets_senders_wait_and_says_so() {
     disk.make_room();
     let sent = sending.join().expect("no panic");
     assert_eq!(sent, [Sent::Acknowledged; 6], "{}", site.said());
-    until_idle(&site);
+    until_done(&site, rounds * 60 * lines.len());
     assert_eq!(site.rows(NOTICES).len(), rounds * 60 * lines.len(), "{}", site.said());
     let status = site.until("asked", |status| Some(status.clone()));
     assert_eq!(status["record_spool"]["dropped"], 0, "{status:#}");

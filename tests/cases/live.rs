@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use correlator_tests::foreign::{Program, Started};
-use correlator_tests::known::{NOTICES, until_idle};
+use correlator_tests::known::{NOTICES, until_done};
 use correlator_tests::seed::Seed;
 use correlator_tests::site::{Engine, Site};
 use correlator_tests::wait;
@@ -53,8 +53,7 @@ impl Listening {
         });
         let status = self.site.until("asked", |status| Some(status.clone()));
         assert!(taken.is_some(), "{sender}: {count} sent, {:#}", status["sources"]);
-        self.site.until_rows(NOTICES, count);
-        until_idle(&self.site);
+        until_done(&self.site, count);
         let status = self.site.until("asked", |status| Some(status.clone()));
         assert_eq!(status["records"], count, "{sender}: {:#}", status["sources"]);
         assert_eq!(status["sources"][0]["unparsed"], 0, "{sender}: {:#}", status["sources"]);
@@ -238,8 +237,7 @@ fn loggen_by_tcp_udp_and_unix() {
             (records(&site.status()?)? >= count as u64).then_some(())
         });
         assert!(all.is_some(), "{:?}", site.status());
-        site.until_rows(NOTICES, count);
-        until_idle(site);
+        until_done(site, count);
         assert_eq!(site.rows(NOTICES).len(), count);
     };
     let check = |door: &[&str], words: &[&str], connections: usize| {
@@ -408,8 +406,7 @@ fn a_followed_file_is_rotated_at_full_speed_while_engines_are_killed() {
     });
     let engine = site.start();
     site.until_it_runs();
-    site.until_rows(NOTICES, written);
-    until_idle(&site);
+    until_done(&site, written);
     let rows = site.rows(NOTICES);
     let mut numbers: Vec<usize> = rows.iter().map(|row| number(row)).collect();
     numbers.sort_unstable();

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use correlator_tests::guests::hostile;
-use correlator_tests::known::{NOTICES, until_idle};
+use correlator_tests::known::{NOTICES, until_done};
 use correlator_tests::log::{Line, Log};
 use correlator_tests::sender::{self, Port, Sent};
 use correlator_tests::site::{Engine, Site};
@@ -150,7 +150,7 @@ fn changes_while_records_stream_lose_none() {
         streaming();
     });
     let acknowledged = told.recv().expect("the sender has ended");
-    until_idle(&run.site);
+    until_done(&run.site, acknowledged.len());
     let rows = run.site.rows(NOTICES);
     let expected: Vec<String> = acknowledged.iter().map(Line::row).collect();
     assert_eq!(rows.len(), expected.len(), "{}", run.site.said());
@@ -171,11 +171,11 @@ fn who_stays_keeps_his_state_and_who_is_changed_takes_it_over() {
     let run = run("state", false, MODULES);
     let exceeded = "sshd-attempts_exceeded.csv";
     run.send(&[failure(1), failure(2), failure(3)]);
-    until_idle(&run.site);
+    until_done(&run.site, 3);
     let more = [MODULES, "  capture:\n"].concat();
     run.changes(&more, LISTENERS, "module `capture` was added");
     run.send(&[failure(4)]);
-    until_idle(&run.site);
+    until_done(&run.site, 4);
     assert_eq!(run.site.rows(exceeded).len(), 0, "four are not too many");
     run.asks(&["modules", "disable", "sshd"]);
     run.send(&[failure(5)]);
@@ -214,8 +214,7 @@ fn what_is_broken_is_refused_and_the_old_stays() {
     let said = run.change("modules: [", LISTENERS);
     assert_eq!(said.code, Some(2), "{}", said.stdout);
     run.send(&[failure(2)]);
-    until_idle(&run.site);
-    run.site.until_rows(NOTICES, 2);
+    until_done(&run.site, 2);
     run.site.until("the old one at work", |status| {
         let modules = status["modules"].as_array()?;
         let mine = modules.iter().find(|it| it["name"] == "mine")?;
@@ -282,8 +281,7 @@ fn a_poisonous_record_is_set_aside_shown_retried_and_dropped() {
     let records: Vec<String> = (0..1_000).map(|number| record(number, words(number))).collect();
     run.send(&records);
     run.site.until("ten set aside", |status| (status["dead_letters"] == 10).then_some(()));
-    until_idle(&run.site);
-    run.site.until_rows(NOTICES, 1_000);
+    until_done(&run.site, 1_000);
     let noticed = || {
         run.site
             .tables()
@@ -308,7 +306,7 @@ fn a_poisonous_record_is_set_aside_shown_retried_and_dropped() {
     let again =
         |count| run.site.until("set aside again", |it| (it["dead_letters"] == count).then_some(()));
     again(9);
-    until_idle(&run.site);
+    until_done(&run.site, 1_000);
     let now = letters(&run);
     assert!(
         !now.iter().any(|it| it["id"] == ids[1].as_str()),
@@ -322,7 +320,7 @@ fn a_poisonous_record_is_set_aside_shown_retried_and_dropped() {
         run.asks(&["dead", "retry", letter["id"].as_str().expect("an id")]);
     }
     again(0);
-    until_idle(&run.site);
+    until_done(&run.site, 1_000);
     assert_eq!(run.asks(&["dead", "list"]), "no dead letters\n");
     assert_eq!(run.site.rows(NOTICES).len(), 1_000, "a retry is for one module alone");
     assert!(matches!(run.engine.stop(), Some(0 | 1)));
@@ -344,12 +342,11 @@ fn letters_and_what_they_keep_out_survive_a_kill() {
         let sent = sender::send(port.address(), &sender::octets(&records));
         assert_eq!(sent, Sent::Acknowledged, "{}", site.said());
         site.until("set aside", |status| (status["dead_letters"] == round).then_some(()));
-        until_idle(&site);
+        until_done(&site, 3 * round);
         engine.kill();
     }
     let engine = site.start();
-    until_idle(&site);
-    site.until_rows(NOTICES, 12);
+    until_done(&site, 12);
     let status = site.until("asked", |status| Some(status.clone()));
     assert_eq!(status["dead_letters"], 4, "{status:#}");
     assert!(matches!(engine.stop(), Some(0 | 1)));
@@ -382,7 +379,7 @@ fn who_keeps_failing_is_suspended_and_released_with_nothing_lost() {
     assert_eq!(run.site.ask(&["modules", "release", "report"]).code, Some(2));
     run.asks(&["modules", "release", "mine"]);
     state("running");
-    until_idle(&run.site);
+    until_done(&run.site, 505);
     let mine = |status: &serde_json::Value| {
         let modules = status["modules"].as_array()?;
         modules.iter().find(|it| it["name"] == "mine").map(|it| it["events"].clone())

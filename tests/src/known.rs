@@ -42,11 +42,12 @@ pub fn taken(lines: &[Line], notices: &[String]) -> Vec<Line> {
     notices.iter().filter_map(|row| by_row.get(row).map(|&line| line.clone())).collect()
 }
 
-/// Waits until a running engine has worked off everything that came.
+/// Waits until a running engine has worked off everything that came, each record of which has a row by then.
 ///
 /// # Panics
 /// If it does not.
-pub fn until_idle(site: &Site) {
+pub fn until_done(site: &Site, records: usize) {
+    site.until_rows(NOTICES, records);
     site.until("idle", |status| {
         let none = |guests: &str, lag: &str| {
             status[guests].as_array().is_some_and(|all| all.iter().all(|it| it[lag] == 0))

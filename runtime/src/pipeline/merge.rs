@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use correlator_frame::record::{Frame, Record};
 use correlator_source::counts::Counts;
 use correlator_source::file::Input;
-use correlator_source::intake::{Intake, Lot, Mark};
+use correlator_source::intake::{Ended, Intake, Lot, Mark};
 use correlator_source::limit::{BLOCK_BYTES, RECORDS_PER_FRAME_MAX};
 
 /// What became of an input.
@@ -102,33 +102,36 @@ impl<'a> Merge<'a> {
 
     /// Hands on all records of all files, until there are no more or it is to stop.
     pub(super) fn run(mut self) {
+        // Who takes the records may end before they do.
+        let _: Result<(), Ended> = self.hand_on_all();
+    }
+
+    fn hand_on_all(&mut self) -> Result<(), Ended> {
         let mut place = 0;
         while place < self.heads.len() {
-            place += usize::from(self.advance(place));
+            place += usize::from(self.advance(place)?);
         }
         while !self.heads.is_empty() && !self.stop.load(Ordering::Relaxed) {
             let (first, until) = self.earliest();
-            if !self.take(first, until) {
-                return;
-            }
+            self.take(first, until)?;
             let head = &self.heads[first];
-            if head.input.live && head.next >= head.frame.len() && !self.hand_on() {
-                return;
+            if head.input.live && head.next >= head.frame.len() {
+                self.hand_on()?;
             }
-            self.advance(first);
+            self.advance(first)?;
         }
-        self.hand_on();
+        self.hand_on()
     }
 
-    /// Reads a head's next frame when its last is done. A head that has ended goes.
-    fn advance(&mut self, place: usize) -> bool {
+    /// Reads a head's next frame when its last is done, and tells whether there is one. A head that has ended goes.
+    fn advance(&mut self, place: usize) -> Result<bool, Ended> {
         let head = &mut self.heads[place];
         if head.next < head.frame.len() {
-            return true;
+            return Ok(true);
         }
         if self.keeps && !head.input.live {
-            if head.moved && !self.hand_on() {
-                return false;
+            if head.moved {
+                self.hand_on()?;
             }
             let head = &mut self.heads[place];
             head.before = Some(head.input.mark()).filter(|mark| !mark.body.is_empty());
@@ -146,7 +149,7 @@ impl<'a> Merge<'a> {
         let mut reports = self.reports.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         reports[report].counts = self.heads[place].input.counts;
         match read {
-            Ok(true) => return true,
+            Ok(true) => return Ok(true),
             Ok(false) => {}
             Err(error) => {
                 let path = &self.heads[place].input.path;
@@ -156,7 +159,7 @@ impl<'a> Merge<'a> {
         }
         drop(reports);
         self.heads.remove(place);
-        false
+        Ok(false)
     }
 
     /// The head whose next record is the earliest, and the time up to which it may go on alone.
@@ -177,7 +180,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Takes the records of one head up to a time.
-    fn take(&mut self, place: usize, until: i64) -> bool {
+    fn take(&mut self, place: usize, until: i64) -> Result<(), Ended> {
         let alone = self.heads.len() == 1;
         let head = &mut self.heads[place];
         head.moved = true;
@@ -201,11 +204,11 @@ impl<'a> Merge<'a> {
                 return self.hand_on();
             }
         }
-        true
+        Ok(())
     }
 
     /// Hands on what was taken so far, with the marks of those that have gone on.
-    fn hand_on(&mut self) -> bool {
+    fn hand_on(&mut self) -> Result<(), Ended> {
         if self.keeps {
             for head in self.heads.iter_mut().filter(|head| head.moved) {
                 self.lot.marks.extend(head.mark());
@@ -213,10 +216,10 @@ impl<'a> Merge<'a> {
             }
         }
         if self.lot.frame.is_empty() && self.lot.marks.is_empty() {
-            return true;
+            return Ok(());
         }
         let source = self.lot.source;
-        let taken = self.intake.take(&mut self.lot).is_ok();
+        let taken = self.intake.take(&mut self.lot);
         (self.lot.source, self.lot.placed) = (source, true);
         taken
     }
@@ -233,6 +236,10 @@ fn read(head: &mut Head, stop: &AtomicBool) -> io::Result<bool> {
             return Ok(true);
         }
         head.skip -= head.frame.len();
+        // What is passed over whole is behind the mark: records are counted from the next frame on.
+        if head.before.is_some() {
+            head.before = Some(head.input.mark());
+        }
     }
 }
 
@@ -255,5 +262,123 @@ fn resume(input: &mut Input, marks: &[Mark]) -> usize {
             tracing::warn!("{}: {error}; it is read from its start", input.path);
             0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use correlator_source::file;
+    use correlator_source::intake::{Ended, Intake, Lot, Mark};
+    use correlator_source::settings::{Door, Source, SourcePath};
+    use jiff::tz::TimeZone;
+
+    use super::Merge;
+
+    const FILES: usize = 2;
+    /// So many that a file is read in several frames.
+    const LINES: usize = 20_000;
+
+    /// What was taken in all runs, and how far each file had been read then.
+    #[derive(Default)]
+    struct Taken {
+        processes: Vec<String>,
+        marks: BTreeMap<u64, Mark>,
+        /// Lots that are taken until the run is killed.
+        left: usize,
+    }
+
+    struct Taker(Mutex<Taken>);
+
+    impl Intake for Taker {
+        fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
+            let mut taken = self.0.lock().expect("no panic");
+            if !lot.frame.is_empty() || !lot.marks.is_empty() {
+                taken.left = taken.left.checked_sub(1).ok_or(Ended)?;
+            }
+            for record in lot.frame.batch().records() {
+                let process = String::from_utf8_lossy(record.process_id());
+                taken.processes.push(process.into_owned());
+            }
+            taken.marks.extend(lot.marks.drain(..).map(|mark| (mark.file, mark)));
+            lot.clear();
+            Ok(())
+        }
+    }
+
+    fn source(paths: Vec<SourcePath>) -> Source {
+        Source {
+            name: "test".into(),
+            door: Door::Files { paths, follow: false },
+            framing: None,
+            framing_text: "auto".into(),
+            zone: TimeZone::UTC,
+            year: None,
+            lateness: Duration::ZERO,
+            idle_after: Duration::ZERO,
+            typed: Vec::new(),
+        }
+    }
+
+    /// Lines of several files, in turns that get longer.
+    fn lines(of: usize) -> String {
+        let mut lines = String::new();
+        for number in (0..LINES).filter(|number| (number / 100 + number % 7 / 6) % FILES == of) {
+            let (minute, second) = (number / 60 % 60, number % 60);
+            let hour = number / 3_600;
+            let time = format!("2024-12-10T{hour:02}:{minute:02}:{second:02}Z");
+            writeln!(lines, "<38>1 {time} host sshd {number} - - a message of some length")
+                .expect("a text grows");
+        }
+        lines
+    }
+
+    #[test]
+    fn what_was_taken_before_a_kill_is_not_taken_again() {
+        let check = |files: usize, lots: usize| {
+            let folder = std::env::temp_dir()
+                .join(format!("correlator-merge-{}-{files}-{lots}", std::process::id()));
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let paths: Vec<_> = (0..files).map(|file| folder.join(file.to_string())).collect();
+            for (file, path) in paths.iter().enumerate() {
+                let all: String = (0..FILES).map(lines).collect();
+                std::fs::write(path, if files == 1 { all } else { lines(file) }).expect("a file");
+            }
+            let source = source(paths.into_iter().map(SourcePath::File).collect());
+            let (taken, stop) = (Taker(Mutex::default()), AtomicBool::new(false));
+            let mut runs = 0;
+            loop {
+                let marks: Vec<Mark> = {
+                    let mut taken = taken.0.lock().expect("no panic");
+                    taken.left = lots;
+                    taken.marks.values().cloned().collect()
+                };
+                let inputs = file::open(&source).expect("files");
+                let reports = Mutex::new(vec![super::SourceReport::default(); inputs.len()]);
+                let inputs = inputs.into_iter().map(|input| (0, input)).collect();
+                Merge::new(inputs, Some(&marks), &reports, &taken, &stop).run();
+                runs += 1;
+                if taken.0.lock().expect("no panic").left > 0 {
+                    break;
+                }
+            }
+            let mut processes = taken.0.into_inner().expect("no panic").processes;
+            assert!(runs > 2, "{files} files: {runs} runs");
+            assert_eq!(processes.len(), LINES, "{files} files, killed after {lots} lots");
+            processes.sort();
+            processes.dedup();
+            assert_eq!(processes.len(), LINES, "{files} files, killed after {lots} lots");
+            std::fs::remove_dir_all(folder).expect("clean up");
+        };
+        for lots in 1..4 {
+            check(1, lots);
+        }
+        check(FILES, 1);
+        check(FILES, 2);
     }
 }

@@ -173,7 +173,10 @@ impl Link {
             tls.send_close_notify();
             self.flush(watch)?;
         }
-        shutdown(self.socket.as_fd().as_raw_fd(), Shutdown::Write).map_err(io::Error::from)?;
+        if let Err(error) = shutdown(self.socket.as_fd().as_raw_fd(), Shutdown::Write) {
+            // The peer was quicker, and may have said why.
+            return Err(self.reason(error.into()));
+        }
         let end = clock::instant() + wait;
         loop {
             let left = end.saturating_duration_since(clock::instant());
