@@ -86,10 +86,13 @@ pub const PROGRESS_STEP: Duration = Duration::from_millis(100);
 
 /// Pieces of a stream that are kept in memory, all together.
 pub const TAIL_BYTES_MAX: usize = 16 << 20;
+/// Those of them that the slowest consumer has not seen, where nothing is kept on disk: not much more than stays in the
+/// caches of a processor.
+pub const UNSEEN_BYTES_MAX: usize = 2 << 20;
 /// Pieces that a consumer takes at once.
 pub const PIECES_AT_ONCE: usize = 8;
 /// Emptied pieces whose memory is kept for others.
-pub const PIECES_SPARE: usize = 4;
+pub const PIECES_SPARE: usize = 16;
 /// How often whoever waits for room, or for something that can't wake it, looks again.
 pub const RETRY_STEP: Duration = Duration::from_millis(100);
 /// A live record that is further ahead of the engine's clock, in nanoseconds, is not believed at once.

@@ -17,7 +17,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PEERS: [&str; 6] = ["rsyslog", "rsyslog-gnutls", "openssl", "bsdutils", "faketime", "sec"];
 
 /// Debian lets rsyslog and syslog-ng not stand side by side, so the second is unpacked into a folder of its own.
-const UNPACKED: [&str; 5] = ["syslog-ng-core", "libivykis0", "libjson-c5", "libnet1", "libpcre3"];
+const UNPACKED: [&str; 6] =
+    ["syslog-ng-core", "libivykis0", "libjson-c5", "libnet1", "libpcre3", "libwrap0"];
 
 /// What `cargo xtask check` calls.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];

@@ -8,7 +8,7 @@ use std::thread;
 
 use correlator_source::settings::{Door, Source, SourcePath};
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use super::arguments::StackArguments;
 use super::live::{Again, Live};
@@ -66,6 +66,9 @@ pub(super) fn run(
         ))?;
         register(signal_hook::flag::register(signal, Arc::clone(&stop)))?;
     }
+    // A file that may grow no more is an error of the write, and no reason to end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())
+        .map_err(|error| Failed::new(EXIT_MACHINE, error))?;
     if reads_terminal(&stack) && std::io::stdin().is_terminal() {
         output.note("reading from the terminal; end with Ctrl-D\n");
     }

@@ -83,8 +83,6 @@ impl Engine {
             if hands.is_empty() {
                 return Err(format!("module `{name}` is off already"));
             }
-            crew.version += 1;
-            self.floor.door.route_by(routing(&crew));
             if self.floor.kept.is_some() {
                 for hand in &hands {
                     let hold = self.floor.records.hold(hand.slot, true);
@@ -97,6 +95,9 @@ impl Engine {
                 let (left, _) = hand.join().map_err(|error| error.to_string())?;
                 crew.left.insert(part, left);
             }
+            // Only now: a guest that still works would take records that are not routed to it as none of its own.
+            crew.version += 1;
+            self.floor.door.route_by(routing(&crew));
             return Ok(format!("module `{name}` is off; {}", self.what_stays()));
         }
         let Some(place) = crew.listeners.iter().position(|it| it.plan.name == name) else {

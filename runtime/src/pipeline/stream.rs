@@ -17,7 +17,7 @@ use correlator_spool::sync::Syncer;
 
 use super::feed::Place;
 use super::piece::Piece;
-use super::tail::{Slot, Tail};
+use super::tail::{Room, Slot, Tail};
 use crate::{clock, limit};
 
 /// Why nothing was published.
@@ -230,10 +230,12 @@ impl<P: Piece> Stream<P> {
         let mut tail = lock(&self.tail);
         tail.evict(self.disk.is_some());
         // Once it is full, it is emptied by half before anybody goes on: to wake each other at every piece costs more.
-        let mut most = limit::TAIL_BYTES_MAX;
-        while self.disk.is_none() && tail.bytes > most && !stop.load(Ordering::Relaxed) {
-            most = limit::TAIL_BYTES_MAX / 2;
-            tail.ask_to_save(false);
+        let mut room = Room::ALL;
+        while self.disk.is_none() && !tail.has_room(room) && !stop.load(Ordering::Relaxed) {
+            room = Room::HALF;
+            if tail.bytes > room.kept {
+                tail.ask_to_save(false);
+            }
             tail.waits_for_room = true;
             tail = self
                 .moved
@@ -357,12 +359,12 @@ impl<P: Piece> Stream<P> {
         if tail.waits_for_room {
             let next = tail.next;
             let slot = &tail.slots[slot_of];
-            if slot.pinned.is_some() && slot.position >= next {
+            if tail.bytes > Room::HALF.kept && slot.pinned.is_some() && slot.position >= next {
                 // It has seen all that there is: only what it has not saved holds up who waits.
                 slot.save_wanted.store(true, Ordering::Relaxed);
             }
             tail.evict(self.disk.is_some());
-            if tail.bytes <= limit::TAIL_BYTES_MAX / 2 {
+            if self.disk.is_some() || tail.has_room(Room::HALF) {
                 self.moved.notify_all();
             }
         }

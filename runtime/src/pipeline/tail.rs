@@ -22,6 +22,21 @@ pub(super) struct Tail<P> {
     pub(super) slots: Vec<Slot>,
 }
 
+/// How much there may be for another piece to find room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Bytes that are in memory.
+    pub(super) kept: usize,
+    /// Bytes that the slowest consumer has not seen.
+    unseen: usize,
+}
+
+impl Room {
+    pub(super) const ALL: Self =
+        Self { kept: limit::TAIL_BYTES_MAX, unseen: limit::UNSEEN_BYTES_MAX };
+    pub(super) const HALF: Self = Self { kept: Self::ALL.kept / 2, unseen: Self::ALL.unseen / 2 };
+}
+
 /// A consumer as the stream sees it.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not, whatever the others are")]
@@ -82,6 +97,17 @@ impl<P: Piece> Tail<P> {
                 self.spare.push(piece);
             }
         }
+    }
+
+    /// Whether there is room for another piece.
+    pub(super) fn has_room(&self, room: Room) -> bool {
+        if self.bytes <= room.unseen {
+            return true;
+        }
+        let active = self.slots.iter().filter(|slot| slot.active);
+        let seen = active.map(|slot| slot.position).min().unwrap_or(u64::MAX);
+        let unseen = self.pieces.iter().rev().take_while(|piece| piece.next() > seen);
+        self.bytes <= room.kept && unseen.map(|piece| piece.bytes()).sum::<usize>() <= room.unseen
     }
 
     /// Has those save who hold the others up only because their guest's state is not saved, or all.
