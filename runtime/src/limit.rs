@@ -86,6 +86,10 @@ pub const PROGRESS_STEP: Duration = Duration::from_millis(100);
 
 /// Pieces of a stream that are kept in memory, all together.
 pub const TAIL_BYTES_MAX: usize = 16 << 20;
+/// How much more than that there may be for a guest with large state, which is not saved so often.
+pub const TAIL_BYTES_PER_STATE_BYTE: usize = 32;
+/// And the most that it comes to.
+pub const TAIL_BYTES_LARGE_MAX: usize = 64 << 20;
 /// Those of them that the slowest consumer has not seen, where nothing is kept on disk: not much more than stays in the
 /// caches of a processor.
 pub const UNSEEN_BYTES_MAX: usize = 2 << 20;
@@ -133,6 +137,8 @@ pub const SHORTAGE_STEP: Duration = Duration::from_mins(1);
 pub const PRESSED_STEP: Duration = Duration::from_millis(20);
 /// How often the places up to which files have been read are written down.
 pub const MARKS_STEP: Duration = Duration::from_secs(1);
+/// How much time passes, in nanoseconds, before listeners are told without an event.
+pub const TIME_TOLD_STEP: i64 = 1_000_000_000;
 /// How often time passes without records.
 pub const TIME_STEP: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,7 @@
 //! The whole: sources, streams and guests of one stack, from start to end.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -20,7 +20,7 @@ use super::listener::{ListenerPicture, Shapes};
 use super::marks::SourceMarks;
 use super::merge::{Merge, SourceReport};
 use super::module::ModulePicture;
-use super::piece::EventPiece;
+use super::piece::{EventKind, EventPiece};
 use super::worker::Remains;
 use super::{
     ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, notices, picture, writers,
@@ -42,6 +42,8 @@ pub struct Engine {
     pub(super) started: (i64, Instant),
     /// Where the stream of events stood at the start, and whether it said that it had ended.
     events_at_start: (u64, bool),
+    /// Event time that listeners were told last.
+    time_told: AtomicI64,
     /// Dropped records of which an event was made.
     dropped_told: AtomicU64,
     pub(super) live: bool,
@@ -125,6 +127,7 @@ impl Engine {
             writers: Mutex::default(),
             started,
             events_at_start,
+            time_told: AtomicI64::new(i64::MIN / 2),
             dropped_told: AtomicU64::new(0),
             live,
         };
@@ -248,7 +251,23 @@ impl Engine {
             if self.live && due && !self.reads_files() {
                 timed = now;
                 self.floor.door.pass_time();
+                self.tell_listeners_time();
             }
+        }
+    }
+
+    /// Listeners that keep timers learn the time even where no event brings it.
+    fn tell_listeners_time(&self) {
+        let timed = |it: &ListenerHand| it.hand.is_some() && !it.plan.timers.is_empty();
+        let Some(now) = self.floor.door.event_time() else { return };
+        let told = self.time_told.load(Ordering::Relaxed);
+        if now - told < limit::TIME_TOLD_STEP || !locked(&self.crew).listeners.iter().any(timed) {
+            return;
+        }
+        let kind = EventKind::Time;
+        let piece = |first| EventPiece { first, kind, now, count: 1, ..EventPiece::default() };
+        if self.floor.events.try_publish(piece).is_ok() {
+            self.time_told.store(now, Ordering::Relaxed);
         }
     }
 
@@ -309,7 +328,12 @@ impl Engine {
         self.publish_notices();
         let concluded = self.floor.events.next() != self.events_at_start.0;
         if !interrupted && (concluded || !self.events_at_start.1) {
-            let end = |first| EventPiece { first, count: 1, is_end: true, ..EventPiece::default() };
+            let end = |first| EventPiece {
+                first,
+                kind: EventKind::End,
+                count: 1,
+                ..EventPiece::default()
+            };
             // Nobody waits for room any more when the run is stopped.
             let _ = self.floor.events.publish(end, &self.stop);
         }

@@ -364,6 +364,11 @@ impl<V: View> Feed<V> {
         self.stream.advance(self.slot, self.place.cursor.item, pinned);
     }
 
+    /// Says how much its guest has to save.
+    pub(super) fn weigh(&self, state_bytes: usize) {
+        self.stream.weigh(self.slot, state_bytes);
+    }
+
     /// Whether checkpoints should not be long in coming.
     pub(super) fn is_pressed(&self) -> bool {
         self.stream.is_pressed()

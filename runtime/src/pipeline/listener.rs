@@ -12,7 +12,7 @@ use super::cursor::Cursor;
 use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
 use super::keeper::{GuestReport, Shared};
 use super::module::Aside;
-use super::piece::EventPiece;
+use super::piece::{EventKind, EventPiece};
 use super::worker::Side;
 use crate::capability::{Capabilities, Refusal};
 use crate::guest::{Effect, Failure, Listener, Rows, Tick};
@@ -108,7 +108,7 @@ impl View for EventView {
     fn open(&mut self, piece: &EventPiece, from: u64) {
         (self.item, self.row, self.told, self.ended) = (piece.first, 0, i64::MIN, false);
         self.base = self.shapes.get(&(piece.module.clone(), piece.shape)).copied();
-        if self.base.is_none() && !piece.is_end {
+        if self.base.is_none() && piece.kind == EventKind::Events {
             self.strange += u64::from(piece.count);
         }
         while self.item < from
@@ -121,12 +121,16 @@ impl View for EventView {
 
     #[inline]
     fn look(&mut self, piece: &EventPiece) -> Look {
-        if piece.is_end && !self.ended {
-            return Look::End(None);
+        match piece.kind {
+            EventKind::Events => {}
+            EventKind::End if !self.ended => return Look::End(None),
+            EventKind::Time if !self.ended => return Look::Step(piece.first, piece.now),
+            EventKind::End | EventKind::Time => return Look::Nothing,
         }
         let Some(base) = self.base else { return Look::Nothing };
         while let Some(row) = row(piece, self.row) {
-            let time = BatchHeader::read(row).time;
+            // No event is from later than when it was published, whatever its guest says.
+            let time = BatchHeader::read(row).time.min(piece.now);
             if time.div_euclid(SECOND) > self.told {
                 self.told = time.div_euclid(SECOND);
                 return Look::Step(self.item, time);
@@ -382,6 +386,10 @@ impl Side for ListenerSide {
         self.feed.advance(pinned);
     }
 
+    fn weigh(&self, state_bytes: usize) {
+        self.feed.weigh(state_bytes);
+    }
+
     fn set_absent(&mut self, absent: bool) {
         self.feed.set_absent(absent);
     }
@@ -418,5 +426,75 @@ impl Side for ListenerSide {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use correlator_frame::event::{BatchHeader, Id};
+    use jiff::tz::TimeZone;
+
+    use super::{EventBatch, EventView, SECOND, Shapes};
+    use crate::declaration::{Schedule, Timer};
+    use crate::guest::Rows;
+    use crate::pipeline::cursor::Cursor;
+    use crate::pipeline::feed::{Bounds, Feed, Next, Place};
+    use crate::pipeline::marks::EventMarks;
+    use crate::pipeline::piece::{EventKind, EventPiece};
+    use crate::pipeline::stream::Stream;
+    use crate::pipeline::timers::Timers;
+    use crate::stack::criteria::compile::Compiled;
+
+    fn event(first: u64, time: i64, now: i64) -> EventPiece {
+        let mut rows = Rows::default();
+        let id = Id { source: 0, position: first, count: 0 };
+        BatchHeader { schema: 0, severity: 6, time, absent: 0, id }.write(0, &mut rows.index);
+        let module = "m".to_owned();
+        EventPiece { first, now, module, rows, count: 1, ..EventPiece::default() }
+    }
+
+    /// What a listener with a timer of a minute gets: the second of each tick, and an `e` for an event.
+    fn told(pieces: Vec<EventPiece>) -> String {
+        let stream = Arc::new(Stream::new(None, EventMarks::default(), false));
+        let shapes = Shapes::from([(("m".to_owned(), 0), 0)]);
+        let view = EventView::new(Compiled::everything(1), shapes);
+        let timer = Timer { name: "t".into(), schedule: Schedule::EverySeconds(60) };
+        let timers = Timers::new(&[timer], &TimeZone::UTC);
+        let mut feed = Feed::new(Arc::clone(&stream), view, timers, Place::default(), 0);
+        for piece in pieces {
+            let piece = |first| EventPiece { first, ..piece };
+            stream.publish(piece, &AtomicBool::new(false)).expect("room");
+        }
+        stream.end();
+        let until = Cursor { item: u64::MAX, ticks: 0 };
+        let bounds = Bounds { items: 100, bytes: 1_000, until };
+        let (mut batch, mut told) = (EventBatch::default(), Vec::new());
+        loop {
+            match feed.next(&mut batch, bounds) {
+                Next::Batch => told.push("e".repeat(batch.items.len())),
+                Next::Tick(tick) => told.push((tick.time / SECOND).to_string()),
+                Next::Nothing => {}
+                Next::Ended => return told.join(" "),
+            }
+        }
+    }
+
+    #[test]
+    fn time_passes_with_events_and_without() {
+        let event = |time: i64, now: i64| event(0, time * SECOND, now * SECOND);
+        let time = |now: i64| EventPiece {
+            kind: EventKind::Time,
+            now: now * SECOND,
+            count: 1,
+            ..EventPiece::default()
+        };
+        assert_eq!(told(vec![event(10, 10), event(70, 70), event(71, 71)]), "e 60 e e");
+        assert_eq!(told(vec![event(10, 10), time(50), time(130), event(140, 140)]), "e 120 e");
+        // What a guest says of the future moves nobody's clock.
+        let ahead = event(1_000_000, 20);
+        assert_eq!(told(vec![event(10, 10), ahead, event(70, 70), time(121)]), "e e 60 e 120");
     }
 }

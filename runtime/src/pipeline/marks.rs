@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
-use super::piece::{EventPiece, Piece, RecordKind, RecordPiece};
+use super::piece::{EventKind, EventPiece, Piece, RecordKind, RecordPiece};
 
 /// How far sources had been read at the end of the record stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +73,10 @@ impl EventMarks {
     /// Takes in what a piece says.
     pub(super) fn pass(&mut self, piece: &EventPiece) {
         self.item = piece.next();
-        self.ended = piece.is_end;
-        if piece.is_end {
+        if piece.kind != EventKind::Time {
+            self.ended = piece.kind == EventKind::End;
+        }
+        if piece.kind != EventKind::Events {
             return;
         }
         let upto = (piece.upto.item, piece.upto.ticks);

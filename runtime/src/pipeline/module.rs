@@ -265,15 +265,17 @@ impl Side for ModuleSide {
         }
         let count = self.checker.rows() as u32;
         let (module, part, shape) = (self.name.clone(), self.part, self.shape);
+        let now = self.feed.place().now.unwrap_or(i64::MAX);
         let piece = |first| EventPiece {
             first,
+            now,
             module,
             part,
             shape,
             upto,
             rows: turn,
             count,
-            is_end: false,
+            ..EventPiece::default()
         };
         let published = self.events.publish(piece, &self.stop);
         self.count();
@@ -325,6 +327,10 @@ impl Side for ModuleSide {
 
     fn advance(&self, pinned: Option<u64>) {
         self.feed.advance(pinned);
+    }
+
+    fn weigh(&self, state_bytes: usize) {
+        self.feed.weigh(state_bytes);
     }
 
     fn set_absent(&mut self, absent: bool) {

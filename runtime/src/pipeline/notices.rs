@@ -187,6 +187,7 @@ impl Notices {
             }
         }
         let piece = EventPiece {
+            now: time,
             module: INSTANCE.to_owned(),
             shape: self.shape,
             upto: Cursor::default(),

@@ -228,10 +228,25 @@ impl Piece for RecordPiece {
     }
 }
 
+/// What a piece of the event stream is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum EventKind {
+    /// Events.
+    #[default]
+    Events,
+    /// All modules have ended for good. One item, and no event.
+    End,
+    /// Time has passed, with events or without. One item, and no event.
+    Time,
+}
+
 /// The events of one turn of one module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EventPiece {
     pub(super) first: u64,
+    pub(super) kind: EventKind,
+    /// Event time when they were published: a guest can't have its events be from later.
+    pub(super) now: i64,
     /// The instance that returned them; none for the engine's own.
     pub(super) module: String,
     /// Which part of a module that runs in several.
@@ -243,12 +258,11 @@ pub(super) struct EventPiece {
     /// Rows with the header that listeners get. Schemas are counted within the module.
     pub(super) rows: Rows,
     pub(super) count: u32,
-    /// Whether it says that all modules have ended for good. One item, and no event.
-    pub(super) is_end: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct EventHead {
+    now: i64,
     module: String,
     part: u32,
     shape: u64,
@@ -266,7 +280,7 @@ impl Piece for EventPiece {
     }
 
     fn kind(&self) -> u16 {
-        u16::from(self.is_end)
+        self.kind as u16
     }
 
     fn first(&self) -> u64 {
@@ -281,12 +295,13 @@ impl Piece for EventPiece {
         size_of::<Self>() + self.rows.text.len() + 4 * self.rows.index.len()
     }
 
-    fn concerns(&self, _: usize, _: u64, _: i64) -> bool {
-        true
+    fn concerns(&self, _: usize, _: u64, wake_at: i64) -> bool {
+        self.kind != EventKind::Time || self.now >= wake_at
     }
 
     fn head(&self) -> Vec<u8> {
         with_length(&EventHead {
+            now: self.now,
             module: self.module.clone(),
             part: self.part,
             shape: self.shape,
@@ -306,19 +321,22 @@ impl Piece for EventPiece {
         let (index, rest) = words(rest, head.index_words)?;
         let text = rest.get(..head.text_bytes as usize)?.to_vec();
         let rows = RowIterator::new(&index, BATCH_HEADER).count();
-        let is_end = kind == 1;
-        if kind > 1 || !is_end && rows != count as usize {
-            return None;
-        }
+        let kind = match kind {
+            0 if rows == count as usize => EventKind::Events,
+            1 => EventKind::End,
+            2 => EventKind::Time,
+            _ => return None,
+        };
         Some(Self {
             first,
+            kind,
+            now: head.now,
             module: head.module,
             part: head.part,
             shape: head.shape,
             upto: Cursor { item: head.item, ticks: head.ticks },
             rows: Rows { text, index },
             count,
-            is_end,
         })
     }
 }

@@ -100,7 +100,9 @@ impl<S: Side> Worker<S> {
             tracing::warn!("{} `{name}`: {failure}; it is started again", self.keeper.role);
             self.keeper.note(&failure);
             self.go_back(true);
+            return;
         }
+        self.side.weigh(self.keeper.saved.state.as_ref().map_or(0, |state| state.bytes.len()));
     }
 
     fn checkpoint_if_due(&mut self) {

@@ -230,10 +230,10 @@ impl<P: Piece> Stream<P> {
         let mut tail = lock(&self.tail);
         tail.evict(self.disk.is_some());
         // Once it is full, it is emptied by half before anybody goes on: to wake each other at every piece costs more.
-        let mut room = Room::ALL;
+        let mut room = Room::All;
         while self.disk.is_none() && !tail.has_room(room) && !stop.load(Ordering::Relaxed) {
-            room = Room::HALF;
-            if tail.bytes > room.kept {
+            room = Room::Half;
+            if tail.is_over(room) {
                 tail.ask_to_save(false);
             }
             tail.waits_for_room = true;
@@ -357,17 +357,22 @@ impl<P: Piece> Stream<P> {
         // Pieces that did not concern it may have passed by meanwhile.
         (slot.position, slot.pinned) = (slot.position.max(position), pinned);
         if tail.waits_for_room {
-            let next = tail.next;
+            let (next, over) = (tail.next, tail.is_over(Room::Half));
             let slot = &tail.slots[slot_of];
-            if tail.bytes > Room::HALF.kept && slot.pinned.is_some() && slot.position >= next {
+            if over && slot.pinned.is_some() && slot.position >= next {
                 // It has seen all that there is: only what it has not saved holds up who waits.
                 slot.save_wanted.store(true, Ordering::Relaxed);
             }
             tail.evict(self.disk.is_some());
-            if self.disk.is_some() || tail.has_room(Room::HALF) {
+            if self.disk.is_some() || tail.has_room(Room::Half) {
                 self.moved.notify_all();
             }
         }
+    }
+
+    /// Says how much a consumer's guest has to save.
+    pub(super) fn weigh(&self, slot: usize, state_bytes: usize) {
+        lock(&self.tail).slots[slot].state_bytes = state_bytes;
     }
 
     /// Says where a consumer's last two checkpoints stand. The one before the last is what a damaged one falls back to,

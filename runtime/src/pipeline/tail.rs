@@ -22,19 +22,20 @@ pub(super) struct Tail<P> {
     pub(super) slots: Vec<Slot>,
 }
 
-/// How much there may be for another piece to find room.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    /// Bytes that are in memory.
-    pub(super) kept: usize,
-    /// Bytes that the slowest consumer has not seen.
-    unseen: usize,
+/// How much of the room there is may be taken for another piece to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    All,
+    Half,
 }
 
 impl Room {
-    pub(super) const ALL: Self =
-        Self { kept: limit::TAIL_BYTES_MAX, unseen: limit::UNSEEN_BYTES_MAX };
-    pub(super) const HALF: Self = Self { kept: Self::ALL.kept / 2, unseen: Self::ALL.unseen / 2 };
+    fn of(self, bytes: usize) -> usize {
+        match self {
+            Self::All => bytes,
+            Self::Half => bytes / 2,
+        }
+    }
 }
 
 /// A consumer as the stream sees it.
@@ -58,6 +59,8 @@ pub(super) struct Slot {
     pub(super) pinned: Option<u64>,
     /// The first item that it would have to see again after a restart.
     pub(super) kept: u64,
+    /// How much its guest's state came to when it was saved last.
+    pub(super) state_bytes: usize,
     /// Whether somebody needs it to save its guest's state, on the disk if anything is kept.
     pub(super) save_wanted: Arc<AtomicBool>,
 }
@@ -101,13 +104,26 @@ impl<P: Piece> Tail<P> {
 
     /// Whether there is room for another piece.
     pub(super) fn has_room(&self, room: Room) -> bool {
-        if self.bytes <= room.unseen {
+        let unseen_max = room.of(limit::UNSEEN_BYTES_MAX);
+        if self.bytes <= unseen_max {
             return true;
+        }
+        if self.is_over(room) {
+            return false;
         }
         let active = self.slots.iter().filter(|slot| slot.active);
         let seen = active.map(|slot| slot.position).min().unwrap_or(u64::MAX);
         let unseen = self.pieces.iter().rev().take_while(|piece| piece.next() > seen);
-        self.bytes <= room.kept && unseen.map(|piece| piece.bytes()).sum::<usize>() <= room.unseen
+        unseen.map(|piece| piece.bytes()).sum::<usize>() <= unseen_max
+    }
+
+    /// Whether more is kept than there should be, seen or not.
+    pub(super) fn is_over(&self, room: Room) -> bool {
+        let largest = self.slots.iter().map(|slot| slot.state_bytes).max().unwrap_or(0);
+        let most = largest
+            .saturating_mul(limit::TAIL_BYTES_PER_STATE_BYTE)
+            .clamp(limit::TAIL_BYTES_MAX, limit::TAIL_BYTES_LARGE_MAX);
+        self.bytes > room.of(most)
     }
 
     /// Has those save who hold the others up only because their guest's state is not saved, or all.

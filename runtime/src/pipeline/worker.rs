@@ -49,6 +49,8 @@ pub(super) trait Side {
     fn seek(&mut self, place: Place);
     /// Tells the stream how far the guest is.
     fn advance(&self, pinned: Option<u64>);
+    /// Says how much there is to save.
+    fn weigh(&self, state_bytes: usize);
     /// Whether the stream holds nothing back for it, from now on or no longer.
     fn set_absent(&mut self, absent: bool);
     /// Waits until something comes, or for a while.
