@@ -2,6 +2,7 @@
 
 mod any_bytes;
 mod framing;
+mod fuzzed;
 mod limits;
 mod rfc3164;
 mod rfc5424;

@@ -6,6 +6,7 @@ mod concurrent;
 mod damage;
 mod disk;
 mod folder;
+mod fuzzed;
 mod model;
 mod recycling;
 mod support;
