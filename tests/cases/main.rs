@@ -27,4 +27,5 @@ mod house;
 mod live;
 mod reload;
 mod service;
+mod soak;
 mod stacks;

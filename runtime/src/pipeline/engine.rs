@@ -35,7 +35,7 @@ pub struct Engine {
     pub(super) crew: Mutex<Crew>,
     pub(super) sources: Mutex<Vec<Running>>,
     pub(super) reports: Arc<Mutex<Vec<SourceReport>>>,
-    progress: Arc<Progress>,
+    pub(super) progress: Arc<Progress>,
     pub(super) stop: Arc<AtomicBool>,
     /// The threads that write to the disk.
     writers: Mutex<Vec<JoinHandle<()>>>,
@@ -43,9 +43,9 @@ pub struct Engine {
     /// Where the stream of events stood at the start, and whether it said that it had ended.
     events_at_start: (u64, bool),
     /// Event time that listeners were told last.
-    time_told: AtomicI64,
+    pub(super) time_told: AtomicI64,
     /// Dropped records of which an event was made.
-    dropped_told: AtomicU64,
+    pub(super) dropped_told: AtomicU64,
     pub(super) live: bool,
 }
 
@@ -237,59 +237,8 @@ impl Engine {
         })
     }
 
-    /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.
-    pub fn wait(&self, mut now_and_then: impl FnMut()) {
-        let mut timed = clock::instant();
-        while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
-            thread::park_timeout(limit::RETRY_STEP);
-            self.tell_progress();
-            self.publish_notices();
-            now_and_then();
-            let now = clock::instant();
-            let due = now.duration_since(timed) >= limit::TIME_STEP;
-            // Files that are read once have a time of their own until they are done.
-            if self.live && due && !self.reads_files() {
-                timed = now;
-                self.floor.door.pass_time();
-                self.tell_listeners_time();
-            }
-        }
-    }
-
-    /// Listeners that keep timers learn the time even where no event brings it.
-    fn tell_listeners_time(&self) {
-        let timed = |it: &ListenerHand| it.hand.is_some() && !it.plan.timers.is_empty();
-        let Some(now) = self.floor.door.event_time() else { return };
-        let told = self.time_told.load(Ordering::Relaxed);
-        if now - told < limit::TIME_TOLD_STEP || !locked(&self.crew).listeners.iter().any(timed) {
-            return;
-        }
-        let kind = EventKind::Time;
-        let piece = |first| EventPiece { first, kind, now, count: 1, ..EventPiece::default() };
-        if self.floor.events.try_publish(piece).is_ok() {
-            self.time_told.store(now, Ordering::Relaxed);
-        }
-    }
-
-    /// Publishes what the engine itself has to say.
-    fn publish_notices(&self) {
-        let floor = &self.floor;
-        let dropped = floor.records.dropped.load(Ordering::Relaxed);
-        let told = self.dropped_told.swap(dropped, Ordering::Relaxed);
-        if dropped > told {
-            floor.notices.dropped(dropped - told);
-        }
-        floor.notices.publish(&floor.events);
-    }
-
-    fn tell_progress(&self) {
-        let door = &self.floor.door;
-        self.progress.bytes.store(door.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.progress.records.store(door.records.load(Ordering::Relaxed), Ordering::Relaxed);
-    }
-
     /// Whether files that are read once are not done.
-    fn reads_files(&self) -> bool {
+    pub(super) fn reads_files(&self) -> bool {
         locked(&self.sources).iter().any(|it| {
             let works = it.thread.as_ref().is_some_and(|thread| !thread.is_finished());
             works && !it.source.door.is_live()
@@ -297,7 +246,7 @@ impl Engine {
     }
 
     /// Whether all sources have ended by themselves.
-    fn input_ended(&self) -> bool {
+    pub(super) fn input_ended(&self) -> bool {
         !self.live
             && locked(&self.sources)
                 .iter()

@@ -18,7 +18,8 @@
 //! - `module`, `listener`: what is particular to each
 //! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
 //! - `notices`: events of the engine's own
-//! - `crew`, `writers`, `engine`: the guests at work; the threads that write to the disk; the whole
+//! - `crew`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the whole, and what
+//!   it does now and then
 //! - `picture`, `commands`, `change`: how it fares; what it can be told; another stack in the place of this one
 
 mod aside;
@@ -31,6 +32,7 @@ mod cursor;
 mod engine;
 mod feed;
 mod floor;
+mod heartbeat;
 mod intake;
 mod interest;
 mod keeper;

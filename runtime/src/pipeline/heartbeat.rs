@@ -1,0 +1,62 @@
+//! What the engine itself does while its threads work: it waits for the end, and tells the time and what happened.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use super::engine::{Engine, ListenerHand, locked};
+use super::piece::{EventKind, EventPiece};
+use crate::clock;
+use crate::limit;
+
+impl Engine {
+    /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.
+    pub fn wait(&self, mut now_and_then: impl FnMut()) {
+        let mut timed = clock::instant();
+        while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
+            thread::park_timeout(limit::RETRY_STEP);
+            self.tell_progress();
+            self.publish_notices();
+            now_and_then();
+            let now = clock::instant();
+            let due = now.duration_since(timed) >= limit::TIME_STEP;
+            // Files that are read once have a time of their own until they are done.
+            if self.live && due && !self.reads_files() {
+                timed = now;
+                self.floor.door.pass_time();
+                self.tell_listeners_time();
+            }
+        }
+    }
+
+    /// Listeners that keep timers learn the time even where no event brings it.
+    fn tell_listeners_time(&self) {
+        let timed = |it: &ListenerHand| it.hand.is_some() && !it.plan.timers.is_empty();
+        let Some(now) = self.floor.door.event_time() else { return };
+        let told = self.time_told.load(Ordering::Relaxed);
+        if now - told < limit::TIME_TOLD_STEP || !locked(&self.crew).listeners.iter().any(timed) {
+            return;
+        }
+        let kind = EventKind::Time;
+        let piece = |first| EventPiece { first, kind, now, count: 1, ..EventPiece::default() };
+        if self.floor.events.try_publish(piece).is_ok() {
+            self.time_told.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Publishes what the engine itself has to say.
+    pub(super) fn publish_notices(&self) {
+        let floor = &self.floor;
+        let dropped = floor.records.dropped.load(Ordering::Relaxed);
+        let told = self.dropped_told.swap(dropped, Ordering::Relaxed);
+        if dropped > told {
+            floor.notices.dropped(dropped - told);
+        }
+        floor.notices.publish(&floor.events);
+    }
+
+    pub(super) fn tell_progress(&self) {
+        let door = &self.floor.door;
+        self.progress.bytes.store(door.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.progress.records.store(door.records.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
