@@ -22,8 +22,8 @@ const BURSTS: u64 = 100;
 const POISON: u64 = 100_000;
 /// How often the stack is changed.
 const CHANGE: Duration = Duration::from_secs(4);
-/// When the engine has taken what memory it needs: caches and buffers are as large as they get.
-const WARM: f64 = 0.4;
+/// When the engine has taken what memory it needs, in hundredths of the run: caches and buffers are as large as they get.
+const WARM: u64 = 40;
 /// What may come on top of it, in bytes: nothing in an hour at full speed if anything were kept of each record.
 const GROWTH_MAX: u64 = 64 << 20;
 
@@ -92,7 +92,7 @@ fn counts_are_exact_and_memory_stays() {
                 let count = (rate / BURSTS).min(total - sent);
                 stream.write_all(burst(sent, count).as_bytes()).expect("it takes records");
                 sent += count;
-                let due = begun + Duration::from_secs_f64(sent as f64 / rate as f64);
+                let due = begun + Duration::from_nanos(sent * 1_000_000_000 / rate);
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
             stream.shutdown(Shutdown::Write).expect("a socket");
@@ -101,7 +101,7 @@ fn counts_are_exact_and_memory_stays() {
         while !sender.is_finished() {
             thread::sleep(Duration::from_millis(200));
             let records = site.status().and_then(|status| status["records"].as_u64());
-            if records.is_some_and(|records| records as f64 > total as f64 * WARM) {
+            if records.is_some_and(|records| records * 100 > total * WARM) {
                 let now = memory(engine.id());
                 warm = if warm == 0 { now } else { warm };
                 most = most.max(now);
