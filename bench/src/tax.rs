@@ -19,6 +19,7 @@ use correlator::stack::problem::Problem;
 use correlator::stack::raw::RawStack;
 use correlator::stack::{Component, Guests, Stack};
 use correlator_module_sshd::Sshd;
+use correlator_world::Nowhere;
 
 use crate::engine::{Engine, Log};
 use crate::measure;
@@ -123,7 +124,7 @@ fn plan(stack: Stack, mut loaded: HashMap<Component, Guest>) -> Result<Plan> {
         criteria: listener.compiled,
         timers: guest.description.timers.clone(),
         start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
-        capabilities: Arc::new(move || tables(&listener.grants)),
+        capabilities: Arc::new(move || Ok(tables(&listener.grants))),
         limits: listener.limits,
     };
     Ok(Plan {
@@ -134,6 +135,7 @@ fn plan(stack: Stack, mut loaded: HashMap<Component, Guest>) -> Result<Plan> {
         listeners: vec![listener],
         zone: stack.zone,
         keeping: None,
+        secrets: Arc::new(Nowhere),
     })
 }
 

@@ -142,6 +142,46 @@ pub const TIME_TOLD_STEP: i64 = 1_000_000_000;
 /// How often time passes without records.
 pub const TIME_STEP: Duration = Duration::from_secs(1);
 
+// How effects are delivered.
+
+/// Requests that an endpoint is given at once.
+pub const DELIVERED_AT_ONCE_MAX: usize = 64;
+/// How long a request, or an endpoint, is left alone after its first failure.
+pub const DELIVERY_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// And after many.
+pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_mins(10);
+/// How long a request is tried before it is given up.
+pub const DELIVERY_TIME_MAX: Duration = Duration::from_hours(72);
+/// Effects that are read at once when what was done is put in force again.
+pub const RESTORED_AT_ONCE: usize = 1_000;
+/// How often a delivery thread looks whether an operator gave it something to do.
+pub const DELIVERY_LOOK: Duration = Duration::from_secs(1);
+/// Effects, and entries of the audit trail, that are listed if nobody says how many.
+pub const LISTED_DEFAULT: usize = 100;
+/// Pieces of the record stream in which the record is looked for that caused an effect; there are older ones on the disk.
+pub const TRACED_PIECES_MAX: usize = 64;
+/// Orders that wait for one delivery thread.
+pub const ORDERS_MAX: usize = 64;
+/// How long an operator waits until a delivery thread has done as ordered: it may be asking the world for something else.
+pub const ORDER_TIME: Duration = Duration::from_mins(2);
+/// How long a run that has ended waits for what is due to be delivered.
+pub const DELIVERY_DRAIN: Duration = Duration::from_secs(30);
+
+/// How often what is old goes from the store.
+pub const PRUNE_STEP: Duration = Duration::from_hours(1);
+/// How long effects that are finished are kept, in nanoseconds: a month.
+pub const EFFECTS_KEPT: i64 = 30 * DAY_NANOSECONDS;
+/// Those that were given up: a quarter of a year.
+pub const DEAD_EFFECTS_KEPT: i64 = 90 * DAY_NANOSECONDS;
+/// The audit trail: two years.
+pub const TRAIL_KEPT: i64 = 730 * DAY_NANOSECONDS;
+/// What is kept in any case, since listeners may ask for it once more after a crash.
+pub const EFFECTS_KEPT_MIN: i64 = DAY_NANOSECONDS;
+/// More than this, younger ones go too: above a gigabyte the store takes nothing new.
+pub const STORE_BYTES: u64 = 768 << 20;
+/// A day, in nanoseconds.
+const DAY_NANOSECONDS: i64 = 24 * 3_600 * 1_000_000_000;
+
 // How guests are kept.
 
 /// The stack of a worker's thread: a guest's, and room for the host's own calls.

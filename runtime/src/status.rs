@@ -72,6 +72,9 @@ pub struct Status {
     pub modules: Vec<ModuleStatus>,
     /// Each listener instance.
     pub listeners: Vec<ListenerStatus>,
+    /// Single effects: what waits to be delivered, and what came of the rest. Absent where nobody asks for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<DeliveryStatus>,
     /// Records and ticks that are set aside now.
     pub dead_letters: u64,
     /// Dead letters that were dropped to make room for newer ones, since the start.
@@ -261,6 +264,42 @@ pub struct ListenerStatus {
     pub effects_refused: BTreeMap<String, u64>,
     /// Effects that wait to be carried out.
     pub waiting: u64,
+}
+
+/// How single effects fare, those of earlier runs among them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryStatus {
+    /// Effects that wait to be done, or are being done.
+    pub waiting: u64,
+    /// Effects that were tried too often.
+    pub dead: u64,
+    /// Effects that are done.
+    pub done: u64,
+    /// Effects that the world does not want.
+    pub refused: u64,
+    /// Effects that no grant covers.
+    pub denied: u64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Moment>,
+    /// Endpoints for which something waits or is dead.
+    pub endpoints: Vec<EndpointStatus>,
+    /// What the store takes on the disk.
+    pub bytes: u64,
+}
+
+/// How what shares one fate fares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// The capability.
+    pub capability: String,
+    /// The listener, and the endpoint: `ops/chat`.
+    pub endpoint: String,
+    /// Effects that wait to be done, or are being done.
+    pub waiting: u64,
+    /// Effects that were tried too often.
+    pub dead: u64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Moment>,
 }
 
 #[cfg(test)]

@@ -15,12 +15,20 @@
     reason = "tables of cases read better so"
 )]
 
+mod acting;
+mod acting_attacks;
+mod acting_firewall;
+mod acting_kills;
+mod acting_mail;
+mod acting_rows;
+mod book;
 mod captures;
 mod control;
 mod crash;
 mod damage;
 mod disk;
 mod dist;
+mod effects;
 mod hostile;
 mod hostile_table;
 mod house;

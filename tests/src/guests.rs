@@ -10,6 +10,7 @@
 //! - [`draft`]: from parts to a component
 //! - [`lies`]: descriptions that lie
 //! - [`answers`]: turns that lie
+//! - [`wishes`]: listeners that ask for what they must not get
 //! - [`strangers`]: what is no guest, or one of something else
 //! - [`bombs`]: what is dear to compile
 //! - [`crowds`]: what declares too many of everything
@@ -28,6 +29,8 @@ pub mod draft;
 pub mod lies;
 
 pub mod answers;
+
+pub mod wishes;
 
 pub mod strangers;
 

@@ -13,6 +13,7 @@
 //! - [`foreign`]: programs of others
 //! - [`rows`]: what stands in table files
 //! - [`known`]: a known stream, and what one engine tells of it that is left alone
+//! - [`world`]: what of the world effects end in: servers, networks, databases
 
 pub mod guests;
 
@@ -33,3 +34,5 @@ pub mod foreign;
 pub mod rows;
 
 pub mod known;
+
+pub mod world;

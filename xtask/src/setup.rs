@@ -14,11 +14,42 @@ use crate::process;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Programs of others that tests send with, and look at the engine with; without them those tests say that they skip.
-const PEERS: [&str; 6] = ["rsyslog", "rsyslog-gnutls", "openssl", "bsdutils", "faketime", "sec"];
+const PEERS: [&str; 18] = [
+    "rsyslog",
+    "rsyslog-gnutls",
+    "openssl",
+    "bsdutils",
+    "faketime",
+    "sec",
+    // What capabilities act on.
+    "nftables",
+    "iproute2",
+    "postfix",
+    "sasl2-bin",
+    "libsasl2-modules",
+    "libsasl2-modules-db",
+    "postgresql",
+    "mariadb-server",
+    // Where credentials are kept.
+    "dbus-daemon",
+    "gnome-keyring",
+    "libsecret-tools",
+    "keyutils",
+];
 
 /// Debian lets rsyslog and syslog-ng not stand side by side, so the second is unpacked into a folder of its own.
 const UNPACKED: [&str; 6] =
     ["syslog-ng-core", "libivykis0", "libjson-c5", "libnet1", "libpcre3", "libwrap0"];
+
+/// What is told afterwards: what Debian has no package of, and what it has started.
+const AFTERWARDS: &str = "\
+not installed, for Debian does not have them; tests that need them say that they skip:
+  OpenSearch, Elasticsearch: unpack them as target/peers/opensearch and target/peers/elasticsearch; they need a Java
+      (openjdk-17-jre-headless)
+  Prism: `npm install --prefix target/peers/prism @stoplight/prism-cli`, and name Twilio's published description of its
+      API in CORRELATOR_TWILIO_SPEC
+Debian starts servers that it installs, and the tests start their own: if you want none of these, then
+  systemctl disable --now postfix postgresql mariadb";
 
 /// What `cargo xtask check` calls.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];
@@ -61,7 +92,9 @@ fn peers() -> Result<()> {
     if process::answer("apt-get", &["--version"]).is_none() {
         bail!("`--all` installs Debian's packages {}; this is no Debian", PEERS.join(", "));
     }
-    process::run("apt-get", &[&["install", "--yes"], PEERS.as_slice()].concat())?;
+    // Some packages ask how they are to be set up. The tests set up their own.
+    let install = ["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes"];
+    process::run("env", &[install.as_slice(), PEERS.as_slice()].concat())?;
     let folder = process::target()?.join("peers");
     fs::create_dir_all(&folder)?;
     let script = format!(
@@ -69,7 +102,9 @@ fn peers() -> Result<()> {
         folder.display(),
         UNPACKED.join(" ")
     );
-    process::run("sh", &["-c", &script])
+    process::run("sh", &["-c", &script])?;
+    println!("{AFTERWARDS}");
+    Ok(())
 }
 
 fn has_target() -> bool {

@@ -15,6 +15,7 @@
 //! - [`time`], [`value`], [`schema`], [`options`], [`description`]: plain values and declarations
 //! - [`record`], [`turn`], [`module`]: what a module gets, gives and is
 //! - [`template`], [`event`], [`effect`], [`listener`]: the same for a listener
+//! - [`text`], [`json`]: what strangers wrote, for people and for machines
 //! - [`keep`]: windows, expiring state and transactions, all bounded
 //! - [`state`], [`instance`]: saving, and guests at work
 //! - [`testing`]: samples, expected events, and the test that cuts them (not in wasm)
@@ -50,6 +51,10 @@ pub mod event;
 pub mod effect;
 
 pub mod listener;
+
+pub mod text;
+
+pub mod json;
 
 pub mod keep;
 

@@ -5,15 +5,24 @@
 //! and told; neither stops anything else. This room must never know which listener asks, or why.
 
 mod cells;
+mod desk;
 mod log;
+mod orders;
+mod post;
 mod table;
+
+use std::collections::{BTreeMap, HashMap};
 
 use thiserror::Error;
 
+pub use desk::{Asked, Desk};
 pub use log::{Console, LogLines, Paint};
+pub use orders::{Order, Orders, take_back};
+pub use post::{Office, Post, Tell, endpoint};
 pub use table::{Rotation, TableFiles, TableMark, TableMarks};
 
 use crate::guest::Effect;
+use crate::stack::grant;
 
 /// What one listener may do: the capabilities that its stack granted, ready to use.
 #[derive(Default)]
@@ -22,6 +31,8 @@ pub struct Capabilities {
     pub log: Option<LogLines>,
     /// Rows of table files.
     pub table: Option<TableFiles>,
+    /// What capabilities do that are crates of their own, by name.
+    pub desks: BTreeMap<&'static str, Desk>,
 }
 
 /// Why an effect was not carried out.
@@ -50,11 +61,21 @@ impl Capabilities {
         match (effect.capability.as_str(), &mut self.log, &mut self.table) {
             ("log", Some(log), _) => log.execute(effect),
             ("table", _, Some(table)) => table.execute(effect),
-            ("log" | "table", ..) => Err(Refusal::Denied(format!(
-                "`{}` is not granted; add it under this listener's `grants`",
-                effect.capability
+            (other, ..) if grant::names().contains(&other) => Err(Refusal::Denied(format!(
+                "`{other}` is not granted; add it under this listener's `grants`"
             ))),
             (other, ..) => Err(Refusal::Denied(format!("there is no capability `{other}`"))),
         }
+    }
+
+    /// The requests that an effect makes to a capability that is a crate of its own. `name` says what they are for, by the
+    /// place of an event; what is asked for the same is counted in `counts`.
+    #[must_use]
+    pub fn requests(
+        effect: &Effect,
+        counts: &mut HashMap<Option<u32>, u32>,
+        name: &impl Fn(Option<usize>) -> String,
+    ) -> Vec<Asked> {
+        desk::requests(effect, counts, name)
     }
 }

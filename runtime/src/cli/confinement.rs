@@ -48,10 +48,19 @@ fn plan(stack: &Stack, files: &[PathBuf], cache: Option<&Path>) -> Plan {
             paths.read_beside(path);
         }
     }
+    let (mut world, mut runs) = (false, false);
     for grant in stack.listeners.iter().flat_map(|listener| &listener.grants) {
         match grant {
             Grant::Table(table) => paths.write(table.directory.clone()),
             Grant::Log(_) => {}
+            Grant::World(grant) => {
+                world = true;
+                let needs = grant.needs();
+                grant.files.iter().for_each(|file| paths.read_beside(file));
+                needs.read.into_iter().for_each(|path| paths.read(path));
+                needs.write.into_iter().for_each(|path| paths.write(path));
+                runs |= !needs.run.is_empty();
+            }
         }
     }
     let keeping = stack.keeping.as_ref().map(|keeping| keeping.folder.clone());
@@ -64,8 +73,15 @@ fn plan(stack: &Stack, files: &[PathBuf], cache: Option<&Path>) -> Plan {
     for folder in [keeping, capture, socket, cache].into_iter().flatten() {
         paths.write(folder);
     }
-    // No capability opens connections. Which doors a reload will open nobody knows.
-    Plan { read: paths.read, write: paths.write, connect: Some(Vec::new()), listen: None }
+    // Which doors a reload will open nobody knows, nor where a capability's servers are tomorrow.
+    let connect = if world { None } else { Some(Vec::new()) };
+    if world {
+        // Names are looked up, and certificates checked.
+        paths.read(PathBuf::from("/etc"));
+        paths.read(PathBuf::from("/run/systemd"));
+        paths.read(PathBuf::from("/usr/share/ca-certificates"));
+    }
+    Plan { read: paths.read, write: paths.write, connect, listen: None, runs }
 }
 
 #[derive(Default)]

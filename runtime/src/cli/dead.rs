@@ -4,21 +4,19 @@
 //! none runs.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::output::Output;
-use super::reach::{Reach, failed, say};
-use super::table::{self, Cell, Column, PAGE_WIDTH, Tint};
-use super::words::count;
+use super::place::Place;
+use super::table::{self, Cell, Column, Tint};
+use super::words::{count, escaped, moment, wrapped};
 use super::{EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
-use crate::control::{Command as Engine, ControlError};
+use crate::control::Command as Engine;
 use crate::dead::{self, Dead, DeadError, Kind, Letter};
 use crate::limit;
-use crate::status::Moment;
 use crate::text::clean;
 
 /// What can be done with dead letters.
@@ -34,16 +32,6 @@ pub(super) enum Command {
     Drop(One),
 }
 
-/// Whose letters are meant.
-#[derive(Args)]
-pub(super) struct Place {
-    #[command(flatten)]
-    reach: Reach,
-    /// The state folder that the letters lie in, where no engine runs to tell.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["stack", "socket"])]
-    state: Option<PathBuf>,
-}
-
 /// One letter.
 #[derive(Args)]
 pub(super) struct One {
@@ -56,8 +44,8 @@ pub(super) struct One {
 /// Does what is asked with dead letters.
 pub(super) fn dead(command: &Command, output: &mut Output) -> Result<u8, Failed> {
     match command {
-        Command::List(place) => list(&place.open()?, output),
-        Command::Show(one) => show(&one.place.open()?.get(&one.id).map_err(unread)?, output),
+        Command::List(place) => list(&open(place)?, output),
+        Command::Show(one) => show(&open(&one.place)?.get(&one.id).map_err(unread)?, output),
         Command::Retry(one) => {
             one.place.reach.tell(Engine::DeadRetry { id: one.id.clone() }, output)
         }
@@ -65,26 +53,9 @@ pub(super) fn dead(command: &Command, output: &mut Output) -> Result<u8, Failed>
     }
 }
 
-impl Place {
-    /// The letters: of the folder or stack that is named, or of the engine that runs.
-    fn open(&self) -> Result<Dead, Failed> {
-        let folder = match &self.state {
-            Some(folder) => Some(folder.clone()),
-            None => self.reach.state_folder()?,
-        };
-        let folder = match folder {
-            Some(folder) => folder,
-            None => self.folder_of_engine()?,
-        };
-        Dead::open(&folder.join(dead::FOLDER)).map_err(unread)
-    }
-
-    fn folder_of_engine(&self) -> Result<PathBuf, Failed> {
-        let status = self.reach.connect()?.status().map_err(failed)?;
-        status.state.map(PathBuf::from).ok_or_else(|| {
-            Failed::new(EXIT_WRONG, "this engine keeps nothing across restarts, so it has no dead letters; add `state` to its stack")
-        })
-    }
+/// The letters of the folder or stack that is named, or of the engine that runs.
+fn open(place: &Place) -> Result<Dead, Failed> {
+    Dead::open(&place.folder()?.join(dead::FOLDER)).map_err(unread)
 }
 
 fn unread(error: DeadError) -> Failed {
@@ -94,21 +65,12 @@ fn unread(error: DeadError) -> Failed {
 
 /// A running engine has to know; where none runs, the folder is ours.
 fn drop_one(one: &One, output: &mut Output) -> Result<u8, Failed> {
-    if one.place.state.is_none() {
-        match one.place.reach.try_connect()? {
-            Ok(mut client) => {
-                let said = client.command(Engine::DeadDrop { id: one.id.clone() });
-                say(&said.map_err(failed)?, output);
-                return Ok(EXIT_WELL);
-            }
-            // Without an engine to ask, a stack file still says where the letters are.
-            Err(ControlError::Nobody { .. }) if one.place.reach.state_folder()?.is_some() => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    one.place.open()?.remove(&one.id).map_err(unread)?;
-    say(&serde_json::json!({ "message": format!("dropped {}", one.id) }), output);
-    Ok(EXIT_WELL)
+    let here = |folder: &Path, _: &mut Output| {
+        let dead = Dead::open(&folder.join(dead::FOLDER)).map_err(unread)?;
+        dead.remove(&one.id).map_err(unread)?;
+        Ok(format!("dropped {}", one.id))
+    };
+    one.place.order(Engine::DeadDrop { id: one.id.clone() }, here, output)
 }
 
 fn list(dead: &Dead, output: &mut Output) -> Result<u8, Failed> {
@@ -175,28 +137,6 @@ fn page(letter: &Letter, coloured: bool) -> String {
         }
     }
     out
-}
-
-/// The record's bytes as they can be shown: what is not text, and what would steer the terminal, as escapes.
-fn escaped(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(&clean(chunk.valid(), usize::MAX));
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    out
-}
-
-fn wrapped(text: &str) -> Vec<String> {
-    let characters: Vec<char> = text.chars().collect();
-    characters.chunks(PAGE_WIDTH).map(|piece| piece.iter().collect()).collect()
-}
-
-fn moment(moment: Moment) -> String {
-    let time = Timestamp::from_nanosecond(moment.0.into()).unwrap_or_default();
-    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 use signal_hook::consts::SIGHUP;
 
 use super::arguments::StackArguments;
+use super::dry;
 use super::load::load;
 use super::plan::plan;
+use super::secrets::secrets;
 use super::{Common, EXIT_MACHINE, Failed};
 use crate::control::client::socket_of;
 use crate::control::notify::Notify;
@@ -40,6 +42,8 @@ pub(super) struct Again<'a> {
     pub(super) stack: &'a Stack,
     /// The stack's own files.
     pub(super) files: Vec<PathBuf>,
+    /// Whether nothing is asked of the world, by whatever stack.
+    pub(super) dry_run: bool,
 }
 
 impl Live {
@@ -126,20 +130,26 @@ impl Running<'_> {
     fn reload(&self) -> Result<String, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Again { arguments, common, stack, .. } = self.again;
-        let loaded = load(arguments, common)
+        let mut loaded = load(arguments, common)
             .map_err(|failed| format!("{}nothing was changed", failed.text))?;
+        if self.again.dry_run {
+            dry::make(&mut loaded.stack);
+        }
         let fixed = [
             ("time_zone", loaded.stack.zone != stack.zone),
             ("state", loaded.stack.keeping != stack.keeping),
             ("control", loaded.stack.control != stack.control),
             ("capture", loaded.stack.capture != stack.capture),
+            ("credentials", loaded.stack.credentials != stack.credentials),
         ];
         for (name, changed) in fixed {
             if changed {
                 tracing::warn!("`{name}` has changed, which needs a new start of the engine");
             }
         }
-        self.engine.change(plan(arguments, &loaded.stack, loaded.guests))
+        let secrets = secrets(&loaded.stack, None)
+            .map_err(|failed| format!("{}nothing was changed", failed.text))?;
+        self.engine.change(plan(arguments, &loaded.stack, loaded.guests, secrets))
     }
 
     fn reload_and_tell(&self) {
@@ -157,10 +167,10 @@ impl Controlled for Running<'_> {
         self.engine.status()
     }
 
-    fn command(&self, command: Command) -> Result<Value, String> {
+    fn command(&self, command: Command, by: u32) -> Result<Value, String> {
         match command {
             Command::Reload => self.reload().map(|done| json!({ "message": done })),
-            other => self.engine.command(&other),
+            other => self.engine.command(&other, by),
         }
     }
 }

@@ -33,6 +33,11 @@ pub(super) fn load(arguments: &StackArguments, common: &Common) -> Result<Loaded
             .map_err(|error| Failed { code: EXIT_WRONG, text: error.render() })?,
         None => RawStack::from_flags(&arguments.flags()),
     };
+    load_raw(&raw, common)
+}
+
+/// Loads and checks a stack that was read.
+pub(super) fn load_raw(raw: &RawStack, common: &Common) -> Result<Loaded, Failed> {
     let sandbox = sandbox(common)?;
     let mut guests = HashMap::new();
     let mut known = bundled();
@@ -60,7 +65,7 @@ pub(super) fn load(arguments: &StackArguments, common: &Common) -> Result<Loaded
         };
         known.loaded.insert(wanted.component, description);
     }
-    let stack = Stack::check(&raw, &known).map_err(|problems| {
+    let stack = Stack::check(raw, &known).map_err(|problems| {
         let text: Vec<_> = problems.iter().map(Problem::render).collect();
         Failed { code: if refused { EXIT_REFUSED } else { EXIT_WRONG }, text: text.join("\n") }
     })?;

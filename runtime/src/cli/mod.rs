@@ -3,11 +3,16 @@
 //! Only this room prints. What a run produces goes to standard output, everything about the run to standard error.
 
 mod arguments;
+mod audit;
+mod blocks;
 mod capture;
 mod check;
 mod componentize;
 mod confinement;
+mod credential;
 mod dead;
+mod dry;
+mod effects;
 mod inspect;
 mod instances;
 mod live;
@@ -15,13 +20,19 @@ mod load;
 mod log;
 mod modules;
 mod output;
+mod place;
 mod plan;
+mod prompt;
 mod reach;
 mod run;
+mod secrets;
 mod show;
 mod status;
 mod summary;
 mod table;
+mod trail;
+mod undo;
+mod why;
 mod words;
 
 use std::ffi::OsString;
@@ -116,6 +127,22 @@ enum Command {
     /// List, show, retry or drop what was set aside because it made a module fail.
     #[command(subcommand)]
     Dead(dead::Command),
+    /// List, show, retry or drop what listeners asked the world for.
+    #[command(subcommand)]
+    Effects(effects::Command),
+    /// List, show or verify the trail of what was asked for, decided and done.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Tell why: from an event or an effect back to the record, and on to what was decided and done.
+    Why(why::Arguments),
+    /// Take back what was done for a listener.
+    Undo(undo::Arguments),
+    /// List or lift the firewall's blocks.
+    #[command(subcommand)]
+    Blocks(blocks::Command),
+    /// Set, list, remove or look for the secrets that a stack names.
+    #[command(subcommand)]
+    Credential(credential::Command),
     /// List, filter and replay captures.
     #[command(subcommand)]
     Capture(capture::Command),
@@ -182,6 +209,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Checkpoint(reach) => reach.tell(control::Command::Checkpoint, &mut output),
         Command::Stop(reach) => instances::stop(&reach, &mut output),
         Command::Dead(command) => dead::dead(&command, &mut output),
+        Command::Effects(command) => effects::effects(&command, &mut output),
+        Command::Audit(command) => audit::audit(&command, &mut output),
+        Command::Why(arguments) => why::why(&arguments, &mut output),
+        Command::Undo(arguments) => undo::undo(&arguments, &common, &mut output),
+        Command::Blocks(command) => blocks::blocks(&command, &common, &mut output),
+        Command::Credential(command) => credential::credential(&command, &common, &mut output),
         Command::Capture(command) => capture::capture(&command, &mut output),
         Command::CompileComponent { seconds, memory_bytes } => compile(seconds, memory_bytes),
     };

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use correlator_world::Secrets;
+
 use super::arguments::StackArguments;
 use super::output::Output;
-use crate::capability::{Capabilities, LogLines, Rotation, TableFiles};
+use crate::capability::{Capabilities, Desk, LogLines, Rotation, TableFiles};
 use crate::declaration::Role;
 use crate::pipeline::{ListenerPlan, ModulePlan, Plan};
 use crate::sandbox::Guest;
@@ -17,6 +19,7 @@ pub(super) fn plan(
     arguments: &StackArguments,
     stack: &Stack,
     guests: HashMap<Component, Guest>,
+    secrets: Arc<dyn Secrets>,
 ) -> Plan {
     let guests: HashMap<_, _> =
         guests.into_iter().map(|(component, guest)| (component, Arc::new(guest))).collect();
@@ -38,6 +41,7 @@ pub(super) fn plan(
         listeners: listeners.collect(),
         zone: stack.zone.clone(),
         keeping: stack.keeping.clone(),
+        secrets,
     }
 }
 
@@ -88,7 +92,7 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
 }
 
 /// What a listener's grants come to.
-fn capabilities(grants: &[Grant]) -> Capabilities {
+fn capabilities(grants: &[Grant]) -> Result<Capabilities, String> {
     let mut capabilities = Capabilities::default();
     for grant in grants {
         match grant {
@@ -100,7 +104,10 @@ fn capabilities(grants: &[Grant]) -> Capabilities {
                 let rotation = Rotation { bytes: table.rotate_bytes, keep: table.keep };
                 capabilities.table = Some(TableFiles::new(table.directory.clone(), rotation));
             }
+            Grant::World(grant) => {
+                capabilities.desks.insert(grant.name, Desk::new(grant)?);
+            }
         }
     }
-    capabilities
+    Ok(capabilities)
 }

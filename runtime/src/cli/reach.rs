@@ -1,7 +1,7 @@
 //! Reaching a running engine: which socket is meant, and what it means when nobody answers.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
@@ -50,9 +50,15 @@ impl Reach {
         })
     }
 
-    fn raw(&self) -> Result<Option<RawStack>, Failed> {
+    /// The stack file, read but not checked, if one is named.
+    pub(super) fn raw(&self) -> Result<Option<RawStack>, Failed> {
         let read = self.stack.as_deref().map(RawStack::read).transpose();
         read.map_err(|error| Failed { code: EXIT_WRONG, text: error.render() })
+    }
+
+    /// The stack file, if one is named.
+    pub(super) fn stack(&self) -> Option<&Path> {
+        self.stack.as_deref()
     }
 
     /// The state folder that the stack file names, if there is a stack file.

@@ -11,10 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use super::arguments::StackArguments;
+use super::dry;
 use super::live::{Again, Live};
 use super::load::{Loaded, cache_folder, load};
 use super::output::Output;
 use super::plan::plan;
+use super::secrets::secrets;
 use super::{
     Common, EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_MACHINE, EXIT_REFUSED, EXIT_WELL, Failed,
     confinement, summary,
@@ -36,6 +38,10 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     stack: StackArguments,
+    /// Do everything but ask the world for anything, and show what would have been asked. It is a run like any other in
+    /// what it keeps: give it a state folder of its own if these events are to be acted on later.
+    #[arg(long)]
+    dry_run: bool,
     /// Leave the process all that its user may do. A run that goes on, or keeps anything, otherwise gives up what its
     /// stack does not need.
     #[arg(long, help_heading = "Control of a running engine")]
@@ -49,7 +55,12 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<u8, Failed> {
     let start = clock::instant();
-    let Loaded { stack, guests, files, .. } = load(&arguments.stack, common)?;
+    let Loaded { mut stack, guests, files, .. } = load(&arguments.stack, common)?;
+    let began = clock::now();
+    if arguments.dry_run {
+        dry::make(&mut stack);
+        output.note(&dry::words(&stack));
+    }
     for warning in &stack.warnings {
         output.note(&warning.render());
     }
@@ -74,7 +85,7 @@ pub(super) fn run(
     }
     let progress = Arc::new(Progress::default());
     let live = Live::open(&stack)?;
-    let named = plan(&arguments.stack, &stack, guests);
+    let named = plan(&arguments.stack, &stack, guests, secrets(&stack, Some(&mut *output))?);
     let confine = || confine(arguments, &stack, &files, common);
     let engine = Engine::start(named, Arc::clone(&progress), Arc::clone(&stop), confine);
     let engine = engine.map_err(failed)?;
@@ -84,17 +95,22 @@ pub(super) fn run(
         if output.is_watched() && !prints_to_terminal(&stack) {
             scope.spawn(|| watch(&progress, &done));
         }
-        live.run(&engine, &Again { arguments: &arguments.stack, common, stack: &stack, files });
+        let again = Again {
+            arguments: &arguments.stack,
+            common,
+            stack: &stack,
+            files,
+            dry_run: arguments.dry_run,
+        };
+        live.run(&engine, &again);
         let report = engine.finish();
         done.store(true, Ordering::Release);
         report
     });
     let report = report.map_err(failed)?;
-    summary::tell(
-        &report,
-        summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() },
-        output,
-    );
+    let spent = summary::Spent { started, wall: start.elapsed(), cpu: clock::cpu() };
+    let planned = arguments.dry_run.then(|| dry::planned(&stack, began)).transpose()?;
+    summary::tell(&report, spent, planned.as_deref(), output);
     Ok(code(&report, stack.is_live()))
 }
 

@@ -3,9 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use correlator_store::effect::Effect;
 use serde_json::{Map, Value, json};
 
+use super::dry;
 use super::output::Output;
+use super::trail;
 use super::words::{bytes, count, number, setting, short, span};
 use crate::declaration::Setting;
 use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report};
@@ -20,11 +23,18 @@ pub(super) struct Spent {
     pub(super) cpu: Duration,
 }
 
-/// Tells of a run, to a person or to a machine.
-pub(super) fn tell(report: &Report, spent: Spent, output: &mut Output) {
+/// Tells of a run, to a person or to a machine; of a dry one also what was planned.
+pub(super) fn tell(report: &Report, spent: Spent, planned: Option<&[Effect]>, output: &mut Output) {
     if output.json {
-        output.value(&machine(report, spent));
+        let mut value = machine(report, spent);
+        if let Some(planned) = planned {
+            value["dry_run"] = planned.iter().map(trail::effect).collect();
+        }
+        output.value(&value);
     } else {
+        if let Some(planned) = planned {
+            dry::tell(planned, output);
+        }
         output.note(&people(report, spent));
     }
 }

@@ -1,10 +1,15 @@
 //! Numbers, sizes and spans as people read them on a terminal.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use correlator_frame::text;
+use jiff::Timestamp;
 
+use super::table::PAGE_WIDTH;
 use crate::declaration::Setting;
+use crate::status::Moment;
+use crate::text::clean;
 
 /// A number with commas between thousands.
 pub(super) fn number(number: u64) -> String {
@@ -70,6 +75,30 @@ pub(super) fn setting(setting: &Setting) -> String {
         Setting::Duration(span) => text::duration(*span, &mut out),
     }
     String::from_utf8(out).unwrap_or_default()
+}
+
+/// A record's bytes as they can be shown: what is not text, and what would steer the terminal, as escapes.
+pub(super) fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&clean(chunk.valid(), usize::MAX));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+/// A text in lines that are no wider than the page.
+pub(super) fn wrapped(text: &str) -> Vec<String> {
+    let characters: Vec<char> = text.chars().collect();
+    characters.chunks(PAGE_WIDTH).map(|piece| piece.iter().collect()).collect()
+}
+
+/// A point in time to the second.
+pub(super) fn moment(moment: Moment) -> String {
+    let time = Timestamp::from_nanosecond(moment.0.into()).unwrap_or_default();
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -73,7 +73,11 @@ const REFUSED: &[c_long] = &[
     libc::SYS_clock_settime,
     libc::SYS_clock_adjtime,
     libc::SYS_adjtimex,
-    // Being somebody else.
+    libc::SYS_personality,
+];
+
+/// Being somebody else: for engines that start no programs as other users.
+const OTHER_USERS: &[c_long] = &[
     libc::SYS_setuid,
     libc::SYS_setgid,
     libc::SYS_setreuid,
@@ -84,7 +88,6 @@ const REFUSED: &[c_long] = &[
     libc::SYS_setfsgid,
     libc::SYS_setgroups,
     libc::SYS_capset,
-    libc::SYS_personality,
 ];
 
 /// The same, of one kind of processor.
@@ -111,16 +114,17 @@ const SECOND_NUMBER: Option<c_long> = None;
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// Puts the filters up, for all threads.
-pub(super) fn confine() -> Result<(), String> {
-    for program in programs()? {
+pub(super) fn confine(runs: bool) -> Result<(), String> {
+    for program in programs(runs)? {
         seccompiler::apply_filter_all_threads(&program).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
-fn programs() -> Result<[BpfProgram; 2], String> {
+fn programs(runs: bool) -> Result<[BpfProgram; 2], String> {
     let mut rules: Rules = BTreeMap::new();
-    for number in REFUSED.iter().chain(REFUSED_HERE) {
+    let other = if runs { [].as_slice() } else { OTHER_USERS };
+    for number in REFUSED.iter().chain(REFUSED_HERE).chain(other) {
         add(&mut rules, *number, Vec::new());
     }
     let told = |error: seccompiler::BackendError| error.to_string();
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_filters_fit_the_kernel() {
-        for program in programs().expect("filters") {
+        for program in programs(false).expect("filters") {
             assert!((1..=4_096).contains(&program.len()), "{} steps", program.len());
         }
     }

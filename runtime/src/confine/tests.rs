@@ -63,6 +63,7 @@ fn inside() {
         write: vec![folder.join("write")],
         connect: Some(Vec::new()),
         listen: None,
+        runs: false,
     };
     let confined = confine(&plan);
     eprintln!("{confined}");

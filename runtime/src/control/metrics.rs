@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use crate::status::{
-    GuestState, GuestStatus, ListenerStatus, ModuleStatus, SourceState, SourceStatus, SpoolStatus,
-    Status,
+    DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus,
+    SourceState, SourceStatus, SpoolStatus, Status,
 };
 
 /// The format's media type.
@@ -121,6 +121,9 @@ pub fn render(status: &Status) -> String {
     sources(&mut page, &status.sources);
     modules(&mut page, &status.modules);
     listeners(&mut page, &status.listeners);
+    if let Some(status) = &status.deliveries {
+        deliveries(&mut page, status);
+    }
     page.text
 }
 
@@ -325,6 +328,47 @@ fn listeners(page: &mut Page, listeners: &[ListenerStatus]) {
     page.metric(refused, listeners, |listener, samples| {
         for (reason, count) in &listener.effects_refused {
             samples.add(&[("listener", &listener.guest.name), ("reason", reason)], count);
+        }
+    });
+}
+
+fn named(it: &EndpointStatus) -> [(&str, &str); 2] {
+    [("capability", &it.capability), ("endpoint", &it.endpoint)]
+}
+
+fn deliveries(page: &mut Page, status: &DeliveryStatus) {
+    use Kind::Gauge;
+    let counts: [Exact<DeliveryStatus>; 3] = [
+        ("correlator_store_bytes", Gauge, "What the store takes on the disk.", |it| it.bytes),
+        ("correlator_deliveries_done", Gauge, "Effects in the store that are done.", |it| it.done),
+        ("correlator_deliveries_refused", Gauge, "Effects in the store that were refused.", |it| {
+            it.refused
+        }),
+    ];
+    for (name, kind, help, read) in counts {
+        page.metric((name, kind, help), &[status], |status, samples| {
+            samples.add(&[], &read(status));
+        });
+    }
+    let rows: [Exact<EndpointStatus>; 2] = [
+        ("correlator_deliveries_waiting", Gauge, "Effects that wait for an endpoint.", |it| {
+            it.waiting
+        }),
+        ("correlator_deliveries_dead", Gauge, "Effects that were tried too often.", |it| it.dead),
+    ];
+    for (name, kind, help, read) in rows {
+        page.metric((name, kind, help), &status.endpoints, |it, samples| {
+            samples.add(&named(it), &read(it));
+        });
+    }
+    let oldest = (
+        "correlator_deliveries_oldest_time_seconds",
+        Gauge,
+        "Since when the oldest effect waits for an endpoint, Unix time.",
+    );
+    page.metric(oldest, &status.endpoints, |it, samples| {
+        if let Some(time) = it.oldest {
+            samples.add(&named(it), &time.seconds());
         }
     });
 }

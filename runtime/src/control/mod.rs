@@ -40,11 +40,12 @@ pub trait Engine: Sync {
     /// How it fares. This is asked every second by whoever watches, so it must be cheap and must not wait for a guest.
     fn status(&self) -> Status;
 
-    /// Does what it is told, and returns what there is to say about it: an object, with `message` for people.
+    /// Does what the user of this id tells it, and returns what there is to say about it: an object, with `message` for
+    /// people.
     ///
     /// # Errors
     /// Why it was not done, in words for the operator.
-    fn command(&self, command: Command) -> Result<Value, String>;
+    fn command(&self, command: Command, by: u32) -> Result<Value, String>;
 }
 
 /// What a running engine can be told to do.
@@ -80,6 +81,21 @@ pub enum Command {
     /// Forget a record that was set aside.
     DeadDrop {
         /// The letter's id.
+        id: String,
+    },
+    /// Ask the world for an effect once more.
+    EffectRetry {
+        /// The effect's id.
+        id: String,
+    },
+    /// Give an effect up.
+    EffectDrop {
+        /// The effect's id.
+        id: String,
+    },
+    /// Have the world take an effect back.
+    EffectUndo {
+        /// The effect's id.
         id: String,
     },
 }

@@ -70,11 +70,11 @@ struct Answer {
     error: Option<String>,
 }
 
-/// The answer's line to a request's line.
-pub(super) fn answer(line: &[u8], engine: &dyn Engine) -> String {
+/// The answer's line to a request's line of this user.
+pub(super) fn answer(line: &[u8], engine: &dyn Engine, by: u32) -> String {
     let result = Request::parse(line).and_then(|request| match request {
         Request::Status => status(&engine.status()),
-        Request::Do(command) => engine.command(command),
+        Request::Do(command) => engine.command(command, by),
     });
     match result {
         Ok(result) => render(&Answer { version: VERSION, result: Some(result), error: None }),
@@ -124,6 +124,9 @@ mod tests {
             Request::Do(Command::Stop),
             Request::Do(Command::DeadRetry { id: name.clone() }),
             Request::Do(Command::DeadDrop { id: name.clone() }),
+            Request::Do(Command::EffectRetry { id: name.clone() }),
+            Request::Do(Command::EffectDrop { id: name.clone() }),
+            Request::Do(Command::EffectUndo { id: name.clone() }),
         ] {
             let line = request.line();
             assert_eq!(line.matches('\n').count(), 1);

@@ -312,13 +312,13 @@ fn talk(stream: &mut UnixStream, engine: &dyn Engine) -> io::Result<()> {
     let say = |stream: &mut UnixStream, line: &str| {
         bounded::write(stream, line.as_bytes(), limit::CLIENT_WRITE_TIME)
     };
-    if !socket::may_ask(stream) {
+    let Some(by) = socket::who_asks(stream) else {
         return say(stream, &protocol::refusal("only the engine's own user and root may ask it"));
-    }
+    };
     let mut parts = Parts::new(limit::CONTROL_REQUEST_BYTES_MAX);
     loop {
         match parts.next(stream, limit::CLIENT_READ_TIME, bounded::line) {
-            Ok(Some(line)) => say(stream, &protocol::answer(&line, engine))?,
+            Ok(Some(line)) => say(stream, &protocol::answer(&line, engine, by))?,
             Ok(None) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 let max = limit::CONTROL_REQUEST_BYTES_MAX;

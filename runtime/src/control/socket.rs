@@ -87,10 +87,11 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Whether the other end is this process's own user, or root.
-pub(super) fn may_ask(stream: &UnixStream) -> bool {
-    rustix::net::sockopt::socket_peercred(stream)
-        .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
+/// The user at the other end, if it is this process's own or root: others may not ask.
+pub(super) fn who_asks(stream: &UnixStream) -> Option<u32> {
+    let peer = rustix::net::sockopt::socket_peercred(stream).ok()?;
+    let may = peer.uid.is_root() || peer.uid == rustix::process::geteuid();
+    may.then(|| peer.uid.as_raw())
 }
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::PathBuf;
 
-    use super::{bind, may_ask};
+    use super::{bind, who_asks};
     use crate::control::ControlError;
 
     fn folder(name: &str) -> PathBuf {
@@ -118,7 +119,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         let client = UnixStream::connect(&path).expect("connected");
         let (accepted, _) = socket.listener.accept().expect("accepted");
-        assert!(may_ask(&accepted) && may_ask(&client));
+        let user = Some(rustix::process::geteuid().as_raw());
+        assert_eq!((who_asks(&accepted), who_asks(&client)), (user, user));
         drop(socket);
         assert!(!path.exists());
         fs::remove_dir_all(&folder).expect("removed");

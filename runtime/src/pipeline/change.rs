@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use correlator_source::settings::Source;
@@ -33,6 +34,8 @@ impl Engine {
     /// Why nothing was done, or what of it was not.
     pub fn change(&self, plan: Plan) -> Result<String, String> {
         try_out(&plan).map_err(|error| format!("{error}; nothing was changed"))?;
+        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::clone(&plan.secrets);
         let mut told = Told::default();
         let mut crew = locked(&self.crew);
         let sources = self.change_sources(&plan.sources, &mut told);

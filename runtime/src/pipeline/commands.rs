@@ -14,11 +14,11 @@ use crate::control::Command;
 use crate::dead::{Kind, Letter};
 
 impl Engine {
-    /// Does what it is told.
+    /// Does what the user of this id tells it.
     ///
     /// # Errors
     /// Why it was not done, in words for the operator.
-    pub fn command(&self, command: &Command) -> Result<Value, String> {
+    pub fn command(&self, command: &Command, by: u32) -> Result<Value, String> {
         let said = match command {
             Command::Reload => return Err("this engine does not know where its stack is".into()),
             Command::Enable { name } => self.enable(name)?,
@@ -31,6 +31,9 @@ impl Engine {
             }
             Command::DeadRetry { id } => self.retry(id)?,
             Command::DeadDrop { id } => self.forget(id)?,
+            Command::EffectRetry { id } => self.retry_effect(id, by)?,
+            Command::EffectDrop { id } => self.drop_effect(id, by)?,
+            Command::EffectUndo { id } => self.undo_effect(id, by)?,
         };
         Ok(json!({ "message": said }))
     }
@@ -228,7 +231,7 @@ impl Engine {
     }
 }
 
-const NOTHING_KEPT: &str = "nothing is kept: the stack has no `state`";
+pub(super) const NOTHING_KEPT: &str = "nothing is kept: the stack has no `state`";
 /// Bytes that end no record.
 const END: &[u8] = b"\0\xff\0\xff\0\xfe\0\xff";
 

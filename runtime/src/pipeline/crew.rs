@@ -1,20 +1,28 @@
 //! The guests at work: each hired from its plan and from what it left when it last worked, each with a thread of its own.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use correlator_source::settings::Source;
+use correlator_store::error::StoreError;
+use correlator_store::reader::Reader;
+use correlator_store::store::Store;
+use correlator_world::Secrets;
 use jiff::tz::TimeZone;
 
+use super::asking::{Asking, Means};
 use super::checkpoint::{Checkpoint, Keeping, Saver, Shelf};
 use super::cursor::Cursor;
 use super::feed::{Feed, Place};
 use super::intake::Door;
 use super::interest::Filter;
 use super::keeper::{Keeper, Saved};
-use super::listener::{EventBatch, EventView, ListenerPicture, ListenerSide, Outcomes, Shapes};
+use super::listener::{
+    EventBatch, EventView, ListenerPicture, ListenerSide, Outcomes, Shapes, note,
+};
 use super::module::{Aside, ModuleBatch, ModulePicture, ModuleSide, RecordView};
 use super::notices::Notices;
 use super::piece::{EventPiece, RecordPiece};
@@ -25,11 +33,13 @@ use super::timers::Timers;
 use super::turn::Checker;
 use super::worker::{Remains, Side, Signals, Worker};
 use super::{ListenerPlan, ModulePlan, RunError};
-use crate::capability::TableMarks;
+use crate::capability::{Desk, Office, Orders, TableMarks};
+use crate::clock;
 use crate::dead::Dead;
 use crate::declaration::EventSchema;
 use crate::limit;
 use crate::stack;
+use crate::stack::grant::world::Manner;
 
 /// What all guests share.
 pub(super) struct Floor {
@@ -43,6 +53,8 @@ pub(super) struct Floor {
     /// Nobody works any more: what is left to write is written.
     pub(super) closed: AtomicBool,
     pub(super) kept: Option<Kept>,
+    /// Where secrets come from: those of the stack that was taken up last.
+    pub(super) secrets: RwLock<Arc<dyn Secrets>>,
     /// Told of what is set aside, and of guests that are put to rest or tried again.
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
 }
@@ -63,6 +75,44 @@ pub(super) struct Kept {
     pub(super) keeping: stack::Keeping,
     pub(super) saver: Saver,
     pub(super) dead: Arc<Dead>,
+    /// Opened when a listener first asks for something that has to be kept.
+    pub(super) store: OnceLock<Arc<Store>>,
+    /// What operators order of delivery threads.
+    pub(super) orders: Arc<Orders>,
+    /// Who is asked how the store fares, once somebody wants to know.
+    pub(super) reader: Mutex<Option<Reader>>,
+}
+
+impl Kept {
+    pub(super) fn new(
+        rooms: Rooms,
+        keeping: &stack::Keeping,
+        saver: Saver,
+        dead: Arc<Dead>,
+    ) -> Self {
+        let (store, orders, reader) = (OnceLock::new(), Arc::default(), Mutex::default());
+        Self { rooms, keeping: keeping.clone(), saver, dead, store, orders, reader }
+    }
+
+    /// The store, which is opened when it is first needed.
+    pub(super) fn store(&self) -> Result<Arc<Store>, RunError> {
+        if let Some(store) = self.store.get() {
+            return Ok(Arc::clone(store));
+        }
+        let failed = |error: StoreError| RunError::State(error.to_string());
+        let settings = correlator_store::settings::Settings::default();
+        let opened = Store::open(&self.rooms.store, settings, clock::now());
+        let (store, recovery) = opened.map_err(failed)?;
+        for id in &recovery.interrupted {
+            tracing::warn!(
+                "{id} was being done when the engine ended: it may have been, and is tried again"
+            );
+        }
+        if let Some(torn) = &recovery.torn {
+            tracing::error!("the audit trail does not fit its anchor: {torn}");
+        }
+        Ok(Arc::clone(self.store.get_or_init(|| Arc::new(store))))
+    }
 }
 
 /// A guest at work.
@@ -274,7 +324,9 @@ impl Floor {
         let mut keeper =
             Keeper::new("listener", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
-        let mut capabilities = (plan.capabilities)();
+        let asks = |error| RunError::State(format!("listener `{name}`: {error}"));
+        let mut capabilities = (plan.capabilities)().map_err(asks)?;
+        let desks = std::mem::take(&mut capabilities.desks);
         let works_on = left.is_some();
         let (last, done) = if let Some(left) = left {
             (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
@@ -295,12 +347,18 @@ impl Floor {
                 RunError::State(format!("the tables of listener `{name}`: {error}"))
             })?;
         }
+        let mut modules: Vec<_> =
+            shapes.iter().map(|((module, _), base)| (*base, module.clone())).collect();
+        modules.sort();
         let view = EventView::new(plan.criteria.clone(), shapes);
         let timers = Timers::new(&plan.timers, &self.zone);
         let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
         let slot = feed.slot();
         let outcomes = Arc::new(Mutex::new(Outcomes::default()));
         let stop = Arc::new(AtomicBool::new(false));
+        let means = self.means(&desks, &name, &outcomes, &stop)?;
+        let asking =
+            Asking::begin(&name, &plan.component.1, desks, modules, means).map_err(asks)?;
         let mut side = ListenerSide {
             name: name.clone(),
             feed,
@@ -313,6 +371,7 @@ impl Floor {
             stop: Arc::clone(&stop),
             ticks_aside: std::collections::BTreeSet::new(),
             tell: Arc::clone(&self.tell),
+            asking,
         };
         if let Some(kept) = &self.kept {
             side.feed.view.aside.extend(kept.dead.sequences_of(&name));
@@ -323,6 +382,31 @@ impl Floor {
         let signals = Arc::new(Signals::default());
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
         Ok(Hired { worker, name, slot, signals, stop, picture })
+    }
+
+    /// What a listener needs to ask the world for something.
+    fn means(
+        &self,
+        desks: &BTreeMap<&'static str, Desk>,
+        listener: &str,
+        outcomes: &Arc<Mutex<Outcomes>>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Means, RunError> {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let single = desks.values().any(|desk| desk.manner() == Manner::Single);
+        let store = match &self.kept {
+            Some(kept) if single => Some(kept.store()?),
+            _ => None,
+        };
+        let orders = self.kept.as_ref().map(|kept| Arc::clone(&kept.orders)).unwrap_or_default();
+        let office = store.map(|store| Office { store, secrets: Arc::clone(&secrets), orders });
+        let (listener, outcomes) = (listener.to_owned(), Arc::clone(outcomes));
+        let tell = move |what: &str, result: Result<(), &str>| {
+            note(&listener, &outcomes, what, result);
+        };
+        let (tell, stop) = (Arc::new(tell), Arc::clone(stop));
+        let records = Arc::clone(&self.records);
+        Ok(Means { office, secrets, records, tell, stop, retries: self.kept.is_some() })
     }
 
     /// How a module's checkpoints are kept, and what is let go of with each.

@@ -1,8 +1,8 @@
 //! The floor that guests work on: streams and door, on top of what an earlier run left where anything is kept.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
 
 use correlator_spool::settings::{Durability, WhenFull};
 
@@ -43,6 +43,7 @@ pub(super) fn floor(
             stop: Arc::clone(ending),
             closed: AtomicBool::new(false),
             kept: None,
+            secrets: RwLock::new(Arc::clone(&plan.secrets)),
             tell: Arc::new(move |news: News| told.tell(&news, None)),
         };
         return Ok((floor, marks, false, None));
@@ -83,7 +84,8 @@ pub(super) fn floor(
         zone: plan.zone.clone(),
         stop: Arc::clone(ending),
         closed: AtomicBool::new(false),
-        kept: Some(Kept { rooms, keeping: keeping.clone(), saver, dead }),
+        kept: Some(Kept::new(rooms, keeping, saver, dead)),
+        secrets: RwLock::new(Arc::clone(&plan.secrets)),
         tell: Arc::new(tell),
     };
     Ok((floor, marks, events_ended, Some(work)))

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use correlator_frame::effect::HEADER;
 use correlator_frame::event::{BATCH_HEADER, BatchHeader};
 
+use super::asking::Asking;
 use super::crew::News;
 use super::cursor::Cursor;
 use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
@@ -219,6 +220,7 @@ pub(super) struct ListenerSide {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) ticks_aside: BTreeSet<(u64, i64)>,
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
+    pub(super) asking: Asking,
 }
 
 impl ListenerSide {
@@ -288,6 +290,26 @@ impl ListenerSide {
     }
 }
 
+/// Counts what became of a request, and tells of each reason once.
+pub(super) fn note(
+    listener: &str,
+    outcomes: &Mutex<Outcomes>,
+    what: &str,
+    result: Result<(), &str>,
+) {
+    let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+    match result {
+        Ok(()) => count_up(&mut outcomes.done, what.to_owned(), 1),
+        Err(reason) => {
+            let reason = format!("{what}: {reason}");
+            if !outcomes.refused.contains_key(&reason) {
+                tracing::warn!("listener `{listener}`: {reason} (told once; the summary counts)");
+            }
+            count_up(&mut outcomes.refused, reason, 1);
+        }
+    }
+}
+
 /// Counts what was not done, and tells of each reason once.
 fn refuse(listener: &str, refused: &mut BTreeMap<String, u64>, refusal: &Refusal, rows: usize) {
     let reason = refusal.to_string();
@@ -338,8 +360,26 @@ impl Side for ListenerSide {
         guest.tick(tick)
     }
 
-    fn commit(&mut self, effects: Vec<Effect>, _: Cursor) -> bool {
-        effects.iter().all(|effect| self.carry_out(effect))
+    fn commit(&mut self, effects: Vec<Effect>, upto: Cursor) -> bool {
+        let (asked, own): (Vec<_>, Vec<_>) =
+            effects.into_iter().partition(|effect| self.asking.takes(effect));
+        if !own.iter().all(|effect| self.carry_out(effect)) {
+            return false;
+        }
+        let mut allowed = Vec::new();
+        for effect in &asked {
+            let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
+            match self.allowed(rows) {
+                Ok(()) => allowed.push(effect),
+                Err(refusal) => self.refused(&refusal, rows.max(1)),
+            }
+        }
+        let now = self.feed.place().now.unwrap_or(0);
+        self.asking.turn(allowed.into_iter(), &self.batch.rows, upto, now)
+    }
+
+    fn finish(&mut self) {
+        self.asking.drain();
     }
 
     fn set_aside(&mut self, tick: Option<Tick>, failure: &Failure) {

@@ -15,20 +15,25 @@
 //! - `turn`: a module's turn, checked
 //! - `keeper`, `checkpoint`, `worker`, `saving`: a guest kept alive; its state on the disk; the thread that hands it its
 //!   work; when it saves
-//! - `module`, `listener`: what is particular to each
+//! - `module`, `listener`, `asking`: what is particular to each; what a listener asks the world for
 //! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
 //! - `notices`: events of the engine's own
 //! - `crew`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the whole, and what
 //!   it does now and then
-//! - `picture`, `commands`, `change`: how it fares; what it can be told; another stack in the place of this one
+//! - `picture`, `deliveries`, `commands`, `effects`, `change`: how it fares; what it can be told; another stack in the
+//!   place of this one
+//! - [`trace`]: from an event back to its record, in what a run left
 
 mod aside;
+mod asking;
 mod change;
 mod checkpoint;
 mod clock;
 mod commands;
 mod crew;
 mod cursor;
+mod deliveries;
+mod effects;
 mod engine;
 mod feed;
 mod floor;
@@ -49,6 +54,7 @@ mod share;
 mod stream;
 mod tail;
 mod timers;
+pub mod trace;
 mod turn;
 mod watermark;
 mod worker;
@@ -59,6 +65,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use correlator_source::settings::Source;
+use correlator_world::Secrets;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
@@ -119,7 +126,7 @@ pub struct ListenerPlan {
     /// Its timers.
     pub timers: Vec<Timer>,
     /// Makes ready what it may do.
-    pub capabilities: Arc<dyn Fn() -> Capabilities + Send + Sync>,
+    pub capabilities: Arc<dyn Fn() -> Result<Capabilities, String> + Send + Sync>,
     /// What bounds it.
     pub limits: Limits,
 }
@@ -140,6 +147,8 @@ pub struct Plan {
     pub zone: TimeZone,
     /// What is kept across restarts.
     pub keeping: Option<Keeping>,
+    /// Where secrets come from.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// How far a run has come: for those who watch.

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use correlator_source::settings::{Address, Door as SourceDoor, Source, SourcePath};
 use correlator_spool::settings::Durability;
 
+use super::crew::Kept;
+use super::deliveries;
 use super::engine::{Engine, ModuleHands, Running, locked};
 use super::keeper::GuestReport;
 use crate::clock;
@@ -22,6 +24,8 @@ impl Engine {
         let now = door.now.load(Ordering::Relaxed);
         let crew = locked(&self.crew);
         let kept = self.floor.kept.as_ref();
+        let deliveries = kept.and_then(Kept::deliveries);
+        let waiting = |name: &str| deliveries::waiting(deliveries.as_ref(), name);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -37,7 +41,12 @@ impl Engine {
             event_spool: self.spool(false),
             sources: self.sources_status(),
             modules: crew.modules.iter().flat_map(|it| self.module(it)).collect(),
-            listeners: crew.listeners.iter().map(|it| self.listener(it)).collect(),
+            listeners: crew
+                .listeners
+                .iter()
+                .map(|it| ListenerStatus { waiting: waiting(&it.plan.name), ..self.listener(it) })
+                .collect(),
+            deliveries,
             dead_letters: kept.map_or(0, |kept| kept.dead.count()),
             dropped: kept.map_or(0, |kept| kept.dead.dropped()),
         }

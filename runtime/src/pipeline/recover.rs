@@ -24,6 +24,7 @@ pub(super) struct Rooms {
     pub(super) events: PathBuf,
     pub(super) checkpoints: PathBuf,
     pub(super) dead: PathBuf,
+    pub(super) store: PathBuf,
     /// How far sources had been read, and modules had come.
     pub(super) sources: PathBuf,
     pub(super) turns: PathBuf,
@@ -39,6 +40,7 @@ impl Rooms {
             events: room("events"),
             checkpoints: room("checkpoints"),
             dead: room("dead"),
+            store: room("store"),
             sources: room("sources"),
             turns: room("turns"),
             through: keeping.durability != Durability::None,

@@ -467,6 +467,11 @@ impl<P: Piece> Stream<P> {
         tail.pieces.front().map_or(tail.next, |piece| piece.first())
     }
 
+    /// The pieces that are in memory, the newest first.
+    pub(super) fn recent(&self) -> Vec<Arc<P>> {
+        lock(&self.tail).pieces.iter().rev().map(Arc::clone).collect()
+    }
+
     /// Behind the last piece.
     pub(super) fn next(&self) -> u64 {
         lock(&self.tail).next

@@ -49,6 +49,8 @@ pub(super) trait Side {
     fn seek(&mut self, place: Place);
     /// Tells the stream how far the guest is.
     fn advance(&self, pinned: Option<u64>);
+    /// Does what is left to do when nothing more can come.
+    fn finish(&mut self) {}
     /// Says how much there is to save.
     fn weigh(&self, state_bytes: usize);
     /// Whether the stream holds nothing back for it, from now on or no longer.
@@ -364,6 +366,9 @@ impl<S: Side> Worker<S> {
     }
 
     fn end(&mut self) -> Remains {
+        if !self.signals.stop.load(Ordering::Relaxed) {
+            self.side.finish();
+        }
         if self.keeper.guest.is_some() {
             self.checkpoint(true);
             if self.keeping.is_none() && self.signals.stop.load(Ordering::Relaxed) {

@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use correlator_spool::settings::Durability;
+use correlator_store::entry::By;
+use correlator_store::prune::Retention;
 
 use super::checkpoint::SaverWork;
 use super::crew::{Floor, Kept};
@@ -27,10 +29,11 @@ pub(super) fn start(
         }
         Ok(())
     };
-    let spools = Arc::clone(floor);
+    let (spools, store) = (Arc::clone(floor), Arc::clone(floor));
     Ok(vec![
         spawn("checkpoints", move || work.run(prepare))?,
         spawn("spools", move || write_now_and_then(&spools))?,
+        spawn("store", move || tend_store(&store))?,
     ])
 }
 
@@ -61,6 +64,33 @@ fn write_now_and_then(floor: &Floor) {
             return;
         }
         thread::park_timeout(step.min(limit::PRESSED_STEP));
+    }
+}
+
+/// Keeps the store small: what was written ahead is moved to its place, and what is old goes.
+fn tend_store(floor: &Floor) {
+    let Some(kept) = &floor.kept else { return };
+    let mut pruned = clock::instant();
+    while !floor.closed.load(Ordering::Relaxed) {
+        thread::park_timeout(limit::MARKS_STEP);
+        let Some(store) = kept.store.get() else { continue };
+        if let Err(error) = store.settle() {
+            tracing::debug!("{error}");
+        }
+        if clock::instant().duration_since(pruned) >= limit::PRUNE_STEP {
+            pruned = clock::instant();
+            let now = clock::now();
+            let retention = Retention {
+                effects_before: now.saturating_sub(limit::EFFECTS_KEPT),
+                dead_before: now.saturating_sub(limit::DEAD_EFFECTS_KEPT),
+                trail_before: now.saturating_sub(limit::TRAIL_KEPT),
+                bytes_max: limit::STORE_BYTES,
+                keep_from: now.saturating_sub(limit::EFFECTS_KEPT_MIN),
+            };
+            if let Err(error) = store.prune(&retention, By::Engine, now) {
+                tracing::warn!("{error}; what is old stays in the store for now");
+            }
+        }
     }
 }
 

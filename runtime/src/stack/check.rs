@@ -96,11 +96,13 @@ impl<'a> Checker<'a> {
         self.count(&modules);
         schemas.extend(self.guests.engine.iter().cloned());
         let listeners = self.raw.listeners.iter().filter_map(|raw| self.listener(raw, &schemas));
-        let listeners = listeners.collect();
+        let listeners: Vec<_> = listeners.collect();
         self.missing();
         let keeping = self.keeping();
         let control = self.control(&sources);
         let capture = self.capture();
+        let credentials = self.credentials();
+        self.kept_for(&listeners, keeping.is_some());
         self.typed.extend(self.zone_set.then(|| "time_zone".to_owned()));
         Stack {
             zone: self.zone.clone(),
@@ -109,6 +111,7 @@ impl<'a> Checker<'a> {
             keeping,
             control,
             capture,
+            credentials,
             modules,
             listeners,
             schemas,

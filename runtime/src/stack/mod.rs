@@ -39,6 +39,7 @@ mod node;
 mod partition;
 mod path;
 mod reach;
+mod reading;
 mod settings;
 mod suggest;
 mod yaml;
@@ -182,6 +183,8 @@ pub struct Stack {
     pub control: Control,
     /// Where what arrives is written as it arrived; nowhere, if absent.
     pub capture: Option<PathBuf>,
+    /// Where credentials are looked for.
+    pub credentials: correlator_credential::Settings,
     /// What turns records into events.
     pub modules: Vec<ModuleInstance>,
     /// What turns events into effects.
@@ -255,6 +258,8 @@ pub struct ListenerInstance {
     pub settings: Vec<(String, Setting)>,
     /// What it may ask for.
     pub grants: Vec<Grant>,
+    /// The credentials that it says it needs; its grants may need others.
+    pub credentials: Vec<String>,
     /// What bounds it.
     pub limits: Limits,
     /// What of this was typed.
@@ -267,8 +272,17 @@ impl ListenerInstance {
     /// those differ, so does it.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        let Self { name, component, criteria, compiled: _, settings, grants, limits, typed: _ } =
-            self;
+        let Self {
+            name,
+            component,
+            criteria,
+            compiled: _,
+            settings,
+            grants,
+            credentials: _,
+            limits,
+            typed: _,
+        } = self;
         *name == other.name
             && *component == other.component
             && *criteria == other.criteria

@@ -20,8 +20,17 @@ use crate::declaration::Role;
 use crate::limit::{self, Limits};
 
 /// The names at the top of a stack.
-const TOP: [&str; 8] =
-    ["time_zone", "state", "control", "capture", "sources", "modules", "listeners", "limits"];
+const TOP: [&str; 9] = [
+    "time_zone",
+    "state",
+    "control",
+    "capture",
+    "credentials",
+    "sources",
+    "modules",
+    "listeners",
+    "limits",
+];
 /// Those of them that a fragment may have.
 const FRAGMENT: [&str; 3] = ["sources", "modules", "listeners"];
 
@@ -39,6 +48,7 @@ pub struct RawStack {
     pub(super) state: Option<Arc<Node>>,
     pub(super) control: Option<Arc<Node>>,
     pub(super) capture: Option<Arc<Node>>,
+    pub(super) credentials: Option<Arc<Node>>,
     pub(super) sources: Vec<RawSource>,
     pub(super) modules: Vec<RawInstance>,
     pub(super) listeners: Vec<RawInstance>,
@@ -135,6 +145,7 @@ impl RawStack {
             state: None,
             control: None,
             capture: None,
+            credentials: None,
             sources: Vec::new(),
             modules: Vec::new(),
             listeners: Vec::new(),
@@ -158,6 +169,7 @@ impl RawStack {
         let top = |name: &str| get(entries, name).cloned();
         (self.zone, self.state) = (top("time_zone"), top("state"));
         (self.control, self.capture) = (top("control"), top("capture"));
+        self.credentials = top("credentials");
         self.limits = part(entries, "limits", &mut self.problems);
         let folder = self.folder.clone();
         self.add(entries, &folder);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::problem::Problems;
 use super::raw::RawStack;
-use super::{Control, control, keeping};
+use super::{Control, control, keeping, reading};
 
 impl RawStack {
     /// How a running engine of this stack is reached.
@@ -24,6 +24,15 @@ impl RawStack {
         let node = self.state.as_ref()?;
         let (keeping, _) = keeping::read(node, &self.folder, &mut Problems::default())?;
         Some(keeping.folder)
+    }
+
+    /// Where credentials are looked for.
+    #[must_use]
+    pub fn credentials(&self) -> correlator_credential::Settings {
+        let typed = self.credentials.as_ref();
+        let settings: Option<correlator_credential::Settings> =
+            typed.and_then(|node| reading::read(node, &mut Problems::default()));
+        settings.unwrap_or_default().relative_to(&self.folder)
     }
 }
 

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A sample is `samples/NAME.log` with its events in `samples/NAME.events`, where lines that begin with `#` are notes
-//! for people, and options in `samples/NAME.options` (`name = value`, all others at their defaults).
+//! for people, and options in `samples/NAME.options` (`name = value`, all others at their defaults; a text may stand in
+//! quotes, with `\n`, `\"` and `\\` in it).
 //! `CORRELATOR_UPDATE=1 cargo test` writes the expected files anew and keeps the notes: read the difference.
 //!
 //! For a listener a sample is a list of events, `samples/NAME.events`, with the effects in `samples/NAME.effects`:

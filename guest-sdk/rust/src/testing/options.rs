@@ -3,6 +3,7 @@
 use correlator_frame::span;
 use correlator_frame::value::Kind;
 
+use super::line;
 use crate::options::{OptionSchema, Setting, complete};
 use crate::time::Duration;
 use crate::value::OwnedValue;
@@ -28,9 +29,19 @@ pub fn read(text: &str, schemas: &[OptionSchema]) -> Result<Vec<Setting>, String
     Ok(complete(schemas, &settings))
 }
 
+/// A text as it is, or in quotes with the escapes that samples have, where it has several lines or spaces at an end.
+fn read_text(text: &str) -> Option<String> {
+    if text.len() < 2 || !text.starts_with('"') || !text.ends_with('"') {
+        return Some(text.to_owned());
+    }
+    let mut words = line::words(text).ok()?.into_iter();
+    let word = words.next().filter(|_| words.next().is_none())?;
+    String::from_utf8(word).ok()
+}
+
 fn read_value(text: &str, schema: &OptionSchema) -> Option<OwnedValue> {
     let value = match schema.kind {
-        Kind::Text => OwnedValue::Text(text.to_owned()),
+        Kind::Text => OwnedValue::Text(read_text(text)?),
         Kind::Integer => OwnedValue::Integer(text.parse().ok()?),
         Kind::Float => OwnedValue::Float(text.parse().ok()?),
         Kind::Boolean => OwnedValue::Boolean(text.parse().ok()?),

@@ -10,8 +10,8 @@ use crate::cli::table::{self, Cell, Column, PAGE_WIDTH, Tint};
 use crate::cli::words::{bytes, count, number, short};
 use crate::limit;
 use crate::status::{
-    GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState, SourceStatus,
-    SpoolStatus, Status,
+    DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment,
+    SourceState, SourceStatus, SpoolStatus, Status,
 };
 use crate::text::clean;
 
@@ -31,6 +31,7 @@ pub(super) fn render(status: &Status, before: Option<&Status>, now: i64, coloure
     page.sources(&status.sources);
     page.modules(&status.modules);
     page.listeners(&status.listeners);
+    page.deliveries(status.deliveries.as_ref());
     page.out
 }
 
@@ -142,11 +143,7 @@ impl Page {
             SourceState::Idle | SourceState::Ended => Tint::Faint,
             SourceState::Failed => Tint::Bad,
         };
-        let last = source.last_record.map_or_else(String::new, |last| {
-            #[expect(clippy::cast_precision_loss, reason = "a picture for people")]
-            let seconds = self.now.saturating_sub(last.0).max(0) as f64 / 1e9;
-            format!("{} ago", span(seconds))
-        });
+        let last = source.last_record.map_or_else(String::new, |last| self.since(last));
         vec![
             name(&source.name),
             name(&source.kind),
@@ -189,6 +186,44 @@ impl Page {
             }
             self.failure(&listener.guest);
         }
+    }
+
+    /// Only what waits or is dead: what is done is quiet.
+    fn deliveries(&mut self, status: Option<&DeliveryStatus>) {
+        let Some(status) = status else { return };
+        let row = |it: &EndpointStatus| {
+            let since = it.oldest.map_or_else(String::new, |oldest| self.since(oldest));
+            vec![
+                name(&it.capability),
+                name(&it.endpoint),
+                figure(it.waiting).into(),
+                since.into(),
+                alarming(it.dead),
+            ]
+        };
+        let rows: Vec<_> = status.endpoints.iter().map(row).collect();
+        let columns = [
+            Column::Words("DELIVERY"),
+            Column::Words("ENDPOINT"),
+            Column::Figures("WAITING"),
+            Column::Figures("OLDEST"),
+            Column::Figures("DEAD"),
+        ];
+        self.table(&columns, &rows);
+        if status.dead > 0 {
+            let words = format!(
+                "{} given up; `correlator effects list --state dead` tells more",
+                count(status.dead, "effect")
+            );
+            self.complain(&words, Tint::Doubtful);
+        }
+    }
+
+    /// How long ago something was.
+    fn since(&self, then: Moment) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "a picture for people")]
+        let seconds = self.now.saturating_sub(then.0).max(0) as f64 / 1e9;
+        format!("{} ago", span(seconds))
     }
 
     fn failure(&mut self, guest: &GuestStatus) {
@@ -326,8 +361,8 @@ mod tests {
     use super::{render, span};
     use crate::cli::table::PAGE_WIDTH;
     use crate::status::{
-        GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState, SourceStatus,
-        SpoolStatus, Status,
+        DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus,
+        Moment, SourceState, SourceStatus, SpoolStatus, Status,
     };
 
     const NOW: i64 = 1_700_000_003_000_000_000;
@@ -391,6 +426,18 @@ mod tests {
                 waiting: 1,
                 ..ListenerStatus::default()
             }],
+            deliveries: Some(DeliveryStatus {
+                waiting: 4,
+                dead: 1,
+                endpoints: vec![EndpointStatus {
+                    capability: "webhook".to_owned(),
+                    endpoint: "ops/".to_owned() + &"chat".repeat(40),
+                    waiting: 4,
+                    dead: 1,
+                    oldest: Some(Moment(NOW - 90_000_000_000)),
+                }],
+                ..DeliveryStatus::default()
+            }),
             dead_letters: 2,
             ..Status::default()
         }
@@ -421,6 +468,8 @@ mod tests {
             "lets it go on",
             "trapped:\\u{1b}[2J unreachable",
             "! csv: 3 refused: not granted",
+            "1 effect given up; `correlator effects list --state dead`",
+            "90 s ago",
         ] {
             assert!(page.contains(expected), "{expected} in\n{page}");
         }

@@ -77,6 +77,9 @@ fn the_page_is_what_the_format_allows_and_says_what_the_status_does() {
     check("correlator_source_dropped_by_kernel_total{source=\"net\",kind=\"tcp\"}", 8.0);
     check("correlator_source_state{source=\"net\",kind=\"tcp\",state=\"open\"}", 1.0);
     check("correlator_source_state{source=\"net\",kind=\"tcp\",state=\"failed\"}", 0.0);
+    check("correlator_deliveries_waiting{capability=\"webhook\",endpoint=\"ops/chat\"}", 3.0);
+    check("correlator_deliveries_dead{capability=\"webhook\",endpoint=\"ops/chat\"}", 1.0);
+    check("correlator_store_bytes", 8_192.0);
     check("correlator_module_lag_records{module=\"sshd\"}", 1_000.0);
     check("correlator_module_lag_seconds{module=\"sshd\"}", 2.5);
     check("correlator_module_events_total{module=\"we\\\"ird\\\\\\n\"}", 0.0);

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::{Command, Engine, server};
 use crate::stack::Control;
 use crate::status::{
-    GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState, SourceStatus,
-    SpoolStatus, Status,
+    DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment,
+    SourceState, SourceStatus, SpoolStatus, Status,
 };
 
 /// An engine that remembers what it was told, and can be held up.
@@ -32,7 +32,8 @@ impl Engine for Fake {
         status()
     }
 
-    fn command(&self, command: Command) -> Result<Value, String> {
+    fn command(&self, command: Command, by: u32) -> Result<Value, String> {
+        assert_eq!(by, rustix::process::geteuid().as_raw());
         self.told.lock().expect("no panic").push(command.clone());
         match command {
             Command::Reload => {
@@ -102,8 +103,28 @@ fn status() -> Status {
             effects_refused: [("not granted".to_owned(), 2)].into(),
             waiting: 1,
         }],
+        deliveries: Some(deliveries()),
         dead_letters: 1,
         dropped: 0,
+    }
+}
+
+fn deliveries() -> DeliveryStatus {
+    DeliveryStatus {
+        waiting: 3,
+        dead: 1,
+        done: 40,
+        refused: 2,
+        denied: 5,
+        oldest: Some(Moment(1_700_000_000_000_000_000)),
+        endpoints: vec![EndpointStatus {
+            capability: "webhook".to_owned(),
+            endpoint: "ops/chat".to_owned(),
+            waiting: 3,
+            dead: 1,
+            oldest: Some(Moment(1_700_000_000_000_000_000)),
+        }],
+        bytes: 8_192,
     }
 }
 

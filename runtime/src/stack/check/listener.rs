@@ -5,6 +5,7 @@ use crate::declaration::{BoundSchema, Role, Want};
 use crate::limit;
 use crate::stack::criteria::compile::Compiled;
 use crate::stack::criteria::{Criteria, CriteriaError};
+use crate::stack::grant::world::Manner;
 use crate::stack::grant::{self, Grant};
 use crate::stack::node::{Node, Value};
 use crate::stack::problem::{Place, Wrong};
@@ -26,15 +27,10 @@ impl Checker<'_> {
         let (criteria, compiled) = self.criteria(raw, own, schemas)?;
         let mut granted = grant::read(&raw.grants, &raw.folder, &mut self.problems);
         let common = common?;
+        let mut needed = Vec::new();
         if let Role::Listener { wants, credentials, .. } = &common.description.role {
             self.wants(raw, wants, &mut granted);
-            for credential in credentials {
-                let name = &raw.name.text;
-                let wrong =
-                    Wrong::new(format!("listener `{name}` needs the credential `{credential}`"));
-                let help = "this version has no source of credentials, so the listener can't run";
-                self.problems.error(&raw.name.place, wrong.help(help));
-            }
+            needed.clone_from(credentials);
         }
         let Common { component, settings, limits, typed, .. } = common;
         Some(ListenerInstance {
@@ -44,9 +40,31 @@ impl Checker<'_> {
             compiled,
             settings,
             grants: granted.into_iter().map(|(_, grant)| grant).collect(),
+            credentials: needed,
             limits,
             typed,
         })
+    }
+
+    /// What has to be done for certain has to be kept until it is.
+    pub(super) fn kept_for(&mut self, listeners: &[ListenerInstance], is_kept: bool) {
+        for listener in listeners.iter().filter(|_| !is_kept) {
+            let single = |grant: &&Grant| matches!(grant, Grant::World(grant) if grant.manner == Manner::Single);
+            let Some(grant) = listener.grants.iter().find(single) else { continue };
+            let raw = self.raw.listeners.iter().chain(&self.raw.bare);
+            let place = raw.clone().find(|raw| raw.name.text == listener.name);
+            let place = place.map_or(&self.raw.place, |raw| &raw.name.place);
+            let (name, grant) = (&listener.name, grant.name());
+            let wrong = format!(
+                "listener `{name}` asks for `{grant}`, and nothing is kept until it is done"
+            );
+            let way = if self.raw.flags {
+                "add `--state FOLDER`"
+            } else {
+                "add `state: FOLDER` to the stack"
+            };
+            self.problems.error(place, Wrong::new(wrong).help(way));
+        }
     }
 
     /// What the listener wants is granted, and what is granted is wanted.
@@ -63,6 +81,9 @@ impl Checker<'_> {
             let wrong = match Grant::example(capability) {
                 Some(example) => {
                     let help = match &raw.name.place {
+                        _ if self.raw.flags => format!(
+                            "flags can't say what it may do; write a stack file with `{example}` under its `grants`"
+                        ),
                         // Nobody typed anything of it yet.
                         Place::Whole { .. } => format!(
                             "write a fragment beside it: `listeners: {{ {name}: {{ listener: \

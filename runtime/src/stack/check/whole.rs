@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use correlator_source::settings::Source;
 
 use super::Checker;
-use crate::stack::{Control, Keeping, control, keeping, path};
+use crate::stack::{Control, Keeping, control, keeping, path, reading};
 
 impl Checker<'_> {
     pub(super) fn keeping(&mut self) -> Option<Keeping> {
@@ -24,6 +24,14 @@ impl Checker<'_> {
         self.typed.extend(typed.into_iter().map(|name| format!("control.{name}")));
         self.reached_alone(&control, &node.place, sources);
         control
+    }
+
+    pub(super) fn credentials(&mut self) -> correlator_credential::Settings {
+        let typed = self.raw.credentials.as_ref();
+        self.typed.extend(typed.map(|_| "credentials".to_owned()));
+        let settings: Option<correlator_credential::Settings> =
+            typed.and_then(|node| reading::read(node, &mut self.problems));
+        settings.unwrap_or_default().relative_to(&self.raw.folder)
     }
 
     pub(super) fn capture(&mut self) -> Option<PathBuf> {

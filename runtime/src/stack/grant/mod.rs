@@ -5,12 +5,14 @@
 
 pub mod log;
 pub mod table;
+pub mod world;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use log::LogGrant;
 use table::TableGrant;
+use world::WorldGrant;
 
 use super::node::{Key, Node, Value};
 use super::problem::{Place, Problems, Wrong};
@@ -23,18 +25,25 @@ pub enum Grant {
     Log(LogGrant),
     /// Rows in files of one folder.
     Table(TableGrant),
+    /// What a capability does that is a crate of its own.
+    World(WorldGrant),
 }
 
 /// The names of all capabilities.
-pub const NAMES: [&str; 2] = [log::NAME, table::NAME];
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    let others = world::KNOWN.iter().map(|known| known.name);
+    [log::NAME, table::NAME].into_iter().chain(others).collect()
+}
 
 impl Grant {
     /// The capability's name.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Log(_) => log::NAME,
             Self::Table(_) => table::NAME,
+            Self::World(grant) => grant.name,
         }
     }
 
@@ -43,6 +52,7 @@ impl Grant {
         match self {
             Self::Log(grant) => grant.explain(),
             Self::Table(grant) => grant.explain(),
+            Self::World(grant) => grant.explain(),
         }
     }
 
@@ -50,7 +60,7 @@ impl Grant {
         match name {
             log::NAME => LogGrant::read(body, problems).map(Self::Log),
             table::NAME => TableGrant::read(body, problems).map(Self::Table),
-            _ => None,
+            _ => WorldGrant::read(world::known(name)?, body, problems).map(Self::World),
         }
     }
 
@@ -59,7 +69,7 @@ impl Grant {
         match name {
             log::NAME => Some(log::EXAMPLE),
             table::NAME => Some(table::EXAMPLE),
-            _ => None,
+            _ => world::known(name).map(|known| known.example),
         }
     }
 }
@@ -95,10 +105,11 @@ pub(super) fn read(
     let mut grants = Vec::new();
     for (key, node) in entries {
         let place = &key.place;
-        let Some(name) = NAMES.into_iter().find(|name| *name == key.text) else {
+        let names = names();
+        let Some(&name) = names.iter().find(|name| **name == key.text) else {
             let name = crate::text::clean(&key.text, crate::limit::NAME_BYTES_MAX);
             let wrong = Wrong::new(format!("there is no capability `{name}` to grant"));
-            problems.error(place, wrong.maybe(suggest::known(&key.text, &NAMES)));
+            problems.error(place, wrong.maybe(suggest::known(&key.text, &names)));
             continue;
         };
         let Some(entries) = problems.take(&node.place, parts(name, node)).flatten() else {

@@ -23,6 +23,10 @@ pub(super) fn show(shown: &mut Shown, stack: &Stack) {
     let capture = stack.capture.as_ref().map(|path| path.display().to_string());
     let meaning = "The file to which what arrives is written, byte by byte.";
     row("capture", "path", capture.unwrap_or_else(none), "none", meaning);
+    let order: Vec<_> = stack.credentials.order.iter().map(ToString::to_string).collect();
+    let default = "keyring, keyutils, systemd, file, environment";
+    let meaning = "Where credentials are looked for, in this order.";
+    row("credentials", "list", order.join(", "), default, meaning);
     reached(stack, &mut row);
 }
 

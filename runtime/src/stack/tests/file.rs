@@ -208,9 +208,26 @@ fn grants() {
     );
     check_grants(
         "{ listener: mail }",
-        "stack.yaml:6:3: listener `rows` wants `mail` (events are sent), a capability that this version does not have
-         stack.yaml:6:3: listener `rows` needs the credential `smtp-password`; \
-         this version has no source of credentials, so the listener can't run",
+        "stack.yaml:6:3: listener `rows` wants `mail` (events are sent), which is not granted; add \
+         `mail: { server: mail.example.org, from: correlator@example.org, to: ops@example.org }` to its `grants`",
+    );
+    // What a capability's crate wants to know is told where it stands.
+    check_grants(
+        "{ listener: mail, grants: { mail: { server: mail.example.org, form: a@example.org } } }",
+        "stack.yaml:6:71: there is no `form` here; did you mean `from`?",
+    );
+    check_grants(
+        "{ listener: mail, grants: { mail: { server: mail.example.org, from: a@example.org, to: b@example.org, timeout: soon } } }",
+        "stack.yaml:6:120: `soon` is no duration; write a number with its unit, such as `500ms`, `10s`, `1m30s`",
+    );
+    check_grants(
+        "{ listener: mail, grants: { mail: { server: mail.example.org, from: a@example.org, to: b@example.org, rate: many } } }",
+        "stack.yaml:6:3: listener `rows` asks for `mail`, and nothing is kept until it is done; add `state: FOLDER` to the stack
+         stack.yaml:6:117: expected a rate such as `100/1h`, found `many`",
+    );
+    check_grants(
+        "{ listener: mail, grants: { mail: { server: mail.example.org, from: a@example.org, to: b@example.org } } }",
+        "stack.yaml:6:3: listener `rows` asks for `mail`, and nothing is kept until it is done; add `state: FOLDER` to the stack",
     );
 }
 

@@ -136,9 +136,9 @@ fn wrong_flags_are_told_as_they_were_typed() {
     check(
         &Flags { listeners: some(&["sshd", "mail"]), ..Flags::default() },
         "--listener sshd: `sshd` is a module, not a listener; write `--module sshd`
-         --listener mail: listener `mail` wants `mail` (events are sent), a capability that this version does not have
-         --listener mail: listener `mail` needs the credential `smtp-password`; \
-         this version has no source of credentials, so the listener can't run
+         --listener mail: listener `mail` wants `mail` (events are sent), which is not granted; flags can't say what it \
+         may do; write a stack file with `mail: { server: mail.example.org, from: correlator@example.org, \
+         to: ops@example.org }` under its `grants`
          command line: there is no module; add `--module NAME`",
     );
     check(

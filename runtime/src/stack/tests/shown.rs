@@ -31,6 +31,8 @@ fn the_stack_itself() {
             "* time_zone time zone: UTC (system)",
             "state.folder path: none (none)",
             "capture path: none (none)",
+            "credentials list: keyring, keyutils, systemd, file, environment \
+             (keyring, keyutils, systemd, file, environment)",
             "control.socket path: the usual place (the usual place)",
             "control.metrics address: none (none)",
             "control.watch boolean: true (true)",
@@ -52,6 +54,8 @@ fn the_stack_itself() {
             "* state.when_full choice: drop (block)",
             "state.checkpoint_every duration: 10s (10s)",
             "* capture path: x.cap (none)",
+            "credentials list: keyring, keyutils, systemd, file, environment \
+             (keyring, keyutils, systemd, file, environment)",
             "* control.socket path: none (the usual place)",
             "* control.metrics address: [::]:9600 (none)",
             "* control.watch boolean: false (true if it is a file and live)",

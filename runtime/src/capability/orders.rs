@@ -1,0 +1,259 @@
+//! What operators order of delivery threads while these work: each has a short queue, found by its listener and capability.
+//!
+//! Only the thread that has the capability may ask the world with it, so whoever orders waits for its answer. It must
+//! never know who orders, or by which way the order came.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use correlator_store::entry::By;
+use correlator_store::store::Store;
+use correlator_world::{Capability, Outcome, Secrets};
+
+use crate::{clock, limit};
+
+/// Something that an operator wants of a delivery thread.
+#[derive(Debug)]
+pub enum Order {
+    /// Take an effect back, and say what came of it.
+    Undo {
+        /// The effect.
+        id: String,
+        /// Who ordered it.
+        by: By,
+        /// Told what came of it, in words; it has room for that.
+        answer: SyncSender<Result<String, String>>,
+    },
+    /// Ask an endpoint again now, however often it failed.
+    Again {
+        /// The endpoint, as the store knows it.
+        endpoint: String,
+    },
+}
+
+/// The delivery threads that take orders.
+#[derive(Default)]
+pub struct Orders(Mutex<BTreeMap<(String, &'static str), Arc<Signal>>>);
+
+impl Orders {
+    /// Gives an order to whoever delivers what this listener asks this capability for. Says no if nobody does now, or if
+    /// too many orders wait already.
+    #[must_use]
+    pub fn give(&self, listener: &str, capability: &str, order: Order) -> bool {
+        let posts = held(&self.0);
+        let mut found =
+            posts.iter().filter(|((of, name), _)| of == listener && *name == capability);
+        found.next().is_some_and(|(_, signal)| signal.order(order))
+    }
+
+    /// A thread takes orders from now on, in the place of one that did so before.
+    pub(super) fn take_up(&self, listener: &str, capability: &'static str, signal: &Arc<Signal>) {
+        held(&self.0).insert((listener.to_owned(), capability), Arc::clone(signal));
+    }
+
+    /// A thread takes no more. Whoever waits for it learns so.
+    pub(super) fn lay_down(&self, signal: &Arc<Signal>) {
+        held(&self.0).retain(|_, other| !Arc::ptr_eq(other, signal));
+        held(&signal.orders).clear();
+    }
+}
+
+/// What a delivery thread is told.
+#[derive(Default)]
+pub(super) struct Signal {
+    pub(super) stop: AtomicBool,
+    /// Whether it ends as soon as nothing is due.
+    pub(super) drain: AtomicBool,
+    orders: Mutex<VecDeque<Order>>,
+    news: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signal {
+    pub(super) fn wake(&self) {
+        *held(&self.news) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for news, or so long.
+    pub(super) fn wait(&self, most: Duration) {
+        let news = held(&self.news);
+        let waited = self.changed.wait_timeout_while(news, most, |news| !*news);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    pub(super) fn next_order(&self) -> Option<Order> {
+        held(&self.orders).pop_front()
+    }
+
+    fn order(&self, order: Order) -> bool {
+        let mut orders = held(&self.orders);
+        if orders.len() >= limit::ORDERS_MAX {
+            return false;
+        }
+        orders.push_back(order);
+        drop(orders);
+        self.wake();
+        true
+    }
+}
+
+/// What a thread that panicked left behind is whole: nothing here is changed in two steps.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the world take an effect back, with the capability that did it, and writes down what came of it.
+///
+/// # Errors
+/// It can't be taken back, or not now; why, in words for the operator.
+pub fn take_back(
+    store: &Store,
+    capability: &mut dyn Capability,
+    secrets: &dyn Secrets,
+    id: &str,
+    by: By,
+) -> Result<String, String> {
+    let due = store.undo_begin(id, by, clock::now()).map_err(|error| error.to_string())?;
+    let outcome = capability.undo(&due.request, secrets);
+    let finished = store.undo_finish(id, &outcome, clock::now());
+    finished.map_err(|error| format!("{error}; what came of undoing {id} is not written down"))?;
+    match outcome {
+        Outcome::Done(said) => Ok(format!("{id} is undone: {said}")),
+        Outcome::Later { reason, .. } => Err(format!("{id} can't be undone now: {reason}")),
+        Outcome::Refused(reason) => Err(format!("{id} can't be undone: {reason}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::sync_channel;
+
+    use correlator_store::effect::{Decision, Finished, NewEffect, State};
+    use correlator_store::entry::By;
+    use correlator_store::settings::Settings;
+    use correlator_store::store::Store;
+    use correlator_world::{Capability, NoSecret, Outcome, Refused, Request, Secret, Secrets};
+
+    use super::{Order, Orders, Signal, take_back};
+    use crate::limit;
+
+    /// A world that answers every undoing alike.
+    struct World(Outcome);
+
+    impl Capability for World {
+        fn check(&self, _: &Request) -> Result<(), Refused> {
+            Ok(())
+        }
+
+        fn plan(&self, _: &Request) -> String {
+            String::new()
+        }
+
+        fn deliver(&mut self, requests: &[Request], _: &dyn Secrets) -> Vec<Outcome> {
+            vec![Outcome::Done(String::new()); requests.len()]
+        }
+
+        fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
+            self.0.clone()
+        }
+    }
+
+    struct Nobody;
+
+    impl Secrets for Nobody {
+        fn get(&self, name: &str) -> Result<Secret, NoSecret> {
+            Err(NoSecret::Unknown(name.to_owned()))
+        }
+    }
+
+    /// A store in which the effect `a` is done.
+    fn store(folder: &std::path::Path) -> Store {
+        let (store, _) = Store::open(folder, Settings::default(), 1).expect("a store");
+        let request = Request { id: "a".to_owned(), ..Request::default() };
+        let effect = NewEffect {
+            request,
+            listener: "ops".to_owned(),
+            component: String::new(),
+            capability: "webhook".to_owned(),
+            endpoint: "ops/chat".to_owned(),
+            key: None,
+            causes: Vec::new(),
+            time: 1,
+            decision: Decision::Granted,
+            plan: String::new(),
+        };
+        store.accept(&[effect]).expect("kept");
+        store.begin(&["a"], 2).expect("begun");
+        let outcome = Outcome::Done(String::new());
+        let done = Finished { id: "a".to_owned(), outcome, next_at: None };
+        assert_eq!(store.finish(&[done], 3).expect("done"), [State::Done]);
+        store
+    }
+
+    #[test]
+    fn what_is_taken_back_is_on_record_and_what_is_not_stays_done() {
+        let folder = std::env::temp_dir().join(format!("correlator-orders-{}", std::process::id()));
+        let store = store(&folder);
+        let undo = |outcome: Outcome| {
+            let done = take_back(&store, &mut World(outcome), &Nobody, "a", By::User(7));
+            let shown = store.reader().and_then(|reader| reader.show("a")).expect("known");
+            (done, shown.effect.expect("there").state)
+        };
+        let (done, state) = undo(Outcome::later("busy"));
+        assert_eq!((done, state), (Err("a can't be undone now: busy".to_owned()), State::Done));
+        let (done, state) = undo(Outcome::Refused("sent".to_owned()));
+        assert_eq!((done, state), (Err("a can't be undone: sent".to_owned()), State::Done));
+        let (done, state) = undo(Outcome::Done("lifted".to_owned()));
+        assert_eq!((done, state), (Ok("a is undone: lifted".to_owned()), State::Undone));
+        let (done, _) = undo(Outcome::Done("lifted".to_owned()));
+        assert!(done.is_err_and(|error| error.contains("is undone and can't be undone")));
+        drop(store);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    fn again() -> Order {
+        Order::Again { endpoint: "ops/chat".to_owned() }
+    }
+
+    #[test]
+    fn orders_find_their_thread_and_no_other() {
+        let (orders, signal) = (Orders::default(), Arc::new(Signal::default()));
+        assert!(!orders.give("ops", "webhook", again()), "nobody is there yet");
+        orders.take_up("ops", "webhook", &signal);
+        assert!(!orders.give("ops", "mail", again()));
+        assert!(!orders.give("other", "webhook", again()));
+        assert!(orders.give("ops", "webhook", again()));
+        assert!(matches!(signal.next_order(), Some(Order::Again { .. })));
+        assert!(signal.next_order().is_none());
+    }
+
+    #[test]
+    fn a_queue_has_an_end() {
+        let (orders, signal) = (Orders::default(), Arc::new(Signal::default()));
+        orders.take_up("ops", "webhook", &signal);
+        for _ in 0..limit::ORDERS_MAX {
+            assert!(orders.give("ops", "webhook", again()));
+        }
+        assert!(!orders.give("ops", "webhook", again()));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_thread_that_ends_is_told() {
+        let (orders, signal) = (Orders::default(), Arc::new(Signal::default()));
+        orders.take_up("ops", "webhook", &signal);
+        let (answer, said) = sync_channel(1);
+        let undo = Order::Undo { id: "x".to_owned(), by: By::User(0), answer };
+        assert!(orders.give("ops", "webhook", undo));
+        // Its successor came first: that one stays.
+        let next = Arc::new(Signal::default());
+        orders.take_up("ops", "webhook", &next);
+        orders.lay_down(&signal);
+        assert!(said.recv().is_err());
+        assert!(orders.give("ops", "webhook", again()));
+    }
+}

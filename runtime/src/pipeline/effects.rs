@@ -1,0 +1,68 @@
+//! What a running engine can be told to do with single effects: try one again, give one up, take one back.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+
+use correlator_store::effect::Effect;
+use correlator_store::entry::By;
+use correlator_store::store::Store;
+
+use super::commands::NOTHING_KEPT;
+use super::crew::Kept;
+use super::engine::Engine;
+use crate::capability::Order;
+use crate::{clock, limit};
+
+impl Engine {
+    pub(super) fn retry_effect(&self, id: &str, by: u32) -> Result<String, String> {
+        let (kept, store, effect) = self.effect(id)?;
+        store.retry(id, By::User(by), clock::now()).map_err(|error| error.to_string())?;
+        let Effect { listener, capability, endpoint, .. } = effect;
+        // Where nobody delivers now, whoever begins to will find it.
+        let at_work = kept.orders.give(&listener, &capability, Order::Again { endpoint });
+        Ok(if at_work {
+            format!("{id} is tried again")
+        } else {
+            format!("{id} is tried again when listener `{listener}` works with `{capability}`")
+        })
+    }
+
+    pub(super) fn drop_effect(&self, id: &str, by: u32) -> Result<String, String> {
+        let (_, store, _) = self.effect(id)?;
+        store.drop_effect(id, By::User(by), clock::now()).map_err(|error| error.to_string())?;
+        Ok(format!("{id} is given up"))
+    }
+
+    pub(super) fn undo_effect(&self, id: &str, by: u32) -> Result<String, String> {
+        let (kept, _, effect) = self.effect(id)?;
+        let Effect { listener, capability, .. } = effect;
+        let (answer, said) = mpsc::sync_channel(1);
+        let undo = Order::Undo { id: id.to_owned(), by: By::User(by), answer };
+        if !kept.orders.give(&listener, &capability, undo) {
+            return Err(format!(
+                "listener `{listener}` does not work with `{capability}` now, or has too many orders already; enable it, \
+                 or stop the engine and name the stack"
+            ));
+        }
+        match said.recv_timeout(limit::ORDER_TIME) {
+            Ok(done) => done,
+            Err(RecvTimeoutError::Timeout) => Err(format!(
+                "`{capability}` is busy with something else; {id} is undone after that, and \
+                 `correlator effects show {id}` tells what came of it"
+            )),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(format!("listener `{listener}` ends; {id} was not undone"))
+            }
+        }
+    }
+
+    /// An effect as it is now, and where it is kept.
+    fn effect(&self, id: &str) -> Result<(&Kept, Arc<Store>, Effect), String> {
+        let Some(kept) = &self.floor.kept else { return Err(NOTHING_KEPT.into()) };
+        let store = kept.store().map_err(|error| error.to_string())?;
+        let shown = store.reader().and_then(|reader| reader.show(id));
+        let shown = shown.map_err(|error| error.to_string())?;
+        let gone = || format!("{id} is so old that only the audit trail knows of it");
+        Ok((kept, store, shown.effect.ok_or_else(gone)?))
+    }
+}

@@ -1,0 +1,313 @@
+//! The grants of capabilities that are crates of their own: what each may do is for its crate to say.
+//!
+//! What was typed is read and tried here, without touching the world, so that a stack that is checked can be run. Beside
+//! what is its own, every such grant may have `dry_run`, so that what would be done is recorded and nothing is, and `rate`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use correlator_world::{Capability, Needs};
+use serde::de::DeserializeOwned;
+
+use super::{Body, Explained};
+use crate::stack::node::{Key, Node, Value, get};
+use crate::stack::problem::{Problems, Wrong};
+use crate::stack::{reading, value};
+
+const DRY_RUN: &str = "dry_run";
+const RATE: &str = "rate";
+/// The capability whose work lies in the kernel.
+pub const FIREWALL: &str = "firewall";
+
+/// How effects of a capability are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// A turn at a time, together with the listener's place.
+    Together,
+    /// Each on its own: kept until it is done.
+    Single,
+}
+
+/// A capability that is a crate of its own.
+pub struct Known {
+    /// Its name.
+    pub name: &'static str,
+    /// How its effects are carried out.
+    pub manner: Manner,
+    /// What to type.
+    pub(super) example: &'static str,
+    /// What holds a path, which is relative to the stack's file.
+    paths: &'static [&'static str],
+    read: fn(&Node, &mut Problems) -> Option<Make>,
+}
+
+/// All of them.
+pub const KNOWN: [Known; 8] = [
+    Known {
+        name: "mail",
+        manner: Manner::Single,
+        example: "mail: { server: mail.example.org, from: correlator@example.org, to: ops@example.org }",
+        paths: &["ca"],
+        read: mail,
+    },
+    Known {
+        name: "sms",
+        manner: Manner::Single,
+        example: "sms: { account: AC0123456789, from: '+15005550006', credential: twilio, recipients: ['+15005550010'] }",
+        paths: &["ca"],
+        read: sms,
+    },
+    Known {
+        name: "webhook",
+        manner: Manner::Single,
+        example: "webhook: { endpoints: { ops: { url: 'https://hooks.example.org/correlator' } } }",
+        paths: &["ca"],
+        read: webhook,
+    },
+    Known {
+        name: FIREWALL,
+        manner: Manner::Single,
+        example: "firewall: { sets: { blocked: {} } }",
+        paths: &[],
+        read: firewall,
+    },
+    Known {
+        name: "command",
+        manner: Manner::Single,
+        example: "command: { commands: { tell: { program: /usr/local/bin/tell } } }",
+        paths: &["program", "directory"],
+        read: command,
+    },
+    Known {
+        name: "database",
+        manner: Manner::Together,
+        example: "database: { databases: { events: { kind: sqlite, path: events.db, tables: ['*'] } } }",
+        paths: &["path", "ca"],
+        read: database,
+    },
+    Known {
+        name: "elastic",
+        manner: Manner::Together,
+        example: "elastic: { url: 'https://search.example.org:9200' }",
+        paths: &["ca"],
+        read: elastic,
+    },
+    Known {
+        name: "syslog",
+        manner: Manner::Together,
+        example: "syslog: { targets: { central: { address: logs.example.org, transport: tls } } }",
+        paths: &["ca", "certificate", "key"],
+        read: syslog,
+    },
+];
+
+/// The capability of this name.
+pub(super) fn known(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.name == name)
+}
+
+/// Makes a capability as it was granted.
+type Make = Arc<dyn Fn() -> Result<Box<dyn Capability>, String> + Send + Sync>;
+
+/// A listener may ask for what such a capability does.
+#[derive(Clone)]
+pub struct WorldGrant {
+    /// The capability's name.
+    pub name: &'static str,
+    /// How its effects are carried out.
+    pub manner: Manner,
+    /// Whether nothing is done, and only recorded what would be.
+    pub dry_run: bool,
+    /// How many requests there may be, and in how many nanoseconds.
+    pub rate: Option<(u64, i64)>,
+    /// The settings, if it is the firewall: what is in force there can be looked at.
+    pub firewall: Option<Box<correlator_firewall::Settings>>,
+    /// The files that it names.
+    pub files: Vec<PathBuf>,
+    /// What was typed.
+    typed: String,
+    make: Make,
+}
+
+impl PartialEq for WorldGrant {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, &self.typed) == (other.name, &other.typed)
+    }
+}
+
+impl Eq for WorldGrant {}
+
+impl fmt::Debug for WorldGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.typed)
+    }
+}
+
+impl WorldGrant {
+    /// The capability, ready to be asked.
+    ///
+    /// # Errors
+    /// What was well when the stack was checked is not any more: a file that it names.
+    pub fn make(&self) -> Result<Box<dyn Capability>, String> {
+        (self.make)()
+    }
+
+    /// What it needs of the machine.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        self.make().map(|capability| capability.needs()).unwrap_or_default()
+    }
+
+    /// The credentials that it needs, by name.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<String> {
+        self.make().map(|capability| capability.credentials()).unwrap_or_default()
+    }
+
+    pub(super) fn read(known: &Known, body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
+        let typed = flow(&Value::Map(body.entries.to_vec()));
+        let mut own = body.entries.to_vec();
+        own.retain(|(key, _)| key.text != DRY_RUN && key.text != RATE);
+        let dry_run = get(body.entries, DRY_RUN).is_some_and(|node| {
+            let dry_run = node.scalar("`true` or `false`").and_then(value::boolean);
+            problems.take(&node.place, dry_run).unwrap_or_default()
+        });
+        let rate = get(body.entries, RATE).and_then(|node| {
+            let rate = node.scalar("a rate such as `100/1h`").and_then(rate);
+            problems.take(&node.place, rate)
+        });
+        let node = Node { place: body.place.clone(), value: Value::Map(own) };
+        let mut files = Vec::new();
+        let node = resolved(&node, known.paths, body.folder, &mut files);
+        let make = (known.read)(&node, problems)?;
+        let firewall = (known.name == FIREWALL)
+            .then(|| reading::read(&node, &mut Problems::default()))
+            .flatten()
+            .map(Box::new);
+        let (name, manner) = (known.name, known.manner);
+        Some(Self { name, manner, dry_run, rate, firewall, files, typed, make })
+    }
+
+    pub(super) fn explain(&self) -> Vec<Explained> {
+        vec![Explained {
+            name: self.name,
+            kind: "mapping",
+            value: self.typed.clone(),
+            default: None,
+            meaning: "What the listener may ask of this capability.",
+        }]
+    }
+}
+
+/// The same with relative paths taken as relative to the stack's file.
+fn resolved(node: &Node, paths: &[&str], folder: &Path, found: &mut Vec<PathBuf>) -> Node {
+    let mut entry = |(key, node): &(Key, Arc<Node>)| {
+        let value = match &node.value {
+            Value::Scalar { text, .. } if paths.contains(&key.text.as_str()) => {
+                let path = folder.join(text);
+                let text = path.display().to_string();
+                found.push(path);
+                let value = Value::Scalar { text, verbatim: None };
+                Node { place: node.place.clone(), value }
+            }
+            _ => resolved(node, paths, folder, found),
+        };
+        (key.clone(), Arc::new(value))
+    };
+    let value = match &node.value {
+        Value::Map(entries) => Value::Map(entries.iter().map(&mut entry).collect()),
+        Value::List(nodes) => {
+            let item = |node: &Arc<Node>| Arc::new(resolved(node, paths, folder, found));
+            Value::List(nodes.iter().map(item).collect())
+        }
+        other => other.clone(),
+    };
+    Node { place: node.place.clone(), value }
+}
+
+/// `100/1h`: so many in so long.
+fn rate(text: &str) -> Result<(u64, i64), Wrong> {
+    let wrong = || Wrong::new(format!("expected a rate such as `100/1h`, found `{text}`"));
+    let (count, span) = text.split_once('/').ok_or_else(wrong)?;
+    let count = count.trim().parse().map_err(|_| wrong())?;
+    let span = value::duration(span.trim())?;
+    if span > 0 { Ok((count, span)) } else { Err(wrong()) }
+}
+
+/// A value on one line.
+fn flow(value: &Value) -> String {
+    let plain = |text: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/@".contains(c);
+        !text.is_empty() && text.chars().all(is_plain)
+    };
+    match value {
+        Value::Null => "~".to_owned(),
+        Value::Scalar { text, .. } if plain(text) => text.clone(),
+        Value::Scalar { text, .. } => format!("'{}'", text.replace('\'', "''")),
+        Value::List(nodes) => {
+            let items: Vec<_> = nodes.iter().map(|node| flow(&node.value)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Map(entries) => {
+            let entry =
+                |(key, node): &(Key, Arc<Node>)| format!("{}: {}", key.text, flow(&node.value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Reads what was typed as a crate's settings, and tries to make the capability with them.
+fn settings<S, C>(
+    node: &Node,
+    problems: &mut Problems,
+    make: impl Fn(&S) -> Result<C, String> + Send + Sync + 'static,
+) -> Option<Make>
+where
+    S: DeserializeOwned + Send + Sync + 'static,
+    C: Capability + 'static,
+{
+    let settings: S = reading::read(node, problems)?;
+    let made = make(&settings).map(drop).map_err(Wrong::new);
+    problems.take(&node.place, made)?;
+    let made = move || make(&settings).map(|made| Box::new(made) as Box<dyn Capability>);
+    Some(Arc::new(made))
+}
+
+fn mail(node: &Node, problems: &mut Problems) -> Option<Make> {
+    settings(node, problems, correlator_mail::Mail::new)
+}
+
+fn sms(node: &Node, problems: &mut Problems) -> Option<Make> {
+    settings(node, problems, correlator_web::sms::Sms::new)
+}
+
+fn webhook(node: &Node, problems: &mut Problems) -> Option<Make> {
+    settings(node, problems, correlator_web::webhook::Webhook::new)
+}
+
+fn elastic(node: &Node, problems: &mut Problems) -> Option<Make> {
+    settings(node, problems, correlator_web::elastic::Elastic::new)
+}
+
+fn firewall(node: &Node, problems: &mut Problems) -> Option<Make> {
+    let make = |settings: &correlator_firewall::Settings| {
+        correlator_firewall::Firewall::new(settings.clone())
+    };
+    settings(node, problems, make)
+}
+
+fn command(node: &Node, problems: &mut Problems) -> Option<Make> {
+    settings(node, problems, correlator_command::Commands::new)
+}
+
+fn database(node: &Node, problems: &mut Problems) -> Option<Make> {
+    let make = |settings: &correlator_database::Settings| {
+        correlator_database::Database::new(settings.clone())
+    };
+    settings(node, problems, make)
+}
+
+fn syslog(node: &Node, problems: &mut Problems) -> Option<Make> {
+    settings(node, problems, correlator_syslog::Syslog::new)
+}

@@ -1,0 +1,209 @@
+//! What operators order, and what is taken back. Each order is in the audit trail with the user's id, written through.
+//!
+//! This room must never know who may order what.
+
+use correlator_world::Outcome;
+use rusqlite::params;
+
+use crate::chain::Line;
+use crate::delivery::Current;
+use crate::effect::{Due, State, cut};
+use crate::entry::{By, Kind, Verdict};
+use crate::error::{Fault, StoreError};
+use crate::limit;
+use crate::row;
+use crate::store::{Safety, Store};
+use crate::trail::Trail;
+
+impl Store {
+    /// Has an effect tried again, from its first attempt on: one that is dead, refused or dropped, or one that waits for
+    /// its time. Of its key it is the next.
+    ///
+    /// # Errors
+    /// There is no such effect, or it is done, denied, planned or being tried.
+    pub fn retry(&self, id: &str, by: By, now: i64) -> Result<(), StoreError> {
+        self.write(Safety::Machine, |trail| {
+            let current = Current::of(trail, id)?;
+            let waits = match current.state {
+                State::Waiting => true,
+                State::Dead | State::Refused | State::Dropped => false,
+                _ => return Err(not_now(id, &current, "tried again")),
+            };
+            not_undoing(id, &current)?;
+            let lane = current.lane().filter(|_| !waits);
+            if let Some(lane) = lane {
+                lane.hold(trail.transaction)?;
+            }
+            let again = if waits {
+                "UPDATE effect SET next_at = ?2 WHERE number = ?1"
+            } else {
+                "UPDATE effect SET state = 0, attempts = 0, next_at = ?2, changed_at = ?2, \
+                 behind = (key IS NOT NULL) WHERE number = ?1"
+            };
+            trail.transaction.execute(again, params![current.number, now])?;
+            if let Some(lane) = lane {
+                lane.release(trail.transaction)?;
+            }
+            ordered(trail, id, &current, Verdict::Retried, by, now)
+        })
+    }
+
+    /// Gives an effect up: one that waits, is refused, or is dead.
+    ///
+    /// # Errors
+    /// There is no such effect, or it is done, denied, planned, dropped or being tried.
+    pub fn drop_effect(&self, id: &str, by: By, now: i64) -> Result<(), StoreError> {
+        self.write(Safety::Machine, |trail| {
+            let current = Current::of(trail, id)?;
+            if !matches!(current.state, State::Waiting | State::Dead | State::Refused) {
+                return Err(not_now(id, &current, "dropped"));
+            }
+            not_undoing(id, &current)?;
+            let change = "UPDATE effect SET state = ?2, behind = 0, next_at = NULL, changed_at = ?3 \
+                          WHERE number = ?1";
+            let dropped = State::Dropped.code();
+            trail.transaction.execute(change, params![current.number, dropped, now])?;
+            if let Some(lane) = current.lane() {
+                lane.release(trail.transaction)?;
+            }
+            ordered(trail, id, &current, Verdict::Dropped, by, now)
+        })
+    }
+
+    /// Says that the world is about to be asked to take an effect back, and what it was. It must have been done, or may
+    /// have been.
+    ///
+    /// # Errors
+    /// There is no such effect, or there is nothing to take back, or somebody is at it already.
+    pub fn undo_begin(&self, id: &str, by: By, now: i64) -> Result<Due, StoreError> {
+        self.write(Safety::Machine, |trail| {
+            let current = Current::of(trail, id)?;
+            let possible = match current.state {
+                State::Done => true,
+                // Whoever did not answer may have done it.
+                State::Dead | State::Refused | State::Dropped => {
+                    current.maybe_done || current.attempts > 0
+                }
+                _ => false,
+            };
+            if !possible {
+                return Err(not_now(id, &current, "undone"));
+            }
+            not_undoing(id, &current)?;
+            let change = "UPDATE effect SET undoing_at = ?2 WHERE number = ?1";
+            trail.transaction.execute(change, params![current.number, now])?;
+            trail.append(&Line { by, text: "undo", ..current.line(Kind::Command, id, now) })?;
+            let (columns, decision) = (row::EFFECT_COLUMNS, row::DECISION);
+            let read = format!("SELECT {columns} FROM effect {decision} WHERE effect.id = ?1");
+            let mut statement = trail.transaction.prepare_cached(&read)?;
+            let mut rows = statement.query([id])?;
+            match rows.next()? {
+                Some(found) => row::due(found),
+                None => Err(StoreError::Unknown { id: id.to_owned() }.into()),
+            }
+        })
+    }
+
+    /// Says what came of taking it back. How it fares now.
+    ///
+    /// # Errors
+    /// There is no such effect, nobody began, or it can't be written.
+    pub fn undo_finish(&self, id: &str, outcome: &Outcome, now: i64) -> Result<State, StoreError> {
+        self.write(Safety::Machine, |trail| {
+            let current = Current::of(trail, id)?;
+            if !current.undoing {
+                return Err(not_now(id, &current, "undone without having begun"));
+            }
+            let (state, verdict, text) = match outcome {
+                Outcome::Done(answer) => (State::Undone, Verdict::Done, answer),
+                Outcome::Later { reason, .. } => (current.state, Verdict::Later, reason),
+                Outcome::Refused(reason) => (current.state, Verdict::Refused, reason),
+            };
+            let text = cut(text, limit::TEXT_BYTES_MAX);
+            let change = "UPDATE effect SET state = ?2, undoing_at = NULL, changed_at = ?3, said = ?4, \
+                          maybe_done = maybe_done AND ?2 <> 7 WHERE number = ?1";
+            trail.transaction.execute(change, params![current.number, state.code(), now, text])?;
+            let line = current.line(Kind::Undo, id, now);
+            trail.append(&Line { verdict: Some(verdict), text: &text, ..line })?;
+            Ok(state)
+        })
+    }
+
+    /// Notes what an operator ordered, in one line.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_command(&self, by: By, text: &str, now: i64) -> Result<(), StoreError> {
+        let text = cut(text, limit::TEXT_BYTES_MAX);
+        self.write(Safety::Machine, |trail| {
+            trail.append(&Line { by, text: &text, ..Line::new(Kind::Command, now) })?;
+            Ok(())
+        })
+    }
+
+    /// Notes what a listener may ask of a capability from now on, in one line. The same line as the last is not noted
+    /// again: whoever starts may say what holds. Whether it was.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_grant(&self, grant: &Grant<'_>, by: By, now: i64) -> Result<bool, StoreError> {
+        let text = cut(grant.text, limit::TEXT_BYTES_MAX);
+        let listener = cut(grant.listener, limit::NAME_BYTES_MAX);
+        let capability = cut(grant.capability, limit::NAME_BYTES_MAX);
+        self.write(Safety::Machine, |trail| {
+            let name = format!("grant {}:{listener} {capability}", listener.len());
+            let digest = blake3::hash(grant.text.as_bytes()).to_hex();
+            if trail.meta(&name)?.as_deref() == Some(digest.as_str()) {
+                return Ok(false);
+            }
+            trail.set_meta(&name, &digest)?;
+            trail.append(&Line {
+                listener: Some(&listener),
+                component: Some(&cut(grant.component, limit::NAME_BYTES_MAX)),
+                capability: Some(&capability),
+                by,
+                text: &text,
+                ..Line::new(Kind::Grant, now)
+            })?;
+            Ok(true)
+        })
+    }
+}
+
+/// What a listener may ask of a capability.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// The listener's instance.
+    pub listener: &'a str,
+    /// What tells this version of its component from others.
+    pub component: &'a str,
+    /// The capability.
+    pub capability: &'a str,
+    /// What the stack says, in one line. No secret is in it.
+    pub text: &'a str,
+}
+
+fn ordered(
+    trail: &mut Trail<'_>,
+    id: &str,
+    current: &Current,
+    verdict: Verdict,
+    by: By,
+    now: i64,
+) -> Result<(), Fault> {
+    let text = format!("was {}", current.state);
+    let line = current.line(Kind::Command, id, now);
+    trail.append(&Line { verdict: Some(verdict), by, text: &text, ..line })?;
+    Ok(())
+}
+
+fn not_now(id: &str, current: &Current, wanted: &'static str) -> Fault {
+    StoreError::NotNow { id: id.to_owned(), state: current.state, wanted }.into()
+}
+
+fn not_undoing(id: &str, current: &Current) -> Result<(), Fault> {
+    if current.undoing {
+        return Err(StoreError::Undoing { id: id.to_owned() }.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The tables, and how a store of one version becomes one of the next.
+//!
+//! This room must never know what is asked of the tables.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::Fault;
+
+/// What tells a store from other databases: "Corr".
+const APPLICATION: i64 = 0x436f_7272;
+
+/// Each step makes a version out of the one before it. A step that was released never changes.
+pub const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing was ever written to it.
+    Empty,
+    /// A store of this version.
+    Store(u32),
+    /// A database of something else.
+    Other,
+}
+
+/// What this file is.
+pub fn find(connection: &Connection) -> Result<Found, Fault> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let version = number("user_version")?;
+    match (number("application_id")?, u32::try_from(version)) {
+        (APPLICATION, Ok(version)) if version > 0 => Ok(Found::Store(version)),
+        (0, Ok(0)) => {
+            let count = "SELECT count(*) FROM sqlite_schema";
+            let tables: i64 = connection.query_row(count, (), |row| row.get(0))?;
+            Ok(if tables == 0 { Found::Empty } else { Found::Other })
+        }
+        _ => Ok(Found::Other),
+    }
+}
+
+/// Takes the steps that are missing, each whole or not at all.
+pub fn step_up(connection: &mut Connection, from: u32, steps: &[&str]) -> Result<(), Fault> {
+    for (version, step) in (1_i64..).zip(steps).skip(from as usize) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_brought_up_to_date_step_by_step_and_loses_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(find(&connection).unwrap(), Found::Empty);
+        step_up(&mut connection, 0, STEPS).unwrap();
+        let newest = STEPS.len() as u32;
+        assert_eq!(find(&connection).unwrap(), Found::Store(newest));
+        connection.execute("INSERT INTO meta (name, value) VALUES ('a', 'b')", ()).unwrap();
+
+        let add = "ALTER TABLE meta ADD COLUMN added INTEGER NOT NULL DEFAULT 5;";
+        let more: Vec<_> =
+            STEPS.iter().copied().chain([add, "CREATE TABLE late (a) STRICT;"]).collect();
+        // The last step is wrong: STRICT wants kinds. What was done before it stays, and nothing of it does.
+        step_up(&mut connection, newest, &more).unwrap_err();
+        assert_eq!(find(&connection).unwrap(), Found::Store(newest + 1));
+        let read = "SELECT value, added FROM meta WHERE name = 'a'";
+        let row = connection.query_row(read, (), |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(row.unwrap(), ("b".to_owned(), 5));
+
+        let right: Vec<_> =
+            STEPS.iter().copied().chain([add, "CREATE TABLE late (a TEXT) STRICT;"]).collect();
+        step_up(&mut connection, newest + 1, &right).unwrap();
+        assert_eq!(find(&connection).unwrap(), Found::Store(newest + 2));
+    }
+
+    #[test]
+    fn databases_of_others_are_told_apart() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE notes (text TEXT)").unwrap();
+        assert_eq!(find(&connection).unwrap(), Found::Other);
+        let connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "application_id", 5).unwrap();
+        assert_eq!(find(&connection).unwrap(), Found::Other);
+    }
+}

@@ -1,0 +1,27 @@
+//! What came of a request.
+
+use std::time::Duration;
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done. What the world said to it, in a few words without secrets: a message id, a status.
+    Done(String),
+    /// The world does not take it now and may later: a refused connection, a busy server, a full disk.
+    Later {
+        /// Why, in words for the operator.
+        reason: String,
+        /// How long the world asked to be left alone.
+        after: Option<Duration>,
+    },
+    /// The world will not take it, however often it is asked.
+    Refused(String),
+}
+
+impl Outcome {
+    /// Not now, for a reason.
+    #[must_use]
+    pub fn later(reason: impl Into<String>) -> Self {
+        Self::Later { reason: reason.into(), after: None }
+    }
+}

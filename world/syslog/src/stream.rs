@@ -1,0 +1,181 @@
+//! Messages over a connection that is kept.
+//!
+//! The system takes what is written long before the other machine has it, so what was written lately is kept: if the
+//! connection turns out to be broken, it goes over the next one again. The system gives a connection up after a while
+//! without an answer; what was written longer ago than that on one that still stands has reached the other machine. Whether
+//! the program there has read it nobody says.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use correlator_wire::address::HostPort;
+use correlator_wire::clock;
+use correlator_wire::link::Link;
+use correlator_wire::trust::Trust;
+
+use crate::limit;
+
+/// The way to one server.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    link: Option<Link>,
+    unsure: Unsure,
+}
+
+/// What was written and may be lost yet, the oldest first.
+#[derive(Debug, Default)]
+struct Unsure {
+    frames: VecDeque<(Instant, Vec<u8>)>,
+    bytes: usize,
+    /// How many there was no room for, and when the last of them was written.
+    dropped: Option<(usize, Instant)>,
+}
+
+/// What came of sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Messages of before that were sent again, because their connection broke.
+    pub again: usize,
+    /// Those that could not be, because too many had been written since.
+    pub lost: usize,
+}
+
+impl Stream {
+    /// Sends messages, all or, as far as anybody knows, none.
+    pub fn send(
+        &mut self,
+        messages: &[String],
+        server: &HostPort,
+        trust: Option<&Trust>,
+        timeout: Duration,
+    ) -> io::Result<Sent> {
+        let frames: Vec<Vec<u8>> =
+            messages.iter().map(|text| format!("{} {text}", text.len()).into_bytes()).collect();
+        let was_open = self.is_alive();
+        if was_open && self.write(&frames, timeout).is_ok() {
+            self.keep(frames);
+            return Ok(Sent::default());
+        }
+        // A connection may have ended since, or end at the first word; a new one tells more.
+        self.link = None;
+        self.open(server, trust, timeout)?;
+        let again = self.unsure.frames.len();
+        let lost = self.unsure.dropped.map_or(0, |(count, _)| count);
+        let old: Vec<Vec<u8>> = self.unsure.frames.iter().map(|(_, frame)| frame.clone()).collect();
+        let written = self.write(&old, timeout).and_then(|()| self.write(&frames, timeout));
+        if let Err(error) = written {
+            self.link = None;
+            return Err(error);
+        }
+        self.unsure = Unsure::default();
+        self.keep(old);
+        self.keep(frames);
+        Ok(Sent { again, lost })
+    }
+
+    /// Whether the connection stands; if it does, what was written long ago is safe.
+    fn is_alive(&mut self) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        if link.discard().is_err() {
+            return false;
+        }
+        self.unsure.forget_before(clock::instant());
+        true
+    }
+
+    fn open(
+        &mut self,
+        server: &HostPort,
+        trust: Option<&Trust>,
+        timeout: Duration,
+    ) -> io::Result<()> {
+        let mut link = Link::connect(server, clock::instant() + timeout)?;
+        link.set_unanswered_max(limit::UNANSWERED_MAX)?;
+        if let Some(trust) = trust {
+            link = link.secure(trust)?;
+        }
+        self.link = Some(link);
+        Ok(())
+    }
+
+    fn write(&mut self, frames: &[Vec<u8>], timeout: Duration) -> io::Result<()> {
+        let link = self.link.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        let mut piece = Vec::with_capacity(limit::WRITE_BYTES);
+        for (number, frame) in frames.iter().enumerate() {
+            piece.extend_from_slice(frame);
+            if piece.len() >= limit::WRITE_BYTES || number + 1 == frames.len() {
+                link.set_deadline(clock::instant() + timeout);
+                link.write_all(&piece)?;
+                link.flush()?;
+                piece.clear();
+            }
+        }
+        // A peer that has gone away meanwhile has not read all of it.
+        link.discard()
+    }
+
+    fn keep(&mut self, frames: Vec<Vec<u8>>) {
+        let now = clock::instant();
+        for frame in frames {
+            self.unsure.add(now, frame);
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.close();
+        }
+    }
+}
+
+impl Unsure {
+    fn add(&mut self, now: Instant, frame: Vec<u8>) {
+        self.bytes += frame.len();
+        self.frames.push_back((now, frame));
+        while self.bytes > limit::UNSURE_BYTES_MAX {
+            let Some((written, frame)) = self.frames.pop_front() else { return };
+            self.bytes -= frame.len();
+            let before = self.dropped.map_or(0, |(count, _)| count);
+            self.dropped = Some((before + 1, written));
+        }
+    }
+
+    fn forget_before(&mut self, now: Instant) {
+        let is_safe = |written: Instant| now.saturating_duration_since(written) > limit::UNSURE_MAX;
+        while let Some((written, frame)) = self.frames.front()
+            && is_safe(*written)
+        {
+            self.bytes -= frame.len();
+            self.frames.pop_front();
+        }
+        self.dropped = self.dropped.filter(|(_, written)| !is_safe(*written));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use correlator_wire::clock;
+
+    use super::Unsure;
+    use crate::limit;
+
+    #[test]
+    fn what_is_unsure_has_a_bound_and_an_age() {
+        let (mut unsure, start) = (Unsure::default(), clock::instant());
+        for _ in 0..10 {
+            unsure.add(start, vec![0; limit::UNSURE_BYTES_MAX / 4]);
+        }
+        assert_eq!((unsure.frames.len(), unsure.dropped), (4, Some((6, start))));
+        let late = start + limit::UNSURE_MAX + Duration::from_secs(1);
+        unsure.add(late, vec![0; 10]);
+        unsure.forget_before(late);
+        assert_eq!((unsure.frames.len(), unsure.bytes), (1, 10));
+        unsure.forget_before(late + limit::UNSURE_MAX * 2);
+        assert_eq!((unsure.frames.len(), unsure.bytes, unsure.dropped), (0, 0, None));
+    }
+}

@@ -1,0 +1,64 @@
+//! Whose signature under a certificate is believed: the system's roots, or one file of the operator.
+//!
+//! The system's roots and not a list that comes with the program: the machine's operator adds and removes authorities
+//! there, for all programs at once, and they are renewed without a new release of this one.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use ureq::tls::{Certificate, RootCerts};
+
+use crate::limit;
+
+/// The roots of all endpoints of one grant: the system's are read once, and only if an endpoint needs them.
+#[derive(Default)]
+pub(crate) struct Roots {
+    system: Option<Arc<Vec<Certificate<'static>>>>,
+}
+
+impl Roots {
+    /// The system's.
+    pub fn system(&mut self) -> Result<RootCerts, String> {
+        if let Some(system) = &self.system {
+            return Ok(RootCerts::Specific(Arc::clone(system)));
+        }
+        let found = rustls_native_certs::load_native_certs();
+        if found.certs.is_empty() {
+            return Err(
+                "the system has no list of certificate authorities; install `ca-certificates`, \
+                        or name a file with `ca`"
+                    .into(),
+            );
+        }
+        let certificates =
+            found.certs.iter().map(|one| Certificate::from_der(one.as_ref()).to_owned());
+        let certificates = Arc::new(certificates.collect::<Vec<_>>());
+        self.system = Some(Arc::clone(&certificates));
+        Ok(RootCerts::Specific(certificates))
+    }
+}
+
+/// The roots in a file, which is to have nothing else in it.
+pub(super) fn of_file(path: &Path) -> Result<RootCerts, String> {
+    let wrong = |problem: String| format!("`ca` {}: {problem}", path.display());
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit::CERTIFICATE_BYTES_MAX).read_to_end(&mut bytes))
+        .map_err(|error| wrong(error.to_string()))?;
+    let mut store = RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        store.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
+        certificates.push(Certificate::from_der(certificate.as_ref()).to_owned());
+    }
+    if certificates.is_empty() {
+        return Err(wrong("there is no certificate in PEM in it".into()));
+    }
+    Ok(certificates.into())
+}

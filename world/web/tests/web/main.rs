@@ -1,0 +1,13 @@
+//! What goes out over HTTP, and to whom: against endpoints that behave, that misbehave, and that are real.
+
+mod attacks;
+mod bulk;
+mod engine;
+mod engines;
+mod faults;
+mod messages;
+mod presets;
+mod secure;
+mod server;
+mod vault;
+mod webhooks;

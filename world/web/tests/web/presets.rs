@@ -1,0 +1,237 @@
+//! Each preset as its service wants it, and with values that would like to be more than text.
+
+use correlator_web::webhook::{Settings, Webhook};
+use correlator_world::{Capability, Cell};
+use serde_json::{Value, json};
+
+use crate::server::{Reply, Server};
+use crate::vault::{
+    SECRET, Vault, assert_done, assert_later, assert_refused, event, request, text,
+};
+
+/// What a preset makes of a request, by way of a server that answers so.
+fn sent(
+    settings: &str,
+    reply: Reply,
+    request: &correlator_world::Request,
+) -> (crate::server::Seen, correlator_world::Outcome) {
+    let server = Server::with(reply);
+    let yaml = settings.replace("URL", &server.url("/api"));
+    let settings: Settings =
+        serde_yaml::from_str(&format!("endpoints: {{ a: {yaml} }}")).expect("settings");
+    let mut webhook = Webhook::new(&settings).expect("a webhook");
+    let vault = Vault::with(&[("token", SECRET), ("url", &server.url("/hook"))]);
+    webhook.check(request).expect("granted");
+    let outcome = webhook.deliver(std::slice::from_ref(request), &vault).remove(0);
+    (server.only(), outcome)
+}
+
+#[track_caller]
+fn check(settings: &str, reply: Reply, said: &str, expected: &Value) {
+    let (seen, outcome) = sent(settings, reply, &event("r-1", "a"));
+    assert_done(&outcome, said);
+    assert_eq!(seen.json(), *expected, "{}", seen.text());
+}
+
+const FOOTER: &str = "sshd login_failed 2023-11-14T22:13:20.25Z sshd:42#0";
+
+#[test]
+fn slack() {
+    let expected = json!({
+        "text": "*error*: 5 failed logins from &lt;192.0.2.7&gt; &amp; \"more\"",
+        "unfurl_links": false, "unfurl_media": false,
+        "attachments": [{
+            "color": "#d84315",
+            "fallback": "5 failed logins from &lt;192.0.2.7&gt; &amp; \"more\"",
+            "text": "user: root\naddr: 192.0.2.7\nfailures: 5",
+            "footer": FOOTER,
+        }],
+    });
+    check(
+        "{ preset: slack, credential: url, private: true }",
+        Reply::text(200, "ok"),
+        "200",
+        &expected,
+    );
+}
+
+#[test]
+fn mattermost() {
+    let expected = json!({
+        "text": "**error**: 5 failed logins from &lt;192.0.2.7> & \"more\"",
+        "attachments": [{
+            "color": "#d84315",
+            "fallback": "5 failed logins from &lt;192.0.2.7> & \"more\"",
+            "text": "user: root\naddr: 192.0.2.7\nfailures: 5",
+            "footer": FOOTER,
+        }],
+    });
+    check(
+        "{ preset: mattermost, credential: url, private: true }",
+        Reply::text(200, "ok"),
+        "200",
+        &expected,
+    );
+}
+
+#[test]
+fn teams() {
+    let settings = "{ preset: teams, credential: url, private: true }";
+    let (seen, outcome) = sent(settings, Reply::status(202), &event("r-1", "a"));
+    assert_done(&outcome, "202 Accepted");
+    let body = seen.json();
+    assert_eq!(body["type"], "message");
+    let card = &body["attachments"][0];
+    assert_eq!(card["contentType"], "application/vnd.microsoft.card.adaptive");
+    assert_eq!(card["content"]["version"], "1.4");
+    let first = json!({
+        "type": "TextBlock", "wrap": true, "weight": "bolder", "color": "attention",
+        "text": "error: 5 failed logins from \\<192.0.2.7\\> & \"more\"",
+    });
+    assert_eq!(card["content"]["body"][0], first);
+    assert_eq!(card["content"]["body"][1]["text"], "user: root\naddr: 192.0.2.7\nfailures: 5");
+    let failed = "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429";
+    let (_, outcome) = sent(settings, Reply::text(200, failed), &event("r-1", "a"));
+    assert_later(&outcome, "HTTP error 429");
+}
+
+#[test]
+fn pagerduty() {
+    let settings = "{ preset: pagerduty, url: URL, credential: token, private: true }";
+    let expected = json!({
+        "routing_key": SECRET, "event_action": "trigger", "dedup_key": "r-1", "client": "Correlator",
+        "payload": {
+            "summary": "5 failed logins from <192.0.2.7> & \"more\"", "source": "correlator", "severity": "error",
+            "timestamp": "2023-11-14T22:13:20.25Z", "component": "sshd", "class": "login_failed",
+            "custom_details": {"user": "root", "addr": "192.0.2.7", "failures": 5},
+        },
+    });
+    let answer = "{\"status\":\"success\",\"dedup_key\":\"r-1\"}";
+    check(settings, Reply::text(202, answer), "202 Accepted: `r-1`", &expected);
+    let (_, outcome) =
+        sent(settings, Reply::text(400, &format!("{{\"key\":\"{SECRET}\"}}")), &event("r", "a"));
+    assert_refused(&outcome, "***");
+}
+
+#[test]
+fn servicenow() {
+    let (seen, outcome) = sent(
+        "{ preset: servicenow, url: URL, user: me, credential: token, private: true }",
+        Reply::text(201, "{\"result\":{\"number\":\"INC0010001\"}}"),
+        &event("r-1", "a"),
+    );
+    assert_done(&outcome, "INC0010001");
+    assert!(seen.header("authorization").is_some_and(|value| value.starts_with("Basic ")));
+    let body = seen.json();
+    assert_eq!(body["short_description"], "5 failed logins from <192.0.2.7> & \"more\"");
+    assert_eq!((&body["impact"], &body["urgency"]), (&json!("2"), &json!("2")));
+    assert_eq!(body["correlation_id"], "r-1");
+}
+
+#[test]
+fn jira() {
+    let settings = "{ preset: jira, url: URL, user: me@example.org, credential: token, private: true, values: { project: SEC } }";
+    let (seen, outcome) =
+        sent(settings, Reply::text(201, "{\"id\":\"1\",\"key\":\"SEC-24\"}"), &event("r-1", "a"));
+    assert_done(&outcome, "SEC-24");
+    let fields = &seen.json()["fields"];
+    assert_eq!(fields["project"], json!({"key": "SEC"}));
+    assert_eq!(fields["issuetype"], json!({"name": "Task"}));
+    assert_eq!(fields["labels"], json!(["correlator", "correlator-r-1"]));
+    let description = fields["description"].as_str().expect("text");
+    assert!(description.contains("event: login\\_failed"), "{description}");
+}
+
+#[test]
+fn alertmanager() {
+    let expected = json!([{
+        "labels": {"alertname": "login_failed", "severity": "error", "module": "sshd", "event_id": "r-1"},
+        "annotations": {
+            "summary": "5 failed logins from <192.0.2.7> & \"more\"",
+            "description": "user: root\naddr: 192.0.2.7\nfailures: 5", "id": "sshd:42#0",
+        },
+        "startsAt": "2023-11-14T22:13:20.25Z",
+    }]);
+    check(
+        "{ preset: alertmanager, url: URL, private: true }",
+        Reply::status(200),
+        "200",
+        &expected,
+    );
+}
+
+#[test]
+fn a_body_of_ones_own() {
+    let settings = "{ url: URL, private: true, values: { room: ops }, json: { room: '{$room}', n: '{severity}', t: 'x {summary}' } }";
+    let (seen, _) = sent(
+        settings,
+        Reply::status(200),
+        &request("r", "a", &[("severity", Cell::Integer(1)), ("summary", text("s"))]),
+    );
+    assert_eq!(seen.json(), json!({"room": "ops", "n": 1, "t": "x s"}));
+    let settings = "{ url: URL, private: true, form: { t: '{summary}', none: '{event?}' } }";
+    let (seen, _) =
+        sent(settings, Reply::status(200), &request("r", "a", &[("summary", text("a&b=c\r\n"))]));
+    assert_eq!(seen.text(), "t=a%26b%3Dc%0D%0A");
+    assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
+}
+
+#[test]
+fn little_is_enough_and_hostile_text_stays_text() {
+    let hostile = "\"},{\"text\":\"x\"}] <!channel> <http://evil|good> @channel [a](http://evil) \u{202e}\r\n{@credential} {$project} \\";
+    let urls = ["slack", "teams", "mattermost"]
+        .map(|name| format!("{{ preset: {name}, credential: url, private: true }}"));
+    let others = [
+        "{ preset: pagerduty, url: URL, credential: token, private: true }",
+        "{ preset: servicenow, url: URL, credential: token, private: true }",
+        "{ preset: jira, url: URL, credential: token, private: true, values: { project: SEC } }",
+        "{ preset: alertmanager, url: URL, private: true }",
+    ];
+    for settings in urls.iter().map(String::as_str).chain(others) {
+        let request = request("r", "a", &[("summary", text(hostile))]);
+        let (seen, outcome) = sent(settings, Reply::text(200, "ok"), &request);
+        assert_done(&outcome, "200");
+        let body = seen.json().to_string();
+        assert!(
+            !settings.contains("slack") || !body.contains("<!channel>") && !body.contains("<http"),
+            "{body}"
+        );
+        assert!(
+            !settings.contains("mattermost")
+                || !body.contains("@channel") && !body.contains("[a]("),
+            "{body}"
+        );
+        assert!(!settings.contains("teams") || !body.contains("[a]("), "{body}");
+        assert!(!body.contains('\u{202e}'), "{settings}: {body}");
+        assert_eq!(body.contains(SECRET), settings.contains("pagerduty"), "{body}");
+    }
+}
+
+#[test]
+fn what_a_preset_lacks_is_told() {
+    let settings: Settings = serde_yaml::from_str(
+        "endpoints: { a: { preset: slack, credential: u }, b: { preset: pagerduty, credential: k } }",
+    )
+    .expect("settings");
+    let webhook = Webhook::new(&settings).expect("a webhook");
+    let check = |target: &str, cells: &[(&str, Cell)], expected: &str| {
+        let refused =
+            webhook.check(&request("r", target, cells)).expect_err("malformed").to_string();
+        assert!(refused.contains(expected), "{refused}");
+    };
+    check(
+        "a",
+        &[("severity", Cell::Integer(1))],
+        "not understood: the column `summary` is missing",
+    );
+    check(
+        "a",
+        &[("summary", text("s")), ("severity", Cell::Integer(8))],
+        "no whole number from 0 to 7",
+    );
+    check(
+        "b",
+        &[("summary", text("s")), ("fields", text("{"))],
+        "the column `fields`: it is no JSON",
+    );
+}

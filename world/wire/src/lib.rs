@@ -1,0 +1,18 @@
+//! Connections to servers, for capabilities that speak a protocol of their own: none of them lasts for ever, whatever the
+//! server does.
+//!
+//! It must never know which protocol is spoken.
+//!
+//! # Layout
+//! - [`clock`]: where time comes from
+//! - [`address`]: a server's name and port
+//! - [`trust`]: whose word is taken for who a server is
+//! - [`link`]: a connection with an end in time
+
+pub mod clock;
+
+pub mod address;
+
+pub mod trust;
+
+pub mod link;
