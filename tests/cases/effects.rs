@@ -355,3 +355,55 @@ fn a_file_with_a_passphrase_is_unlocked_by_it() {
     let wrong = with_input(&site, &set, "open barley\nsecond\n");
     assert_ne!(wrong.code, Some(0), "{}", wrong.stdout);
 }
+
+/// The firewall of a network namespace of the engine's own: nobody else's packets are in danger.
+#[test]
+fn blocks_are_listed_and_lifted_by_the_running_engine() {
+    let apart = Command::new("unshare").args(["--net", "true"]).stderr(Stdio::null()).status();
+    if !apart.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: a network namespace takes root and the program `unshare`");
+        return;
+    }
+    let mut site = Site::new("effects-blocks");
+    let line = |address: &str| {
+        format!(
+            "<38>1 2024-12-10T06:00:00Z alpha sshd 7 - - error: maximum authentication attempts exceeded for root from \
+             {address} port 5022 ssh2 [preauth]\n"
+        )
+    };
+    site.put("auth.log", ["192.0.2.25", "192.0.2.26", "2001:db8::77"].map(line).concat());
+    let stack = "state: kept\ncontrol: { socket: control.sock, watch: false }\n\
+         sources: { auth: { file: auth.log, follow: true } }\nmodules: { sshd: { module: sshd } }\n\
+         listeners:\n  wall:\n    listener: firewall\n    options: { set: ssh, duration: 30m }\n    \
+         grants: { firewall: { sets: { ssh: { ports: [22] } } } }\n";
+    site.put("stack.yaml", stack);
+    site.set(&["stack.yaml"]);
+    site.by(&["unshare", "--net"]);
+    let engine = site.start();
+    site.until_it_runs();
+    wait::until("blocked", || (effects(&site, &["--state", "done"]).len() == 3).then_some(()));
+    let listed = site.ask(&["blocks", "list"]);
+    for expected in ["192.0.2.25  ssh", "2001:db8::77  ssh", "wall", "3 blocks;"] {
+        assert!(
+            listed.stdout.contains(expected),
+            "{expected} in\n{}{}",
+            listed.stdout,
+            listed.stderr
+        );
+    }
+    let lifted = site.ask(&["blocks", "remove", "192.0.2.25"]);
+    assert_eq!(lifted.code, Some(0), "{}", lifted.stderr);
+    assert!(lifted.stdout.contains("192.0.2.25 is blocked no more"), "{}", lifted.stdout);
+    let second = effects(&site, &["--state", "done"]);
+    let undone = site.ask(&["undo", &id(&second[0])]);
+    assert!(undone.stdout.contains("192.0.2.26 is blocked no more"), "{}", undone.stderr);
+    assert_eq!(site.ask(&["undo", &id(&second[0])]).code, Some(2), "once is enough");
+    let left = json(&site.ask(&["blocks", "list", "--json"]));
+    let left: Vec<_> = left.as_array().expect("a list").iter().map(|it| &it["address"]).collect();
+    assert_eq!(left, ["2001:db8::77"]);
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    // Without an engine it takes the stack to know how the world is reached.
+    let lifted = site.tell(&["blocks", "remove", "2001:db8::/32", "--state", "kept"]);
+    assert_eq!(lifted.code, Some(1), "{}", lifted.stdout);
+    assert!(lifted.stderr.contains("it takes the stack file"), "{}", lifted.stderr);
+}

@@ -357,7 +357,10 @@ fn finish(due: &Due, outcome: Outcome, now: i64) -> Finished {
     let next_at = match &outcome {
         Outcome::Later { .. } if given_up => None,
         Outcome::Later { after, .. } => {
-            let wait = after.map_or_else(|| pause(due.attempts), nanoseconds);
+            // Attempts that an engine's end broke off came quickly and say nothing of the world: nobody waits longer for
+            // them than it has gone on already.
+            let most = now.saturating_sub(due.since).max(nanoseconds(limit::DELIVERY_PAUSE_MIN));
+            let wait = after.map_or_else(|| pause(due.attempts).min(most), nanoseconds);
             Some(now.saturating_add(wait + jitter(&due.request.id, due.attempts, wait)))
         }
         _ => None,

@@ -147,7 +147,7 @@ pub(super) fn unlock(vault: &Vault, output: &mut Output) -> Result<(), Failed> {
         return Ok(());
     }
     let passphrase = prompt::secret("passphrase of the credentials' file", Part::Line, output)?;
-    vault.unlock(&passphrase).map_err(refused)
+    vault.unlock(&passphrase).map_err(|error| Failed::new(EXIT_WRONG, error))
 }
 
 fn set(arguments: &SetArguments, output: &mut Output) -> Result<u8, Failed> {

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use correlator_frame::event::BatchHeader;
+use correlator_store::command::Grant;
 use correlator_store::effect::{Accepted, Cause, Decision, NewEffect};
+use correlator_store::entry::By;
 use correlator_world::{Outcome, Request, Secrets};
 
 use super::cursor::Cursor;
@@ -70,6 +72,12 @@ impl Asking {
         let delivers = |desk: &Desk| desk.manner() == Manner::Single && !desk.grant().dry_run;
         for (name, desk) in desks.iter().filter(|(_, desk)| delivers(desk)) {
             if let Some(office) = &office {
+                let (capability, text) = (*name, desk.grant().told());
+                let grant = Grant { listener, component, capability, text };
+                let noted = office.store.note_grant(&grant, By::Engine, clock::now());
+                if let Err(error) = noted {
+                    tracing::warn!("{error}; the audit trail does not tell of this grant");
+                }
                 let post = Post::begin(office.clone(), listener, desk.grant(), Arc::clone(&tell))?;
                 posts.insert(*name, post);
             }

@@ -360,8 +360,9 @@ impl Engine {
         }
         // The saver ends when nobody can ask it any more.
         drop(floor);
-        for writer in writers.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            writer.thread().unpark();
+        let writers = writers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        writers.iter().for_each(|writer| writer.thread().unpark());
+        for writer in writers {
             let name = writer.thread().name().unwrap_or_default().to_owned();
             writer.join().map_err(|_| RunError::Thread(format!("the thread `{name}` panicked")))?;
         }

@@ -17,6 +17,8 @@ use crate::stack::{reading, value};
 
 const DRY_RUN: &str = "dry_run";
 const RATE: &str = "rate";
+/// What may hold a secret although a credential is the place for one: it is not written down.
+const VEILED: [&str; 3] = ["url", "headers", "environment"];
 /// The capability whose work lies in the kernel.
 pub const FIREWALL: &str = "firewall";
 
@@ -127,6 +129,8 @@ pub struct WorldGrant {
     pub files: Vec<PathBuf>,
     /// What was typed.
     typed: String,
+    /// The same, as far as it is written down.
+    told: String,
     make: Make,
 }
 
@@ -153,6 +157,12 @@ impl WorldGrant {
         (self.make)()
     }
 
+    /// What was typed, for the audit trail.
+    #[must_use]
+    pub fn told(&self) -> &str {
+        &self.told
+    }
+
     /// What it needs of the machine.
     #[must_use]
     pub fn needs(&self) -> Needs {
@@ -166,7 +176,8 @@ impl WorldGrant {
     }
 
     pub(super) fn read(known: &Known, body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
-        let typed = flow(&Value::Map(body.entries.to_vec()));
+        let typed = flow(&Value::Map(body.entries.to_vec()), &[]);
+        let told = flow(&Value::Map(body.entries.to_vec()), &VEILED);
         let mut own = body.entries.to_vec();
         own.retain(|(key, _)| key.text != DRY_RUN && key.text != RATE);
         let dry_run = get(body.entries, DRY_RUN).is_some_and(|node| {
@@ -186,7 +197,7 @@ impl WorldGrant {
             .flatten()
             .map(Box::new);
         let (name, manner) = (known.name, known.manner);
-        Some(Self { name, manner, dry_run, rate, firewall, files, typed, make })
+        Some(Self { name, manner, dry_run, rate, firewall, files, typed, told, make })
     }
 
     pub(super) fn explain(&self) -> Vec<Explained> {
@@ -235,8 +246,8 @@ fn rate(text: &str) -> Result<(u64, i64), Wrong> {
     if span > 0 { Ok((count, span)) } else { Err(wrong()) }
 }
 
-/// A value on one line.
-fn flow(value: &Value) -> String {
+/// A value on one line, without what stands under the names that are veiled.
+fn flow(value: &Value, veiled: &[&str]) -> String {
     let plain = |text: &str| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/@".contains(c);
         !text.is_empty() && text.chars().all(is_plain)
@@ -246,12 +257,15 @@ fn flow(value: &Value) -> String {
         Value::Scalar { text, .. } if plain(text) => text.clone(),
         Value::Scalar { text, .. } => format!("'{}'", text.replace('\'', "''")),
         Value::List(nodes) => {
-            let items: Vec<_> = nodes.iter().map(|node| flow(&node.value)).collect();
+            let items: Vec<_> = nodes.iter().map(|node| flow(&node.value, veiled)).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Map(entries) => {
-            let entry =
-                |(key, node): &(Key, Arc<Node>)| format!("{}: {}", key.text, flow(&node.value));
+            let entry = |(key, node): &(Key, Arc<Node>)| {
+                let is_veiled = veiled.contains(&key.text.as_str());
+                let value = if is_veiled { "***".into() } else { flow(&node.value, veiled) };
+                format!("{}: {value}", key.text)
+            };
             format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
     }
