@@ -11,7 +11,7 @@
 //! - a file for each measurement on a file: [`throughput`], [`tax`], [`crowd`], [`start`], [`memory`], [`spool`]
 //! - [`live`], [`sender`], [`probe`], [`stock`], [`cores`]: an engine that goes on, what is sent to it, how long that
 //!   takes, a spool to work off, and who runs where
-//! - a file for each measurement on such an engine: [`tcp`], [`udp`], [`latency`], [`blocked`], [`checkpoint`],
+//! - a file for each measurement on such an engine: [`tcp`], [`udp`], [`latency`], [`block`], [`blocked`], [`checkpoint`],
 //!   [`replay`]
 //! - [`peers`], [`servers`]: what else does the like
 //! - [`report`]: the figures for people
@@ -56,6 +56,8 @@ mod tcp;
 mod udp;
 
 mod latency;
+
+mod block;
 
 mod blocked;
 
@@ -115,6 +117,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Form::Traditional)]
         form: Form,
     },
+    /// Measure in a namespace; what `block` starts there
+    #[command(hide = true)]
+    Block {
+        /// The binary
+        binary: PathBuf,
+    },
     /// Run sshd's logic without a sandbox; what `tax` compares with
     #[command(hide = true)]
     Native {
@@ -149,6 +157,8 @@ enum Part {
     Udp,
     /// From the wire to a row
     Latency,
+    /// From the wire to the kernel's set of blocked addresses
+    Block,
     /// One module beside another that burns all its fuel
     Blocked,
     /// How long checkpoints of 100 MB hold records up
@@ -166,6 +176,7 @@ fn main() -> ExitCode {
         Some(Command::Native { file, output, binary, cache }) => {
             tax::run_native(file, output, binary, cache)
         }
+        Some(Command::Block { binary }) => block::inside(binary),
         None => measure_all(&arguments),
     };
     match outcome {
@@ -246,6 +257,9 @@ fn measure_live(arguments: &Arguments, engine: &Engine, report: &mut Report) -> 
     }
     if arguments.wants(Part::Latency) {
         latency::measure(engine, rounds, report)?;
+    }
+    if arguments.wants(Part::Block) {
+        block::measure(engine, rounds, report)?;
     }
     if arguments.wants(Part::Blocked) {
         blocked::measure(engine, &log, rounds, report)?;

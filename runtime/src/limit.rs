@@ -152,6 +152,10 @@ pub const DELIVERY_PAUSE_MIN: Duration = Duration::from_secs(1);
 pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_mins(10);
 /// How long a request is tried before it is given up.
 pub const DELIVERY_TIME_MAX: Duration = Duration::from_hours(72);
+/// Requests of a listener that are denied and recorded in a minute; more are only counted.
+pub const DENIALS_RECORDED_PER_MINUTE: u64 = 100;
+/// A request is not given up before it was tried so often since it was accepted, or since an operator had it tried again.
+pub const DELIVERY_TRIES_MIN: u32 = 20;
 /// Effects that are read at once when what was done is put in force again.
 pub const RESTORED_AT_ONCE: usize = 1_000;
 /// How often a delivery thread looks whether an operator gave it something to do.

@@ -94,6 +94,18 @@ fn kill(site: &Site, seed: &mut Seed, count: usize) {
     }
 }
 
+/// Waits until nothing is left to do.
+fn until_done(site: &Site) {
+    let mut left = Vec::new();
+    let done = wait::within(wait::PATIENCE, || {
+        left = effects::effects(site);
+        left.retain(|effect| effect.state != State::Done);
+        left.is_empty().then_some(())
+    });
+    left.truncate(5);
+    assert!(done.is_some(), "still left, among others: {left:#?}\n{}", site.said());
+}
+
 /// Each failure is told, as often as it was taken at the most; what came twice is the same, and it was told that it might.
 fn check(site: &Site, web: &Web, tries: &[usize]) {
     let doubts = effects::doubts(site);
@@ -149,10 +161,7 @@ fn kills_lose_no_effect_and_double_none_untold() {
         world.join().expect("no panic");
         web.be(Mood::Well);
         until_taken(web, CHUNKS * CHUNK, &site);
-        wait::until("nothing is left to do", || {
-            let all = effects::effects(&site);
-            all.iter().all(|effect| effect.state == State::Done).then_some(())
-        });
+        until_done(&site);
         assert_eq!(engine.stop(), Some(0), "{}", site.said());
         check(&site, web, &tries.expect("told"));
     });

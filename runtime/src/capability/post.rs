@@ -353,7 +353,8 @@ impl Round {
 
 /// What came of a request, with the time of its next try.
 fn finish(due: &Due, outcome: Outcome, now: i64) -> Finished {
-    let given_up = now.saturating_sub(due.since) > nanoseconds(limit::DELIVERY_TIME_MAX);
+    let given_up = now.saturating_sub(due.since) > nanoseconds(limit::DELIVERY_TIME_MAX)
+        && due.attempts >= limit::DELIVERY_TRIES_MIN;
     let next_at = match &outcome {
         Outcome::Later { .. } if given_up => None,
         Outcome::Later { after, .. } => {

@@ -126,6 +126,13 @@ fn listener_lines(text: &mut String, listener: &ListenerReport) {
     for (reason, rows) in &listener.refused {
         let _ = writeln!(text, "     {} {reason}", count(*rows, "row"));
     }
+    if listener.waiting > 0 {
+        let _ = writeln!(
+            text,
+            "     {} to be delivered when the engine runs again; `correlator effects list` tells which",
+            count(listener.waiting, "effect")
+        );
+    }
     guest_remarks(text, &listener.guest, "event");
 }
 
@@ -180,6 +187,7 @@ fn machine(report: &Report, spent: Spent) -> Value {
         let mut value = guest(&listener.guest);
         value.insert("done".into(), listener.done.clone().into_iter().collect());
         value.insert("refused".into(), listener.refused.clone().into_iter().collect());
+        value.insert("waiting".into(), listener.waiting.into());
         Value::Object(value)
     });
     json!({

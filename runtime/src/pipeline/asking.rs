@@ -24,6 +24,8 @@ use crate::guest::{Effect, Rows};
 use crate::stack::grant::world::Manner;
 use crate::{clock, limit};
 
+const MINUTE: i64 = 60_000_000_000;
+
 /// What one listener asks the world for.
 pub(super) struct Asking {
     pub(super) listener: String,
@@ -42,6 +44,8 @@ pub(super) struct Asking {
     stop: Arc<AtomicBool>,
     /// Whether what the world does not take now is tried again.
     retries: bool,
+    /// The minute, and what was denied in it.
+    denials: (i64, u64),
 }
 
 /// What it takes to ask.
@@ -96,6 +100,7 @@ impl Asking {
             tell,
             stop,
             retries,
+            denials: (i64::MIN, 0),
         })
     }
 
@@ -132,39 +137,53 @@ impl Asking {
                 (asked, decision)
             });
             let judged: Vec<(Asked, Decision)> = judged.collect();
-            match desk.manner() {
-                Manner::Single => {
-                    let new = judged.into_iter().map(|(asked, decision)| {
-                        let (lane, key) = desk.lane(&asked.request);
-                        let cause = |event| Cause { event, record: None };
-                        NewEffect {
-                            plan: desk.plan(&asked.request),
-                            listener: self.listener.clone(),
-                            component: self.component.clone(),
-                            capability: effect.capability.clone(),
-                            endpoint: capability::endpoint(&self.listener, &lane),
-                            key,
-                            causes: asked
-                                .event
-                                .and_then(|event| names.event(event))
-                                .map(cause)
-                                .into_iter()
-                                .collect(),
-                            time: clock::now(),
-                            decision,
-                            request: asked.request,
-                        }
-                    });
-                    kept.extend(new);
+            let together = desk.manner() == Manner::Together;
+            // What is denied is recorded, whatever it would have been done with.
+            let (now_done, recorded): (Vec<_>, Vec<_>) = judged
+                .into_iter()
+                .partition(|(_, decision)| together && !matches!(decision, Decision::Denied(_)));
+            let new = recorded.into_iter().map(|(asked, decision)| {
+                let (lane, key) = desk.lane(&asked.request);
+                let event = asked.event.and_then(|event| names.event(event));
+                NewEffect {
+                    plan: desk.plan(&asked.request),
+                    listener: self.listener.clone(),
+                    component: self.component.clone(),
+                    capability: effect.capability.clone(),
+                    endpoint: capability::endpoint(&self.listener, &lane),
+                    key,
+                    causes: event.map(|event| Cause { event, record: None }).into_iter().collect(),
+                    time: clock::now(),
+                    decision,
+                    request: asked.request,
                 }
-                Manner::Together => {
-                    if !self.together(effect, judged) {
-                        return false;
-                    }
-                }
+            });
+            kept.extend(new);
+            if together && !self.together(effect, now_done) {
+                return false;
             }
         }
+        self.bound_denials(&mut kept);
         kept.is_empty() || self.accept(&mut kept)
+    }
+
+    /// Who asks in vain without end must not fill the store: what is above the bound is told and counted only.
+    fn bound_denials(&mut self, effects: &mut Vec<NewEffect>) {
+        let minute = clock::now().div_euclid(MINUTE);
+        if self.denials.0 != minute {
+            self.denials = (minute, 0);
+        }
+        let (recorded, tell, kept) = (&mut self.denials.1, &self.tell, self.office.is_some());
+        effects.retain(|effect| {
+            let Decision::Denied(reason) = &effect.decision else { return true };
+            *recorded += 1;
+            if kept && *recorded <= limit::DENIALS_RECORDED_PER_MINUTE {
+                return true;
+            }
+            let what = format!("{} {}", effect.capability, effect.request.target);
+            tell(&what, Err(&format!("denied: {reason}")));
+            false
+        });
     }
 
     /// Keeps what has to be done for certain, all of it or none.
@@ -220,7 +239,7 @@ impl Asking {
             match decision {
                 Decision::Granted => left.push(asked.request),
                 Decision::DryRun => (self.tell)(&format!("{what} (dry run)"), Ok(())),
-                Decision::Denied(reason) => (self.tell)(&what, Err(&format!("denied: {reason}"))),
+                Decision::Denied(_) => {}
             }
         }
         let mut tries = 0;

@@ -39,7 +39,6 @@ use crate::dead::Dead;
 use crate::declaration::EventSchema;
 use crate::limit;
 use crate::stack;
-use crate::stack::grant::world::Manner;
 
 /// What all guests share.
 pub(super) struct Floor {
@@ -393,9 +392,8 @@ impl Floor {
         stop: &Arc<AtomicBool>,
     ) -> Result<Means, RunError> {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let single = desks.values().any(|desk| desk.manner() == Manner::Single);
         let store = match &self.kept {
-            Some(kept) if single => Some(kept.store()?),
+            Some(kept) if !desks.is_empty() => Some(kept.store()?),
             _ => None,
         };
         let orders = self.kept.as_ref().map(|kept| Arc::clone(&kept.orders)).unwrap_or_default();

@@ -13,7 +13,7 @@ use correlator_source::intake::Mark;
 use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 
-use super::crew::{Floor, Hand, part_name, shape};
+use super::crew::{Floor, Hand, Kept, part_name, shape};
 use super::floor::floor;
 use super::intake::{Route, Routing};
 use super::listener::{ListenerPicture, Shapes};
@@ -23,7 +23,8 @@ use super::module::ModulePicture;
 use super::piece::{EventKind, EventPiece};
 use super::worker::Remains;
 use super::{
-    ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, notices, picture, writers,
+    ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, deliveries, notices, picture,
+    writers,
 };
 use crate::clock;
 use crate::limit;
@@ -291,6 +292,10 @@ impl Engine {
         for (_, picture) in self.dismiss(listeners.collect(), interrupted)? {
             report.listeners.push(picture.look());
         }
+        let deliveries = self.floor.kept.as_ref().and_then(Kept::deliveries);
+        for listener in &mut report.listeners {
+            listener.waiting = deliveries::waiting(deliveries.as_ref(), &listener.guest.name);
+        }
         self.tell_progress();
         report.sources = self.source_reports();
         report.dropped = self.floor.records.dropped.load(Ordering::Relaxed);
@@ -361,7 +366,9 @@ impl Engine {
         // The saver ends when nobody can ask it any more.
         drop(floor);
         let writers = writers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        writers.iter().for_each(|writer| writer.thread().unpark());
+        for writer in &writers {
+            writer.thread().unpark();
+        }
         for writer in writers {
             let name = writer.thread().name().unwrap_or_default().to_owned();
             writer.join().map_err(|_| RunError::Thread(format!("the thread `{name}` panicked")))?;

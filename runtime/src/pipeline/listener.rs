@@ -182,6 +182,8 @@ pub struct ListenerReport {
     pub done: BTreeMap<String, u64>,
     /// Rows denied or failed, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Single effects that are still to be delivered.
+    pub waiting: u64,
 }
 
 /// Rows by what became of them.
@@ -202,7 +204,7 @@ impl ListenerPicture {
     pub(super) fn look(&self) -> ListenerReport {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Outcomes { done, refused } = outcomes;
-        ListenerReport { guest: self.guest.look(), done, refused }
+        ListenerReport { guest: self.guest.look(), done, refused, waiting: 0 }
     }
 }
 
