@@ -14,13 +14,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use file::TableFile;
+use jiff::tz::TimeZone;
 use mark::Journal;
 pub use mark::{TableMark, TableMarks};
 
 use super::{Refusal, cells};
 use crate::guest::Effect;
-use crate::limit;
 use crate::text::clean;
+use crate::{clock, limit};
 
 /// How a table file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Rotation {
 pub struct TableFiles {
     folder: PathBuf,
     rotation: Rotation,
+    /// The zone by whose days files are put aside, if they are.
+    daily: Option<TimeZone>,
     files: HashMap<String, TableFile>,
     lines: Vec<u8>,
     /// How long files were when they were opened: written down before the first row, where anything is kept.
@@ -57,11 +60,18 @@ impl TableFiles {
         Self {
             folder,
             rotation,
+            daily: None,
             files: HashMap::new(),
             lines: Vec::new(),
             journal: None,
             earlier: Vec::new(),
         }
+    }
+
+    /// Has files put aside when a day of this zone has begun.
+    #[must_use]
+    pub fn daily(self, zone: Option<TimeZone>) -> Self {
+        Self { daily: zone, ..self }
     }
 
     /// Goes back to where an earlier run was when it last wrote down its marks: rows behind them come again. From now on
@@ -151,7 +161,9 @@ impl TableFiles {
                 "`{target}` has other columns than it had before in this run"
             ))),
             Some(file) => {
-                if file.is_full(lines.len(), self.rotation) {
+                let daily = self.daily.as_ref();
+                let is_old = daily.is_some_and(|zone| file.is_of_another_day(clock::now(), zone));
+                if is_old || file.is_full(lines.len(), self.rotation) {
                     file.put_aside(self.rotation.keep).map_err(failed)?;
                     if let Some(journal) = journal {
                         journal.note(file.mark(target)).map_err(failed)?;

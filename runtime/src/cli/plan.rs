@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use correlator_world::Secrets;
+use jiff::tz::TimeZone;
 
 use super::arguments::StackArguments;
 use super::output::Output;
@@ -79,20 +80,21 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
     let (name, settings, limits) =
         (instance.name.clone(), instance.settings.clone(), instance.limits.clone());
     let (schemas, grants) = (stack.schemas.clone(), instance.grants.clone());
+    let zone = stack.zone.clone();
     ListenerPlan {
         name: name.clone(),
         component: component(&instance.component, &guest),
         settings: format!("{:?}", (&settings, &limits, &instance.criteria, &grants)),
         criteria: instance.compiled.clone(),
         timers: guest.description.timers.clone(),
-        capabilities: Arc::new(move || capabilities(&grants)),
+        capabilities: Arc::new(move || capabilities(&grants, &zone)),
         limits: limits.clone(),
         start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
     }
 }
 
 /// What a listener's grants come to.
-fn capabilities(grants: &[Grant]) -> Result<Capabilities, String> {
+fn capabilities(grants: &[Grant], zone: &TimeZone) -> Result<Capabilities, String> {
     let mut capabilities = Capabilities::default();
     for grant in grants {
         match grant {
@@ -102,7 +104,9 @@ fn capabilities(grants: &[Grant]) -> Result<Capabilities, String> {
             }
             Grant::Table(table) => {
                 let rotation = Rotation { bytes: table.rotate_bytes, keep: table.keep };
-                capabilities.table = Some(TableFiles::new(table.directory.clone(), rotation));
+                let zone = table.rotate_daily.then(|| zone.clone());
+                let files = TableFiles::new(table.directory.clone(), rotation).daily(zone);
+                capabilities.table = Some(files);
             }
             Grant::World(grant) => {
                 capabilities.desks.insert(grant.name, Desk::new(grant)?);

@@ -5,10 +5,12 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::{Rotation, TableMark};
-use crate::limit;
+use crate::{clock, limit};
 
 /// An open file that ends with a whole line.
 pub(super) struct TableFile {
@@ -19,6 +21,8 @@ pub(super) struct TableFile {
     file: File,
     /// The end of the last whole line.
     committed: u64,
+    /// When something was written to it last, in nanoseconds since 1970-01-01T00:00:00Z.
+    written: i64,
 }
 
 impl TableFile {
@@ -26,12 +30,15 @@ impl TableFile {
     pub(super) fn open(folder: &Path, name: &str, header: &[u8]) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let (file, committed) = open_and_repair(folder, name)?;
+        let facts = file.metadata()?;
+        let written = facts.mtime().saturating_mul(1_000_000_000) + facts.mtime_nsec();
         let mut table = Self {
             folder: folder.to_owned(),
             name: name.to_owned(),
             header: header.to_owned(),
             file,
             committed,
+            written,
         };
         if !header.is_empty() && table.committed > 0 && table.first_line()? != header {
             tracing::warn!(
@@ -55,8 +62,18 @@ impl TableFile {
         rotation.bytes.is_some_and(full)
     }
 
+    /// Whether what it has was written on another day than this, in this zone.
+    pub(super) fn is_of_another_day(&self, now: i64, zone: &TimeZone) -> bool {
+        let day = |time: i64| {
+            let time = Timestamp::from_nanosecond(time.into()).unwrap_or_default();
+            zone.to_datetime(time).date()
+        };
+        self.committed > 0 && day(self.written) != day(now)
+    }
+
     /// Appends whole lines, all or none, below a header where the file is new.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.written = clock::now();
         let written = if self.committed == 0 && !self.header.is_empty() {
             self.file.write_all(&[&self.header, lines].concat())
         } else {
@@ -233,6 +250,28 @@ mod tests {
         assert_eq!(read("t.csv.1"), "a,b\n3,3\n");
         assert_eq!(read("t.csv.2"), "a,b\n2,2\n");
         assert_eq!(read("t.csv.3"), "");
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn a_day_ends_where_its_zone_says() {
+        let folder = folder("day");
+        let mut table = TableFile::open(&folder, "t.csv", HEADER).expect("a table");
+        let at = |text: &str| {
+            let time: jiff::Timestamp = text.parse().expect("a time");
+            i64::try_from(time.as_nanosecond()).expect("in range")
+        };
+        let berlin = jiff::tz::TimeZone::get("Europe/Berlin").expect("a zone");
+        assert!(!table.is_of_another_day(at("2024-12-10T23:30:00Z"), &berlin), "it is empty");
+        table.append(b"1,1\n").expect("a row");
+        table.written = at("2024-12-10T22:30:00Z");
+        let check = |now: &str, zone: &jiff::tz::TimeZone, expected: bool| {
+            assert_eq!(table.is_of_another_day(at(now), zone), expected, "{now}");
+        };
+        check("2024-12-10T22:59:00Z", &berlin, false);
+        check("2024-12-10T23:01:00Z", &berlin, true);
+        check("2024-12-10T23:01:00Z", &jiff::tz::TimeZone::UTC, false);
+        check("2024-12-11T00:00:00Z", &jiff::tz::TimeZone::UTC, true);
         fs::remove_dir_all(folder).expect("clean up");
     }
 

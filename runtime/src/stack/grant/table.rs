@@ -15,6 +15,7 @@ pub(super) const EXAMPLE: &str = "table: { directory: out }";
 
 const DIRECTORY: &str = "directory";
 const ROTATE_BYTES: &str = "rotate_bytes";
+const ROTATE_DAILY: &str = "rotate_daily";
 const KEEP: &str = "keep";
 const KEEP_DEFAULT: u32 = 10;
 
@@ -25,6 +26,8 @@ pub struct TableGrant {
     pub directory: PathBuf,
     /// The size at which a file is put aside; never, if absent.
     pub rotate_bytes: Option<u64>,
+    /// Whether a file is put aside at the end of its day, in the stack's time zone.
+    pub rotate_daily: bool,
     /// How many of those put aside are kept.
     pub keep: u32,
 }
@@ -33,12 +36,12 @@ impl TableGrant {
     /// Files in this folder that are never put aside.
     #[must_use]
     pub const fn new(directory: PathBuf) -> Self {
-        Self { directory, rotate_bytes: None, keep: KEEP_DEFAULT }
+        Self { directory, rotate_bytes: None, rotate_daily: false, keep: KEEP_DEFAULT }
     }
 
     pub(super) fn read(body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
         let what = "the grant `table`";
-        node::only(body.entries, what, &[DIRECTORY, ROTATE_BYTES, KEEP], problems);
+        node::only(body.entries, what, &[DIRECTORY, ROTATE_BYTES, ROTATE_DAILY, KEEP], problems);
         let Some(directory) = get(body.entries, DIRECTORY) else {
             let wrong = Wrong::new(format!("{what} needs `{DIRECTORY}`, the folder to write in"));
             problems.error(body.place, wrong.help(format!("write `{EXAMPLE}`")));
@@ -60,6 +63,10 @@ impl TableGrant {
                 });
             grant.rotate_bytes = problems.take(&node.place, size);
         }
+        if let Some(node) = get(body.entries, ROTATE_DAILY) {
+            let daily = node.scalar("`true` or `false`").and_then(value::boolean);
+            grant.rotate_daily = problems.take(&node.place, daily).unwrap_or_default();
+        }
         if let Some(node) = get(body.entries, KEEP) {
             let keep = node.scalar("a number").and_then(value::integer).and_then(|number| {
                 let most = limit::TABLE_KEEP_MAX;
@@ -67,7 +74,8 @@ impl TableGrant {
                 keep.ok_or_else(|| Wrong::new(format!("`{KEEP}` must be between 1 and {most}")))
             });
             grant.keep = problems.take(&node.place, keep).unwrap_or(KEEP_DEFAULT);
-            if grant.rotate_bytes.is_none() && get(body.entries, ROTATE_BYTES).is_none() {
+            let rotates = grant.rotate_daily || get(body.entries, ROTATE_BYTES).is_some();
+            if !rotates {
                 let wrong = Wrong::new(format!("`{KEEP}` has no effect without `{ROTATE_BYTES}`"));
                 problems.warning(&node.place, wrong.help(format!("add `{ROTATE_BYTES}: 10MB`")));
             }
@@ -91,6 +99,13 @@ impl TableGrant {
                 value: rotate,
                 default: Some("never".into()),
                 meaning: "The size at which a file is put aside.",
+            },
+            Explained {
+                name: "table.rotate_daily",
+                kind: "boolean",
+                value: self.rotate_daily.to_string(),
+                default: Some("false".into()),
+                meaning: "Whether a file is put aside at the end of its day.",
             },
             Explained {
                 name: "table.keep",

@@ -197,7 +197,7 @@ fn grants() {
     );
     check_grants(
         "{ listener: csv, grants: { table: { directory: out, rotate: 1MB, rotate_bytes: 5, keep: 0 } } }",
-        "stack.yaml:6:61: the grant `table` has no `rotate`; there are `directory`, `rotate_bytes`, `keep`
+        "stack.yaml:6:61: the grant `table` has no `rotate`; there are `directory`, `rotate_bytes`, `rotate_daily`, `keep`
          stack.yaml:6:88: `rotate_bytes` must be at least 1kB
          stack.yaml:6:97: `keep` must be between 1 and 10000",
     );

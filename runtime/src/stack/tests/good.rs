@@ -94,7 +94,12 @@ fn modules() {
 fn listeners() {
     let stack = stack(FULL).expect("it is good");
     let [rows, log] = &stack.listeners[..] else { panic!("two listeners") };
-    let table = TableGrant { directory: "out".into(), rotate_bytes: Some(10_000_000), keep: 3 };
+    let table = TableGrant {
+        directory: "out".into(),
+        rotate_bytes: Some(10_000_000),
+        rotate_daily: false,
+        keep: 3,
+    };
     assert_eq!(rows.grants, [Grant::Table(table)]);
     assert_eq!(log.grants, [Grant::Log(LogGrant {})]);
     assert_eq!(rows.criteria, "severity >= warning and event != \"statistics\"");
