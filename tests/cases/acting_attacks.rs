@@ -194,7 +194,10 @@ fn what_is_not_granted_is_denied_and_told_and_the_others_work_on() {
         let kept = kept.get(wish.name).map_or(&[][..], Vec::as_slice);
         let denied = kept.iter().filter(|it| it.0 == State::Denied && it.1.contains(said)).count();
         let most = if wish.rows > 1 { 3 } else { 0 };
-        assert_eq!((kept.len(), kept.len() - denied), (wish.rows, most), "{}: {kept:?}", wish.name);
+        // Of very many that are denied, some are recorded and the others counted.
+        let least = most + (wish.rows - most).min(100);
+        assert!((least..=wish.rows).contains(&kept.len()), "{}: {kept:?}", wish.name);
+        assert_eq!(kept.len() - denied, most, "{}: {kept:?}", wish.name);
     }
     assert_eq!(other.seen().len(), 3, "what the rate allows: {:?}", other.seen());
     harmless(&smtp);

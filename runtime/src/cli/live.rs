@@ -76,7 +76,8 @@ impl Live {
 
     /// Serves until the run is over.
     pub(super) fn run(&self, engine: &Engine, again: &Again<'_>) {
-        let running = Running { engine, again, turn: Mutex::new(()), notify: &self.notify };
+        let files = Mutex::new(files_of(again.stack, &again.files));
+        let running = Running { engine, again, turn: Mutex::new(()), notify: &self.notify, files };
         thread::scope(|scope| {
             let stopper = self.server.as_ref().map(Server::stopper);
             if let Some(server) = &self.server {
@@ -93,8 +94,12 @@ impl Live {
                 watchdog = self.sign_of_life(watchdog);
                 let asked = self.reload.swap(false, Ordering::Relaxed);
                 if asked || watch.as_mut().is_some_and(Watch::has_changed) {
+                    // What changes while the stack is read is a change to be taken up next.
+                    let before = watch.as_ref().map(Watch::look);
                     running.reload_and_tell();
-                    watch = Watch::new(again);
+                    if let (Some(watch), Some(before)) = (&mut watch, before) {
+                        watch.go_on(before, &running.files());
+                    }
                 }
             });
             self.notify.stopping();
@@ -123,9 +128,15 @@ struct Running<'a> {
     /// One change at a time.
     turn: Mutex<()>,
     notify: &'a Notify,
+    /// The files that the stack which was read last is made of.
+    files: Mutex<Vec<PathBuf>>,
 }
 
 impl Running<'_> {
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Reads the stack once more and takes up what changed.
     fn reload(&self) -> Result<String, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,6 +146,8 @@ impl Running<'_> {
         if self.again.dry_run {
             dry::make(&mut loaded.stack);
         }
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) =
+            files_of(&loaded.stack, &loaded.files);
         let fixed = [
             ("time_zone", loaded.stack.zone != stack.zone),
             ("state", loaded.stack.keeping != stack.keeping),
@@ -178,6 +191,17 @@ impl Controlled for Running<'_> {
 /// What tells one version of a file from another.
 type Version = (u64, u64, i64, i64, u64);
 
+/// The files that a stack is made of: its own and its components.
+fn files_of(stack: &Stack, own: &[PathBuf]) -> Vec<PathBuf> {
+    let modules = stack.modules.iter().map(|it| &it.component);
+    let components = modules.chain(stack.listeners.iter().map(|it| &it.component));
+    let files = components.filter_map(|component| match component {
+        Component::File(path) => Some(path.clone()),
+        Component::Bundled(_) => None,
+    });
+    files.chain(own.iter().cloned()).collect()
+}
+
 /// Looks whether the files of a stack have changed.
 struct Watch {
     stack: PathBuf,
@@ -196,22 +220,29 @@ impl Watch {
         if !again.stack.control.watch || !again.stack.is_live() {
             return None;
         }
-        let modules = again.stack.modules.iter().map(|it| &it.component);
-        let components = modules.chain(again.stack.listeners.iter().map(|it| &it.component));
-        let files = components.filter_map(|component| match component {
-            Component::File(path) => Some(path.clone()),
-            Component::Bundled(_) => None,
-        });
         let mut watch = Self {
             stack,
             drop_in: again.stack.control.drop_in.clone(),
-            files: files.chain(again.files.iter().cloned()).collect(),
+            files: files_of(again.stack, &again.files),
             seen: BTreeMap::new(),
             changed: None,
             looked: clock::instant(),
         };
         watch.seen = watch.look();
         Some(watch)
+    }
+
+    /// Goes on from how the files were before the stack was read once more; now it is made of these.
+    fn go_on(&mut self, before: BTreeMap<PathBuf, Version>, files: &[PathBuf]) {
+        self.files = files.to_vec();
+        self.seen = before;
+        for (path, version) in self.look() {
+            if files.contains(&path) {
+                // What the stack did not name before was not looked at before.
+                self.seen.entry(path).or_insert(version);
+            }
+        }
+        self.changed = None;
     }
 
     /// Whether a file has changed and stayed so.
