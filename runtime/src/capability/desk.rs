@@ -1,7 +1,7 @@
 //! A capability that is a crate of its own, at one listener's disposal: its rows become requests, each is judged by the
 //! grant, and what the grant covers is done together with the turn or kept until it is done.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use correlator_frame::effect::Header;
 use correlator_frame::value::{self, Value};
@@ -89,11 +89,12 @@ impl Desk {
     }
 }
 
-/// Makes requests of an effect's rows. `name` gives the part of a request's id that says what it is for; the rest counts
-/// what is asked for the same.
-pub(super) fn requests(
+/// Makes requests of an effect's rows. `name` gives the part of a request's id that says what it is for, by the place of an
+/// event; the rest counts what is asked for the same.
+#[must_use]
+pub fn requests(
     effect: &Effect,
-    counts: &mut HashMap<Option<u32>, u32>,
+    counts: &mut BTreeMap<Option<u32>, u32>,
     name: &impl Fn(Option<usize>) -> String,
 ) -> Vec<Asked> {
     let heads =

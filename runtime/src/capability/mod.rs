@@ -11,11 +11,11 @@ mod orders;
 mod post;
 mod table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-pub use desk::{Asked, Desk};
+pub use desk::{Asked, Desk, requests};
 pub use log::{Console, LogLines, Paint};
 pub use orders::{Order, Orders, take_back};
 pub use post::{Office, Post, Tell, endpoint};
@@ -66,16 +66,5 @@ impl Capabilities {
             ))),
             (other, ..) => Err(Refusal::Denied(format!("there is no capability `{other}`"))),
         }
-    }
-
-    /// The requests that an effect makes to a capability that is a crate of its own. `name` says what they are for, by the
-    /// place of an event; what is asked for the same is counted in `counts`.
-    #[must_use]
-    pub fn requests(
-        effect: &Effect,
-        counts: &mut HashMap<Option<u32>, u32>,
-        name: &impl Fn(Option<usize>) -> String,
-    ) -> Vec<Asked> {
-        desk::requests(effect, counts, name)
     }
 }

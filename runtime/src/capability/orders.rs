@@ -137,7 +137,7 @@ mod tests {
     use correlator_store::entry::By;
     use correlator_store::settings::Settings;
     use correlator_store::store::Store;
-    use correlator_world::{Capability, NoSecret, Outcome, Refused, Request, Secret, Secrets};
+    use correlator_world::{Capability, Nowhere, Outcome, Refused, Request, Secrets};
 
     use super::{Order, Orders, Signal, take_back};
     use crate::limit;
@@ -160,14 +160,6 @@ mod tests {
 
         fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
             self.0.clone()
-        }
-    }
-
-    struct Nobody;
-
-    impl Secrets for Nobody {
-        fn get(&self, name: &str) -> Result<Secret, NoSecret> {
-            Err(NoSecret::Unknown(name.to_owned()))
         }
     }
 
@@ -200,7 +192,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("correlator-orders-{}", std::process::id()));
         let store = store(&folder);
         let undo = |outcome: Outcome| {
-            let done = take_back(&store, &mut World(outcome), &Nobody, "a", By::User(7));
+            let done = take_back(&store, &mut World(outcome), &Nowhere, "a", By::User(7));
             let shown = store.reader().and_then(|reader| reader.show("a")).expect("known");
             (done, shown.effect.expect("there").state)
         };

@@ -55,10 +55,10 @@ fn plan(stack: &Stack, files: &[PathBuf], cache: Option<&Path>) -> Plan {
             Grant::Log(_) => {}
             Grant::World(grant) => {
                 world = true;
-                let needs = grant.needs();
+                let needs = &grant.needs;
                 grant.files.iter().for_each(|file| paths.read_beside(file));
-                needs.read.into_iter().for_each(|path| paths.read(path));
-                needs.write.into_iter().for_each(|path| paths.write(path));
+                needs.read.iter().for_each(|path| paths.read(path.clone()));
+                needs.write.iter().for_each(|path| paths.write(path.clone()));
                 runs |= !needs.run.is_empty();
             }
         }

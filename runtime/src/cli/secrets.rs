@@ -63,7 +63,7 @@ pub(super) fn needed(stack: &Stack) -> BTreeSet<String> {
         names.extend(listener.credentials.iter().cloned());
         for grant in &listener.grants {
             if let Grant::World(grant) = grant {
-                names.extend(grant.credentials());
+                names.extend(grant.credentials.iter().cloned());
             }
         }
     }

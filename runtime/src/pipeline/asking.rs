@@ -19,7 +19,7 @@ use super::cursor::Cursor;
 use super::piece::RecordPiece;
 use super::stream::Stream;
 use super::trace;
-use crate::capability::{self, Asked, Capabilities, Desk, Office, Post, Tell};
+use crate::capability::{self, Asked, Desk, Office, Post, Tell};
 use crate::guest::{Effect, Rows};
 use crate::stack::grant::world::Manner;
 use crate::{clock, limit};
@@ -119,7 +119,7 @@ impl Asking {
     ) -> bool {
         let modules = Arc::clone(&self.modules);
         let (names, listener) = (Names::new(&modules, rows), self.listener.clone());
-        let mut counts: HashMap<(&str, &str), HashMap<Option<u32>, u32>> = HashMap::new();
+        let mut counts: HashMap<(&str, &str), BTreeMap<Option<u32>, u32>> = HashMap::new();
         let mut kept = Vec::new();
         for effect in effects {
             let Some(desk) = self.desks.get_mut(effect.capability.as_str()) else { continue };
@@ -131,7 +131,7 @@ impl Asking {
                 format!("{listener}:{cause}:{}.{target:x}", effect.capability)
             };
             let counts = counts.entry((&effect.capability, &effect.target)).or_default();
-            let asked = Capabilities::requests(effect, counts, &name);
+            let asked = capability::requests(effect, counts, &name);
             let judged = asked.into_iter().map(|asked| {
                 let decision = desk.judge(&asked.request, now);
                 (asked, decision)

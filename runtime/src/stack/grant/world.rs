@@ -41,7 +41,7 @@ pub struct Known {
     pub(super) example: &'static str,
     /// What holds a path, which is relative to the stack's file.
     paths: &'static [&'static str],
-    read: fn(&Node, &mut Problems) -> Option<Make>,
+    read: fn(&Node, &mut Problems) -> Option<Tried>,
 }
 
 /// All of them.
@@ -112,6 +112,13 @@ pub(super) fn known(name: &str) -> Option<&'static Known> {
 /// Makes a capability as it was granted.
 type Make = Arc<dyn Fn() -> Result<Box<dyn Capability>, String> + Send + Sync>;
 
+/// A capability that was made once to see whether it can be, and what it said it needs.
+struct Tried {
+    make: Make,
+    needs: Needs,
+    credentials: Vec<String>,
+}
+
 /// A listener may ask for what such a capability does.
 #[derive(Clone)]
 pub struct WorldGrant {
@@ -127,6 +134,10 @@ pub struct WorldGrant {
     pub firewall: Option<Box<correlator_firewall::Settings>>,
     /// The files that it names.
     pub files: Vec<PathBuf>,
+    /// What it needs of the machine.
+    pub needs: Needs,
+    /// The credentials that it needs, by name.
+    pub credentials: Vec<String>,
     /// What was typed.
     typed: String,
     /// The same, as far as it is written down.
@@ -163,18 +174,6 @@ impl WorldGrant {
         &self.told
     }
 
-    /// What it needs of the machine.
-    #[must_use]
-    pub fn needs(&self) -> Needs {
-        self.make().map(|capability| capability.needs()).unwrap_or_default()
-    }
-
-    /// The credentials that it needs, by name.
-    #[must_use]
-    pub fn credentials(&self) -> Vec<String> {
-        self.make().map(|capability| capability.credentials()).unwrap_or_default()
-    }
-
     pub(super) fn read(known: &Known, body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
         let typed = flow(&Value::Map(body.entries.to_vec()), &[]);
         let told = flow(&Value::Map(body.entries.to_vec()), &VEILED);
@@ -191,13 +190,25 @@ impl WorldGrant {
         let node = Node { place: body.place.clone(), value: Value::Map(own) };
         let mut files = Vec::new();
         let node = resolved(&node, known.paths, body.folder, &mut files);
-        let make = (known.read)(&node, problems)?;
+        let Tried { make, needs, credentials } = (known.read)(&node, problems)?;
         let firewall = (known.name == FIREWALL)
             .then(|| reading::read(&node, &mut Problems::default()))
             .flatten()
             .map(Box::new);
         let (name, manner) = (known.name, known.manner);
-        Some(Self { name, manner, dry_run, rate, firewall, files, typed, told, make })
+        Some(Self {
+            name,
+            manner,
+            dry_run,
+            rate,
+            firewall,
+            files,
+            needs,
+            credentials,
+            typed,
+            told,
+            make,
+        })
     }
 
     pub(super) fn explain(&self) -> Vec<Explained> {
@@ -276,52 +287,52 @@ fn settings<S, C>(
     node: &Node,
     problems: &mut Problems,
     make: impl Fn(&S) -> Result<C, String> + Send + Sync + 'static,
-) -> Option<Make>
+) -> Option<Tried>
 where
     S: DeserializeOwned + Send + Sync + 'static,
     C: Capability + 'static,
 {
     let settings: S = reading::read(node, problems)?;
-    let made = make(&settings).map(drop).map_err(Wrong::new);
-    problems.take(&node.place, made)?;
-    let made = move || make(&settings).map(|made| Box::new(made) as Box<dyn Capability>);
-    Some(Arc::new(made))
+    let made = problems.take(&node.place, make(&settings).map_err(Wrong::new))?;
+    let (needs, credentials) = (made.needs(), made.credentials());
+    let make = move || make(&settings).map(|made| Box::new(made) as Box<dyn Capability>);
+    Some(Tried { make: Arc::new(make), needs, credentials })
 }
 
-fn mail(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn mail(node: &Node, problems: &mut Problems) -> Option<Tried> {
     settings(node, problems, correlator_mail::Mail::new)
 }
 
-fn sms(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn sms(node: &Node, problems: &mut Problems) -> Option<Tried> {
     settings(node, problems, correlator_web::sms::Sms::new)
 }
 
-fn webhook(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn webhook(node: &Node, problems: &mut Problems) -> Option<Tried> {
     settings(node, problems, correlator_web::webhook::Webhook::new)
 }
 
-fn elastic(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn elastic(node: &Node, problems: &mut Problems) -> Option<Tried> {
     settings(node, problems, correlator_web::elastic::Elastic::new)
 }
 
-fn firewall(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn firewall(node: &Node, problems: &mut Problems) -> Option<Tried> {
     let make = |settings: &correlator_firewall::Settings| {
         correlator_firewall::Firewall::new(settings.clone())
     };
     settings(node, problems, make)
 }
 
-fn command(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn command(node: &Node, problems: &mut Problems) -> Option<Tried> {
     settings(node, problems, correlator_command::Commands::new)
 }
 
-fn database(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn database(node: &Node, problems: &mut Problems) -> Option<Tried> {
     let make = |settings: &correlator_database::Settings| {
         correlator_database::Database::new(settings.clone())
     };
     settings(node, problems, make)
 }
 
-fn syslog(node: &Node, problems: &mut Problems) -> Option<Make> {
+fn syslog(node: &Node, problems: &mut Problems) -> Option<Tried> {
     settings(node, problems, correlator_syslog::Syslog::new)
 }
