@@ -20,7 +20,7 @@ pub(crate) trait Holder: Send + Sync {
 
     /// What the operator types to put a credential here.
     fn command(&self, name: &Name) -> String {
-        format!("correlator credential set {name}")
+        format!("{}{name}", crate::report::SET)
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use crate::name::Name;
 use crate::settings::Place;
+
+/// What puts a credential where its name follows.
+pub(crate) const SET: &str = "correlator credential set ";
 
 /// All credentials that there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +57,32 @@ pub struct Want {
     pub command: Option<String>,
 }
 
+impl Lacking {
+    /// The same for a stack that has places of its own: what adds a credential names the stack, else it would be put where
+    /// this one does not look.
+    #[must_use]
+    pub fn of_stack(mut self, stack: &Path) -> Self {
+        for command in self.wants.iter_mut().filter_map(|want| want.command.as_mut()) {
+            if command.starts_with(SET) {
+                command.push(' ');
+                command.push_str(&quoted(stack));
+            }
+        }
+        self
+    }
+}
+
+/// A path as a word of a shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@=".contains(letter);
+    if !path.is_empty() && path.chars().all(is_plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
+
 impl fmt::Display for Lacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.wants.len() {
@@ -66,5 +96,31 @@ impl fmt::Display for Lacking {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Lacking, Want};
+
+    #[test]
+    fn what_adds_a_credential_names_the_stack_whose_places_it_is_for() {
+        let check = |command: &str, stack: &str, expected: &str| {
+            let want = Want {
+                name: "smtp".to_owned(),
+                unreachable: false,
+                why: "it is nowhere".to_owned(),
+                command: Some(command.to_owned()),
+            };
+            let lacking = Lacking { wants: vec![want] }.of_stack(Path::new(stack));
+            assert_eq!(lacking.wants[0].command.as_deref(), Some(expected));
+        };
+        let set = "correlator credential set smtp";
+        check(set, "/etc/s.yaml", "correlator credential set smtp /etc/s.yaml");
+        check(set, "my stack.yaml", "correlator credential set smtp 'my stack.yaml'");
+        check(set, "it's; rm", r"correlator credential set smtp 'it'\''s; rm'");
+        check("read -rs X && export X", "s.yaml", "read -rs X && export X");
     }
 }

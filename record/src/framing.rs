@@ -119,6 +119,15 @@ impl Framing {
         }
     }
 
+    /// What stands behind a record, where something has to: behind one that is counted a line end may.
+    #[must_use]
+    pub fn ending(&self) -> &[u8] {
+        match self {
+            Self::Trailer(trailer) => trailer,
+            Self::Lines | Self::Octets => b"\n",
+        }
+    }
+
     /// How many bytes at the end of an unfinished record may turn out to belong to its frame.
     #[must_use]
     pub fn slack(&self) -> usize {

@@ -93,10 +93,24 @@ pub const TAIL_BYTES_LARGE_MAX: usize = 64 << 20;
 /// Those of them that the slowest consumer has not seen, where nothing is kept on disk: not much more than stays in the
 /// caches of a processor.
 pub const UNSEEN_BYTES_MAX: usize = 2 << 20;
+/// Those that all consumers have seen, where the disk has them too: who asks for something wants to say what it is about.
+pub const SEEN_BYTES_MAX: usize = 4 << 20;
+/// How long a source that can wait does so for consumers that nearly keep up, for each byte that it brings: what comes at
+/// more than 25 MB a second waits, what comes slower hardly does.
+pub const GRACE_PER_BYTE: Duration = Duration::from_nanos(40);
+/// How long a file waits for a consumer that does not move.
+pub const GRACE_OF_FILES: Duration = Duration::from_secs(1);
+/// When so much has come to the spools, ledgers are written down and guests make checkpoints, so that the oldest segments
+/// can go: their files are overwritten, which costs a fraction of what new ones do.
+pub const SPOOLED_BETWEEN_CHECKPOINTS: u64 = 32 << 20;
+/// But not before so many times as long has passed as saving took,
+pub const WORK_PER_CHECKPOINT: u32 = 20;
+/// and so many times as much has come as the guest's state has bytes.
+pub const SPOOLED_PER_STATE_BYTE: u64 = 16;
 /// Pieces that a consumer takes at once.
 pub const PIECES_AT_ONCE: usize = 8;
 /// Emptied pieces whose memory is kept for others.
-pub const PIECES_SPARE: usize = 16;
+pub const PIECES_SPARE: usize = 64;
 /// How often whoever waits for room, or for something that can't wake it, looks again.
 pub const RETRY_STEP: Duration = Duration::from_millis(100);
 /// A live record that is further ahead of the engine's clock, in nanoseconds, is not believed at once.
@@ -150,12 +164,34 @@ pub const DELIVERED_AT_ONCE_MAX: usize = 64;
 pub const DELIVERY_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// And after many.
 pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_mins(10);
+/// How long an endpoint is left alone at the most that answers, but puts off one request after the other.
+pub const DELIVERY_PAUSE_ALONE_MAX: Duration = Duration::from_secs(10);
+/// Requests in a row that an endpoint puts off, each alone, before it is left alone for a while.
+pub const DELIVERED_ALONE_MAX: usize = 8;
+/// Nothing waits longer for its time than this, whatever the world asked for: who does has seen another clock.
+pub const DELIVERY_WAIT_MAX: Duration = Duration::from_hours(36);
+/// How long rows of a turn that can't be written are left alone after many failures.
+pub const TOGETHER_PAUSE_MAX: Duration = Duration::from_secs(32);
 /// How long a request is tried before it is given up.
 pub const DELIVERY_TIME_MAX: Duration = Duration::from_hours(72);
 /// Requests of a listener that are denied and recorded in a minute; more are only counted.
 pub const DENIALS_RECORDED_PER_MINUTE: u64 = 100;
 /// A request is not given up before it was tried so often since it was accepted, or since an operator had it tried again.
 pub const DELIVERY_TRIES_MIN: u32 = 20;
+/// The shortest first pause that a grant may ask for, in nanoseconds.
+pub const RETRY_PAUSE_LEAST: i64 = 10_000_000;
+/// The longest pause that a grant may ask for, in nanoseconds.
+pub const RETRY_PAUSE_MOST: i64 = DAY_NANOSECONDS;
+/// How long a grant may have something tried, in nanoseconds.
+pub const RETRY_TIME_MOST: i64 = 366 * DAY_NANOSECONDS;
+/// How often a grant may have something tried before it is given up.
+pub const RETRY_TRIES_MOST: u32 = 1_000_000;
+/// Targets of a grant that are counted each alone; requests for more are denied.
+pub const PARTIES_MAX: usize = 10_000;
+/// Users, or networks, of an allow-list.
+pub const ALLOW_MAX: usize = 10_000;
+/// Bytes of a file that holds an option's value.
+pub const OPTION_FILE_BYTES_MAX: usize = 1 << 20;
 /// Effects that are read at once when what was done is put in force again.
 pub const RESTORED_AT_ONCE: usize = 1_000;
 /// How often a delivery thread looks whether an operator gave it something to do.
@@ -193,7 +229,7 @@ pub const WORKER_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
 /// Fuel that a guest burns before its state is saved, at least.
 pub const FUEL_BETWEEN_SAVINGS: u64 = 2_000_000;
 /// How much more fuel a guest's work must burn than saving its state did before it is saved again.
-pub const WORK_PER_SAVING: u64 = 50;
+pub const WORK_PER_SAVING: u64 = 25;
 
 // How a running engine is reached.
 
@@ -240,8 +276,14 @@ pub const SUSPECTS_SPLIT: usize = 16;
 
 /// How often a listener's state is saved with the lengths of its tables, at the least.
 pub const LISTENER_CHECKPOINT_STEP: Duration = Duration::from_secs(1);
-/// About how large the segments of a spool are.
-pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// About how large the segments of a spool are: small, so that those that are used again and again stay in memory.
+pub const SEGMENT_BYTES: u64 = 16 << 20;
+/// How much of a checkpoint is written at once, and written through before more is: others' turn at the disk comes between.
+pub const CHECKPOINT_PIECE_BYTES: usize = 4 << 20;
+/// From this size on the file of a checkpoint is used again for another: to overwrite pages costs a fraction of making them.
+pub const CHECKPOINT_REUSED_BYTES: usize = 64 << 10;
+/// By how much threads that save step back behind those that work on records.
+pub const SAVING_NICENESS: i32 = 5;
 /// A checkpoint's file.
 pub const CHECKPOINT_BYTES_MAX: u64 = 2 << 30;
 

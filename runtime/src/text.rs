@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use correlator_world::text::hides;
+
 /// The text without control characters (they are written as escapes), cut to so many bytes.
 #[must_use]
 pub fn clean(text: &str, bytes_max: usize) -> String {
@@ -23,17 +25,38 @@ pub fn clean(text: &str, bytes_max: usize) -> String {
     clean
 }
 
-/// Whether a character steers a terminal or reorders what is seen instead of being seen.
-pub(crate) fn hides(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// JSON with the same meaning, in which nothing steers or reorders what is seen: a terminal takes more characters for its
+/// own than JSON must escape. They can stand in its strings alone.
+#[must_use]
+pub fn seen(json: String) -> String {
+    if json.is_ascii() && !json.contains('\u{7f}') || !json.chars().any(hides) {
+        return json;
+    }
+    let mut seen = String::with_capacity(json.len() + 64);
+    for character in json.chars() {
+        if hides(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(seen, "\\u{unit:04x}");
+            }
+        } else {
+            seen.push(character);
+        }
+    }
+    seen
 }
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, seen};
+
+    #[test]
+    fn json_steers_nothing_and_means_the_same() {
+        let text = "\x1b[31m \u{9b}2J \u{202e}x \u{7f} \u{e0041} grüße";
+        let json = seen(serde_json::Value::from(text).to_string());
+        assert!(!json.chars().any(correlator_world::text::hides), "{json}");
+        assert!(json.contains("grüße") && json.contains(r"\u009b2J"), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).ok().as_deref(), Some(text));
+    }
 
     #[test]
     fn controls_are_escaped_and_length_is_bounded() {

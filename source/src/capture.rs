@@ -83,6 +83,17 @@ impl Capture {
         self.append(bytes, b"");
     }
 
+    /// Appends whole records of a stream, of which nothing follows if its `ending` is given.
+    pub fn write_up_to(&self, bytes: &[u8], ending: Option<&[u8]>) {
+        self.write(bytes);
+        if let Some(ending) = ending
+            && !bytes.is_empty()
+            && !bytes.ends_with(ending)
+        {
+            self.unfinished(ending);
+        }
+    }
+
     /// Appends a datagram, which gets a line end if it has none.
     pub fn write_datagram(&self, bytes: &[u8]) {
         self.append(bytes, if bytes.ends_with(b"\n") { b"" } else { b"\n" });
@@ -92,6 +103,17 @@ impl Capture {
     /// that the two don't become one.
     pub fn unfinished(&self, trailer: &[u8]) {
         trailer.clone_into(&mut self.inner().missing);
+    }
+
+    /// Takes the file away again if nothing came: a run that could not begin is not to be in the way of the next.
+    pub fn withdraw(&self) {
+        let inner = self.inner();
+        if inner.written == 0
+            && inner.waiting.is_empty()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::debug!("the capture {}: {error}", self.path.display());
+        }
     }
 
     /// Hands everything to the system.
@@ -218,15 +240,33 @@ mod tests {
             },
             b"a\nb\nc\n",
         );
+        check(
+            "streams",
+            |capture| {
+                capture.write_up_to(b"a\nb\n", None);
+                capture.write_up_to(b"c", Some(b"\n"));
+                capture.write_up_to(b"", Some(b"\n"));
+                capture.write_up_to(b"d\n", Some(b"\n"));
+                capture.write_up_to(b"e\n", Some(b"\n"));
+            },
+            b"a\nb\nc\nd\ne\n",
+        );
     }
 
     #[test]
     fn an_old_one_is_not_overwritten() {
         let path = path("old");
+        Capture::create(&path).expect("a capture").withdraw();
         drop(Capture::create(&path).expect("a capture"));
         let again = Capture::create(&path);
         assert!(matches!(again, Err(CaptureError::Exists { .. })), "{again:?}");
-        fs::remove_file(path).expect("removed");
+        fs::remove_file(&path).expect("removed");
+        let used = Capture::create(&path).expect("a capture");
+        used.write(b"a");
+        used.withdraw();
+        assert!(path.exists(), "something is in it");
+        drop(used);
+        fs::remove_file(&path).expect("removed");
         let nowhere = Capture::create(Path::new("/nowhere/at/all"));
         assert!(matches!(nowhere, Err(CaptureError::Io { .. })), "{nowhere:?}");
     }

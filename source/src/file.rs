@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use correlator_frame::record::{Frame, STRIDE};
@@ -15,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::capture::Capture;
 use crate::clock;
 use crate::counts::Counts;
 use crate::identity::{self, Identity, Print};
@@ -102,6 +104,8 @@ pub struct Input {
     /// The position of the first byte of the frame.
     base: u64,
     ended: bool,
+    /// Where what is read is kept too.
+    capture: Option<Arc<Capture>>,
     /// What has been read so far.
     pub counts: Counts,
 }
@@ -195,6 +199,7 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
         read_to: 0,
         base: 0,
         ended: false,
+        capture: None,
     })
 }
 
@@ -223,6 +228,13 @@ pub(crate) fn id(source: &str, path: &str, incarnation: u64) -> u32 {
 }
 
 impl Input {
+    /// Keeps what is read here too.
+    #[must_use]
+    pub fn captured(mut self, capture: Option<Arc<Capture>>) -> Self {
+        self.capture = capture;
+        self
+    }
+
     /// Fills the frame with the next records. Nothing is left to come, or `stop` is set, if it says no.
     ///
     /// # Errors
@@ -242,6 +254,13 @@ impl Input {
                 parsed = self.parser.cut(frame, 0, &framing);
             }
             self.counts += counted(&parsed);
+            if let Some(capture) = &self.capture {
+                capture.write_up_to(
+                    &frame.text[..parsed.consumed],
+                    (self.ended && parsed.consumed == parsed.end).then(|| framing.ending()),
+                );
+                capture.flush();
+            }
             parsed.take_tail(frame, &mut self.tail);
             self.base = self.read_to - self.tail.len() as u64 - parsed.consumed as u64;
             if self.ended && parsed.consumed == 0 {

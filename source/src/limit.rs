@@ -105,7 +105,7 @@ pub const TELL_EVERY: Duration = Duration::from_mins(1);
 /// so many failures of connections are told; the others are counted.
 pub const TELLS_MAX: u32 = 10;
 /// How often is looked whether certificates have been renewed.
-pub const CERTIFICATES_ASK_EVERY: Duration = Duration::from_mins(1);
+pub const CERTIFICATES_ASK_EVERY: Duration = Duration::from_secs(5);
 /// Bytes of a file with certificates.
 pub const CERTIFICATE_BYTES_MAX: u64 = 4 << 20;
 /// Sockets that systemd may hand over.

@@ -15,7 +15,7 @@ pub const SEGMENTS_MIN: u64 = 4;
 /// Segments in a folder.
 pub const SEGMENTS_MAX: usize = 1 << 16;
 /// Segments that wait to be overwritten: what a writer can be ahead of a release without making fresh pages.
-pub const SPARES_MAX: usize = 4;
+pub const SPARES_MAX: usize = 8;
 /// Files of closed segments that are held open until they are written through; more are opened again when it is time.
 pub const OPEN_FILES_MAX: usize = 16;
 /// What a reader reads at once. A payload beyond it goes straight to where the caller wants it.

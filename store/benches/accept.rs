@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use correlator_store::effect::{Cause, Decision, Finished, NewEffect, Record};
 use correlator_store::settings::Settings;
-use correlator_store::store::Store;
+use correlator_store::store::{Safety, Store};
 use correlator_store::verify::Verification;
 use correlator_world::{Cell, Outcome, Request};
 
@@ -93,7 +93,7 @@ fn verify(store: &Store, turn: f64) {
 
 fn accept(store: &Store, name: &str, round: u32, count: u32, key: Option<&str>) {
     let effects: Vec<_> = (0..count).map(|number| effect(name, round, number, key)).collect();
-    store.accept(&effects).expect("there is room");
+    store.accept(&effects, Safety::Machine).expect("there is room");
 }
 
 fn deliver(store: &Store, name: &str, round: u32) {

@@ -17,18 +17,23 @@ use crate::store::{self, Safety, Store};
 use crate::trail::Trail;
 
 impl Store {
-    /// Accepts the effects of a turn, in their order, written through before this returns. What is known by its id stays
-    /// as it is: a turn that is handed over again changes nothing.
+    /// Accepts the effects of a turn, in their order. What is known by its id stays as it is: a turn that is handed over
+    /// again changes nothing. With [`Safety::Program`] it is for the caller to [`sync`](Store::sync) before it forgets what
+    /// the turn was made of.
     ///
     /// # Errors
     /// There is no room, or something is larger than the store keeps ([`NewEffect::check`]). Then nothing is accepted.
-    pub fn accept(&self, effects: &[NewEffect]) -> Result<Vec<Accepted>, StoreError> {
+    pub fn accept(
+        &self,
+        effects: &[NewEffect],
+        safety: Safety,
+    ) -> Result<Vec<Accepted>, StoreError> {
         effects.iter().try_for_each(NewEffect::check)?;
         if effects.is_empty() {
             return Ok(Vec::new());
         }
         let bytes_max = self.settings().bytes_max();
-        self.write(Safety::Machine, |trail| {
+        self.write(safety, |trail| {
             let bytes = store::bytes(trail.transaction)?;
             if bytes > bytes_max {
                 return Err(StoreError::Bound { bytes, bytes_max }.into());

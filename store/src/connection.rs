@@ -108,6 +108,8 @@ fn prepare(connection: &Connection) -> Result<(), Fault> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(Duration::from_millis(limit::BUSY_MS_MAX))?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // What a large turn takes besides would go to a file in a folder for all, which a confined engine may not write to.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(limit::STATEMENTS_MAX);
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! One connection writes, another one looks for what is due, a third moves what was written ahead to its place: so
 //! nobody who looks waits for a disk. This room must never know what is written.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,7 +44,7 @@ struct Writing {
 
 /// How sure it is that what was committed survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Safety {
+pub enum Safety {
     /// A crash of the program loses nothing, one of the machine may lose the last of it: what is lost so is tried again,
     /// and it is told that it may have been done.
     Program,
@@ -141,6 +142,20 @@ impl Store {
             held(&self.anchor).advance(head);
         }
         Ok(Settled { settled_pages, ahead_pages })
+    }
+
+    /// Writes through what was committed so far, wherever it lies now. Nobody else is held up.
+    ///
+    /// # Errors
+    /// The disk does not do it.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let ahead = self.path.with_extension("db-wal");
+        match File::open(&ahead) {
+            Ok(file) => file.sync_data().map_err(StoreError::io(&ahead, "write through")),
+            // Nothing was written ahead; what is in its place was written through when it was moved there.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(StoreError::io(&ahead, "open")(error)),
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {

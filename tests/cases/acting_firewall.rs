@@ -44,7 +44,7 @@ const fn wish(name: &'static str, address: &'static [(&'static str, &'static str
 }
 
 /// A site whose engine works in the network.
-fn inside(network: &Network, name: &str, listeners: &str) -> (Site, Engine) {
+pub fn inside(network: &Network, name: &str, listeners: &str) -> (Site, Engine) {
     let mut site = site(name, &format!("tcp: '{DOOR}'"), listeners);
     site.by(&["ip", "netns", "exec", &network.of("host")]);
     let engine = site.start();
@@ -52,7 +52,7 @@ fn inside(network: &Network, name: &str, listeners: &str) -> (Site, Engine) {
     (site, engine)
 }
 
-fn send(network: &Network, messages: &[String], site: &Site) {
+pub fn send(network: &Network, messages: &[String], site: &Site) {
     let address = DOOR.parse().expect("an address");
     let sent = network.inside("host", || sender::send(address, &sender::octets(messages)));
     assert_eq!(sent, Sent::Acknowledged, "{}", site.said());

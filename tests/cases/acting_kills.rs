@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use correlator_tests::world::effects;
 use correlator_tests::world::failures::{address, failures};
 use correlator_tests::world::web::{Mood, Web};
 
-use super::acting::{about, hook, site, tcp, until_taken};
+use super::acting::{about, hook_with, site, tcp, until_taken};
 
 /// Failures by which a sender learns what was taken.
 const CHUNK: usize = 5;
@@ -44,8 +44,8 @@ const MOODS: [Mood; 12] = [
 ];
 
 /// Sends all, each chunk until it is acknowledged. How often each chunk may have been taken.
-fn send_all(port: &Port, over: &AtomicBool) -> Vec<usize> {
-    let mut tries = vec![0; CHUNKS];
+fn send_all(port: &Port, chunks: usize, over: &AtomicBool, taken: &AtomicUsize) -> Vec<usize> {
+    let mut tries = vec![0; chunks];
     for (number, tries) in tries.iter_mut().enumerate() {
         let messages = failures(number * CHUNK..(number + 1) * CHUNK);
         while !over.load(Ordering::Relaxed) {
@@ -54,6 +54,7 @@ fn send_all(port: &Port, over: &AtomicBool) -> Vec<usize> {
                 Sent::Unknown => *tries += 1,
                 Sent::Acknowledged => {
                     *tries += 1;
+                    taken.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
             }
@@ -124,7 +125,7 @@ fn check(site: &Site, web: &Web, tries: &[usize]) {
         total += 1;
         *about_each.entry(about(&bodies[0])).or_default() += 1;
     }
-    for number in 0..CHUNKS * CHUNK {
+    for number in 0..tries.len() * CHUNK {
         let times = about_each.remove(&address(number)).unwrap_or(0);
         let most = tries[number / CHUNK];
         assert!((1..=most).contains(&times), "{number}: told {times} times, sent {most} times");
@@ -140,27 +141,31 @@ fn check(site: &Site, web: &Web, tries: &[usize]) {
 fn kills_lose_no_effect_and_double_none_untold() {
     let mut seed = Seed::of_this_run("acting under kills");
     let (web, port) = (Web::start(), Port::new().expect("a port"));
-    let site = site("kills", &tcp(&port), &hook(&web, "5s"));
-    let over = AtomicBool::new(false);
+    // However long a run is, nothing waits long at its end.
+    let site = site("kills", &tcp(&port), &hook_with(&web, "5s", "first: 250ms, most: 2s"));
+    let (over, taken) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (tell, told) = mpsc::channel();
     let count = kills(30);
+    // In a long run there is to be something to do to the end.
+    let chunks = CHUNKS.max(count);
     thread::scope(|scope| {
         let _ends = Ends(&over);
-        let (web, port, over) = (&web, &port, &over);
+        let (web, port, over, taken) = (&web, &port, &over, &taken);
         let swaying = Seed::new(seed.number());
         let world = scope.spawn(move || sway(web, swaying, over));
-        scope.spawn(move || tell.send(send_all(port, over)).expect("the test waits"));
+        scope.spawn(move || tell.send(send_all(port, chunks, over, taken)).expect("the test waits"));
         kill(&site, &mut seed, count);
         let engine = site.start();
         let mut tries = None;
-        wait::until("all is acknowledged", || {
+        let taken = || taken.load(Ordering::Relaxed);
+        wait::while_it_grows("all is acknowledged", taken, || {
             tries = told.try_recv().ok();
             tries.as_ref().map(drop)
         });
         over.store(true, Ordering::Relaxed);
         world.join().expect("no panic");
         web.be(Mood::Well);
-        until_taken(web, CHUNKS * CHUNK, &site);
+        until_taken(web, chunks * CHUNK, &site);
         until_done(&site);
         assert_eq!(engine.stop(), Some(0), "{}", site.said());
         check(&site, web, &tries.expect("told"));

@@ -60,3 +60,14 @@ fn the_grants_of_every_capability_are_sound() {
         ));
     }
 }
+
+#[test]
+fn the_allow_list_is_sound() {
+    let page = page("docs/acting.md");
+    let blocks = blocks(&page);
+    let block = blocks.iter().find(|block| block.starts_with("allow:")).expect("an example");
+    check(&format!(
+        "{block}sources: {{ auth: {{ file: auth.log }} }}\nmodules: {{ sshd: }}\n\
+         listeners: {{ log: {{ grants: {{ log: true }} }} }}\n"
+    ));
+}

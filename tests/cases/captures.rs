@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use correlator_tests::engine::{Outcome, Run};
+use correlator_tests::site::Site;
 use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -414,4 +415,40 @@ fn rsyslog_takes_a_replay_in_either_framing() {
     }
     rsyslog.end();
     assert_eq!(folder.read("received"), sixteen("\n").repeat(200));
+}
+
+/// Whatever the door, and whether the last record has an end or not.
+#[test]
+fn what_comes_by_files_is_captured_too() {
+    let guests = ["--module", "report", "--listener", "csv", "--output", "rows"];
+    let lines = "<38>1 2024-12-10T06:00:00Z a app - - - one\n<38>1 2024-12-10T06:00:01Z a app - - - two";
+    let site = Site::new("captured-file").with(&guests).with(&["--file", "log", "--capture", "c"]);
+    site.put("log", lines);
+    site.run();
+    assert_eq!(fs::read_to_string(site.folder().join("c")).expect("a capture"), lines);
+    let site = Site::new("captured-follow").with(&guests).with(&[
+        "--follow",
+        "log",
+        "--control",
+        "control.sock",
+        "--capture",
+        "c",
+    ]);
+    site.put("log", format!("{lines}\n"));
+    let engine = site.start();
+    site.until_rows("report-notice.csv", 2);
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    let captured = fs::read_to_string(site.folder().join("c")).expect("a capture");
+    assert_eq!(captured, format!("{lines}\n"));
+}
+
+/// Otherwise the next try would be refused because of the file that this one left.
+#[test]
+fn a_run_that_can_not_begin_leaves_no_capture() {
+    let folder = Folder::new();
+    let (to, none) = (folder.path("c"), folder.path("none.log"));
+    let arguments = ["run", "--module", "report", "--file", &none, "--capture", &to];
+    let outcome = Run::of(DEADLINE, &arguments).and_then(Run::go).expect("the program runs");
+    assert_eq!(outcome.code, Some(4), "{}", outcome.said());
+    assert!(!Path::new(&to).exists(), "{to}");
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_done};
@@ -116,7 +116,12 @@ struct Sending {
 }
 
 /// Sends chunk after chunk, each until it is acknowledged.
-fn send_all(port: &Port, chunks: &[Vec<Line>], mine: &[usize], done: &AtomicBool) -> Sending {
+fn send_all(
+    port: &Port,
+    chunks: &[Vec<Line>],
+    mine: &[usize],
+    (done, taken): (&AtomicBool, &AtomicUsize),
+) -> Sending {
     let mut sending = Sending::default();
     for &number in mine {
         let texts: Vec<String> = chunks[number].iter().map(Line::text).collect();
@@ -128,6 +133,7 @@ fn send_all(port: &Port, chunks: &[Vec<Line>], mine: &[usize], done: &AtomicBool
                 Sent::Acknowledged => {
                     *sending.tries.entry(number).or_default() += 1;
                     sending.acknowledged.push(number);
+                    taken.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
                 Sent::Unknown => *sending.tries.entry(number).or_default() += 1,
@@ -186,12 +192,12 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
     let control = ["--control", "control.sock", "--durability", durability];
     let mut site = Site::new("tcp").with(&args(&[&GUESTS, &KEPT, &control]));
     site = site.with(&["--tcp", &address]);
-    let done = AtomicBool::new(false);
+    let (done, taken) = (AtomicBool::new(false), AtomicUsize::new(0));
     let sent = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         let _ends = Ends(&done);
         for half in 0..2 {
-            let (port, chunks, done, sent) = (&port, &chunks, &done, &sent);
+            let (port, chunks, done, sent) = (&port, &chunks, (&done, &taken), &sent);
             scope.spawn(move || {
                 let mine: Vec<usize> = (half..chunks.len()).step_by(2).collect();
                 let sending = send_all(port, chunks, &mine, done);
@@ -215,7 +221,8 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
         }
         let engine = site.start();
         site.until_it_runs();
-        wait::until("all is acknowledged", || {
+        let taken = || taken.load(Ordering::Relaxed);
+        wait::while_it_grows("all is acknowledged", taken, || {
             (sent.lock().expect("no panic").len() == 2).then_some(())
         });
         assert_eq!(engine.stop(), Some(0), "{}", site.said());

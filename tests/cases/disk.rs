@@ -18,11 +18,11 @@ const CHUNK: usize = 500;
 const EACH: [&str; 4] = ["--control", "control.sock", "--durability", "each"];
 
 /// A file system of its own, as large as it says.
-struct Mounted(PathBuf);
+pub struct Mounted(PathBuf);
 
 impl Mounted {
     /// None if this user may not mount one, which is told.
-    fn new(folder: &Path, size: &str) -> Option<Self> {
+    pub fn new(folder: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(folder).expect("a folder");
         let options = format!("size={size},mode=0700");
         let mount = |words: &[&str]| Command::new("mount").args(words).arg(folder).output();
@@ -43,7 +43,7 @@ impl Mounted {
     }
 
     /// Takes all room that is left.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let filler = self.0.join("filler");
         let mut bytes = 1 << 20;
         let mut file = fs::File::create(filler).expect("a file");
@@ -54,7 +54,7 @@ impl Mounted {
         }
     }
 
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         fs::remove_file(self.0.join("filler")).expect("the filler");
     }
 }

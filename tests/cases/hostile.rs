@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use correlator_tests::engine::{Outcome, Run};
 use correlator_tests::guests;
+use correlator_tests::site::Site;
 
 use super::hostile_table as table;
 use Must::{BeRefused, HarmItself, Lose, NotStart, Work};
@@ -271,4 +272,22 @@ fn every_guest_has_a_case() {
     let names = guests::names();
     let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(names, cases);
+}
+
+#[test]
+fn a_check_asks_guests_what_they_say_to_their_options() {
+    let site = Site::new("hostile-checked");
+    site.put("refuses.wasm", guests::hostile("configure-refuses"));
+    site.put(
+        "stack.yaml",
+        "sources: { a: { file: a.log } }\nmodules: { sshd: , refuses: { module: ./refuses.wasm } }\n\
+         state: state\nlisteners:\n  email:\n    options: { template_text: 'x {{ event' }\n    grants: { mail: \
+         { server: mail.example.org, from: a@example.org, to: b@example.org } }\n",
+    );
+    let said = site.tell(&["check", "stack.yaml"]);
+    assert_eq!(said.code, Some(REFUSED), "{}{}", said.stdout, said.stderr);
+    for words in ["module `refuses` could not be started", "option `template_text`, line 1"] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains('\u{1b}'), "{:?}", said.stderr);
 }

@@ -17,10 +17,14 @@
 
 mod acting;
 mod acting_attacks;
+mod acting_ends;
 mod acting_firewall;
+mod acting_grants;
 mod acting_kills;
 mod acting_mail;
+mod acting_outage;
 mod acting_rows;
+mod acting_shares;
 mod book;
 mod captures;
 mod control;
@@ -30,6 +34,7 @@ mod disk;
 mod dist;
 mod effects;
 mod hostile;
+mod hostile_floods;
 mod hostile_table;
 mod house;
 mod live;

@@ -211,6 +211,10 @@ fn what_is_broken_is_refused_and_the_old_stays() {
     let said = run.change(&with.replace("login_failure_limit", "login_failure_limt"), LISTENERS);
     assert_eq!(said.code, Some(2), "{}", said.stdout);
     assert!(said.stderr.contains("did you mean `login_failure_limit`?"), "{}", said.stderr);
+    // All of it is told as `correlator check` tells it: line by line, and called an error once.
+    assert!(said.stderr.starts_with("error: module `sshd` has no option"), "{}", said.stderr);
+    assert!(said.stderr.contains("\n --> stack.yaml:"), "{}", said.stderr);
+    assert!(!said.stderr.contains("u{a}"), "{}", said.stderr);
     let said = run.change("modules: [", LISTENERS);
     assert_eq!(said.code, Some(2), "{}", said.stdout);
     run.send(&[failure(2)]);

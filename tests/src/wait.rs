@@ -34,6 +34,28 @@ pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, ask).unwrap_or_else(|| panic!("after {PATIENCE:?} still not: {what}"))
 }
 
+/// Asks until there is an answer, however long that takes, as long as this number grows.
+///
+/// # Panics
+/// If neither happens in time.
+pub fn while_it_grows<T>(
+    what: &str,
+    number: impl Fn() -> usize,
+    mut ask: impl FnMut() -> Option<T>,
+) -> T {
+    loop {
+        let before = number();
+        let found = until(what, || match ask() {
+            None if number() > before => Some(None),
+            None => None,
+            answer => Some(answer),
+        });
+        if let Some(answer) = found {
+            return answer;
+        }
+    }
+}
+
 /// Lets so much time pass: for kills at moments that nothing else tells from others.
 #[allow(clippy::disallowed_methods, reason = "the moment of a kill is chance, not a condition")]
 pub fn pass(time: Duration) {

@@ -8,6 +8,7 @@
 //! - `process`: runs a command, says so, and stops at the first that fails
 //! - `table`: a CSV file in columns
 //! - `links`: every link in the project's pages leads somewhere
+//! - `peers`: programs of others that tests start
 //! - a file for each command: `setup`, `demo`, `test`, `check`, `guests`, `bench`
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its job is to tell people things")]
@@ -15,6 +16,8 @@
 mod process;
 
 mod table;
+
+mod peers;
 
 mod setup;
 

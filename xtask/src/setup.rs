@@ -8,13 +8,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::process;
+use crate::{peers, process};
 
 /// What guests are built for.
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Programs of others that tests send with, and look at the engine with; without them those tests say that they skip.
-const PEERS: [&str; 18] = [
+const PEERS: [&str; 19] = [
     "rsyslog",
     "rsyslog-gnutls",
     "openssl",
@@ -30,6 +30,7 @@ const PEERS: [&str; 18] = [
     "libsasl2-modules-db",
     "postgresql",
     "mariadb-server",
+    "prometheus-alertmanager",
     // Where credentials are kept.
     "dbus-daemon",
     "gnome-keyring",
@@ -41,15 +42,10 @@ const PEERS: [&str; 18] = [
 const UNPACKED: [&str; 6] =
     ["syslog-ng-core", "libivykis0", "libjson-c5", "libnet1", "libpcre3", "libwrap0"];
 
-/// What is told afterwards: what Debian has no package of, and what it has started.
+/// What is told afterwards: what Debian has started.
 const AFTERWARDS: &str = "\
-not installed, for Debian does not have them; tests that need them say that they skip:
-  OpenSearch, Elasticsearch: unpack them as target/peers/opensearch and target/peers/elasticsearch; they need a Java
-      (openjdk-17-jre-headless)
-  Prism: `npm install --prefix target/peers/prism @stoplight/prism-cli`, and name Twilio's published description of its
-      API in CORRELATOR_TWILIO_SPEC
 Debian starts servers that it installs, and the tests start their own: if you want none of these, then
-  systemctl disable --now postfix postgresql mariadb";
+  systemctl disable --now postfix postgresql mariadb prometheus-alertmanager";
 
 /// What `cargo xtask check` calls.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];
@@ -73,7 +69,7 @@ pub fn require_target() -> Result<()> {
 pub fn run(arguments: &[String]) -> Result<()> {
     match arguments {
         [] => {}
-        [all] if all == "--all" => peers()?,
+        [all] if all == "--all" => others()?,
         _ => bail!("`setup` takes `--all` and nothing else"),
     }
     require_target()?;
@@ -88,7 +84,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 }
 
 /// Installs the programs of others on Debian, as root.
-fn peers() -> Result<()> {
+fn others() -> Result<()> {
     if process::answer("apt-get", &["--version"]).is_none() {
         bail!("`--all` installs Debian's packages {}; this is no Debian", PEERS.join(", "));
     }
@@ -103,6 +99,7 @@ fn peers() -> Result<()> {
         UNPACKED.join(" ")
     );
     process::run("sh", &["-c", &script])?;
+    peers::bring()?;
     println!("{AFTERWARDS}");
     Ok(())
 }

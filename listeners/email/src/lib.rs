@@ -39,7 +39,6 @@ const TURN_BYTES_MAX: usize = 8 << 20;
 pub struct Email {
     throttle: Throttle,
     digest: Digest,
-    clock: WallClock,
     mails: u64,
     digests: u64,
     #[serde(skip)]
@@ -52,21 +51,23 @@ struct Plan {
     keys: Keys,
     words: Words,
     quiet: Option<QuietHours>,
+    clock: WallClock,
     urgent: Severity,
 }
 
 impl Listener for Email {
     type Options = Options;
 
+    const STATE_VERSION: u32 = 2;
+
     fn describe() -> ListenerDescription {
-        let description = ListenerDescription::new(
+        ListenerDescription::new(
             "email",
             env!("CARGO_PKG_VERSION"),
             "Sends events by mail, each by itself or many in a digest",
         )
         .wants(CAPABILITY, "sends a mail for each event or digest")
-        .timer(Timer::every(TIMER, TICK));
-        WallClock::timers(description)
+        .timer(Timer::every(TIMER, TICK))
     }
 
     fn configure(&mut self, options: &Options, schemas: &[BoundSchema]) -> Result<(), Error> {
@@ -82,6 +83,7 @@ impl Listener for Email {
             keys: Keys::new("throttle_by", &options.throttle_by, schemas)?,
             words: Words::new(options)?,
             quiet: QuietHours::parse("quiet_hours", &options.quiet_hours)?,
+            clock: WallClock::parse("time_zone", &options.time_zone)?,
             urgent: Severity::from_name(&options.urgent).unwrap_or(Severity::Critical),
         });
         Ok(())
@@ -102,11 +104,9 @@ impl Listener for Email {
     }
 
     fn tick(&mut self, options: &Options, tick: Tick, turn: &mut EffectTurn) -> Result<(), Error> {
-        self.clock.set(&tick);
         let Some(plan) = &self.plan else { return Err(Error::NotConfigured) };
         let is_due = tick.is_end()
-            || self.digest.is_due(tick.time, options.digest)
-                && !plan.is_quiet(self.clock, tick.time);
+            || self.digest.is_due(tick.time, options.digest) && !plan.is_quiet(tick.time);
         if is_due && let Some(message) = Message::many(&self.digest.take()) {
             write(turn.row_in_tick(&plan.target), options, plan.words.mail(options, message))?;
             self.digests += 1;
@@ -138,7 +138,7 @@ impl Email {
             return Ok(0);
         };
         let item = Item::of(event);
-        let is_quiet = plan.is_quiet(self.clock, time);
+        let is_quiet = plan.is_quiet(time);
         let waits = is_quiet || options.digest > Duration::ZERO;
         let message = if event.severity() <= plan.urgent || !waits {
             self.mails += 1;
@@ -162,8 +162,8 @@ impl Email {
 }
 
 impl Plan {
-    fn is_quiet(&self, clock: WallClock, time: Time) -> bool {
-        self.quiet.is_some_and(|hours| hours.hold(clock.minute(time)))
+    fn is_quiet(&self, time: Time) -> bool {
+        self.quiet.is_some_and(|hours| hours.hold(self.clock.minute(time)))
     }
 }
 

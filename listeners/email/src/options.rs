@@ -41,9 +41,12 @@ pub struct Options {
     /// How many events a digest lists. One that has so many is sent at once, but not in quiet hours.
     #[option(default = 100, at_least = 1, at_most = 1000)]
     pub digest_max: usize,
-    /// Hours in which events wait for a digest, such as "22:00-07:00", in the stack's time zone. Empty: none.
+    /// Hours in which events wait for a digest, such as "22:00-07:00". Empty: none.
     #[option(default = "")]
     pub quiet_hours: String,
+    /// The time zone of quiet hours, such as "Europe/Berlin". Empty: the stack's.
+    #[option(default = "")]
+    pub time_zone: String,
     /// What is at least so severe is told at once, whatever digest and quiet hours say.
     #[option(
         default = "critical",

@@ -2,8 +2,8 @@
 //!
 //! It says what stands in a message. The host writes it in the form of the wire, RFC 5424 or CEF, and escapes it for that.
 
-use correlator_dispatch::item::{id, summary};
-use correlator_sdk::json;
+use correlator_dispatch::item::summary;
+use correlator_dispatch::rows;
 use correlator_sdk::prelude::*;
 
 const CAPABILITY: &str = "syslog";
@@ -40,15 +40,7 @@ impl Listener for Syslog {
     }
 
     fn configure(&mut self, options: &Options, _: &[BoundSchema]) -> Result<(), Error> {
-        let columns = vec![
-            EffectColumn::new("severity", Kind::Integer, "0 to 7, on syslog's scale."),
-            EffectColumn::new("message", Kind::Text, "The event in a line."),
-            EffectColumn::new("event", Kind::Text, "The event's name."),
-            EffectColumn::new("module", Kind::Text, "The module instance that it comes from."),
-            EffectColumn::new("time", Kind::Time, "When it happened."),
-            EffectColumn::new("id", Kind::Text, "What names the event for good."),
-            EffectColumn::new("fields", Kind::Text, "The event's columns as an object of JSON."),
-        ];
+        let columns = rows::told("message");
         self.target = Some(Target::new(CAPABILITY, options.target.as_str(), columns)?);
         Ok(())
     }
@@ -61,16 +53,7 @@ impl Listener for Syslog {
     ) -> Result<(), Error> {
         let Some(target) = &self.target else { return Err(Error::NotConfigured) };
         for event in events {
-            let schema = event.schema();
-            turn.row(target, &event)
-                .cell(Some(Value::Integer(i64::from(event.severity().number()))))
-                .cell(Some(Value::Text(summary(&event, MESSAGE_BYTES_MAX).as_bytes())))
-                .cell(Some(Value::Text(schema.name.as_bytes())))
-                .cell(Some(Value::Text(schema.instance.as_bytes())))
-                .cell(Some(Value::Time(event.time().nanoseconds())))
-                .cell(Some(Value::Text(id(&event).as_bytes())))
-                .text_with(|out| json::columns(&event, out))
-                .finish()?;
+            rows::tell(turn, target, &event, &summary(&event, MESSAGE_BYTES_MAX)).finish()?;
             self.messages += 1;
         }
         Ok(())

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use correlator_dispatch::item::{Item, id, summary};
+use correlator_dispatch::item::{Item, summary};
+use correlator_dispatch::rows;
 use correlator_dispatch::template::{Handle, Templates};
 use correlator_dispatch::throttle::{Keys, Throttle};
 use correlator_dispatch::variable::{Form, Message};
-use correlator_sdk::json;
 use correlator_sdk::prelude::*;
 
 const CAPABILITY: &str = "webhook";
@@ -117,7 +117,6 @@ impl Plan {
         held_back: u64,
         turn: &mut EffectTurn,
     ) -> Result<(), Error> {
-        let schema = event.schema();
         let body = self.body.map(|(own, default)| {
             let message = Arc::new(Message::one(Item::of(event), held_back));
             self.templates.render(own, default, &message).text
@@ -126,31 +125,16 @@ impl Plan {
         if held_back > 0 {
             summary.extend([" (", &held_back.to_string(), " more were held back before)"]);
         }
-        turn.row(&self.target, event)
-            .cell(Some(Value::Integer(i64::from(event.severity().number()))))
-            .cell(Some(Value::Text(summary.as_bytes())))
-            .cell(Some(Value::Text(schema.name.as_bytes())))
-            .cell(Some(Value::Text(schema.instance.as_bytes())))
-            .cell(Some(Value::Time(event.time().nanoseconds())))
-            .cell(Some(Value::Text(id(event).as_bytes())))
-            .text_with(|out| json::columns(event, out))
+        rows::tell(turn, &self.target, event, &summary)
             .cell(body.as_ref().map(|body| Value::Text(body.as_bytes())))
             .finish()
     }
 }
 
 fn target(endpoint: &str) -> Result<Target, Error> {
-    let columns = vec![
-        EffectColumn::new("severity", Kind::Integer, "0 to 7, on syslog's scale."),
-        EffectColumn::new("summary", Kind::Text, "The event in a line."),
-        EffectColumn::new("event", Kind::Text, "The event's name."),
-        EffectColumn::new("module", Kind::Text, "The module instance that it comes from."),
-        EffectColumn::new("time", Kind::Time, "When it happened."),
-        EffectColumn::new("id", Kind::Text, "What names the event for good."),
-        EffectColumn::new("fields", Kind::Text, "The event's columns as an object of JSON."),
-        EffectColumn::new("body", Kind::Text, "The body, if not the endpoint's own.")
-            .optional(true),
-    ];
+    let mut columns = rows::told("summary");
+    let body = EffectColumn::new("body", Kind::Text, "The body, if not the endpoint's own.");
+    columns.push(body.optional(true));
     Target::new(CAPABILITY, endpoint, columns)
 }
 

@@ -4,20 +4,30 @@
 use std::collections::BTreeMap;
 
 use correlator_frame::effect::Header;
+use correlator_frame::event;
 use correlator_frame::value::{self, Value};
 use correlator_store::effect::Decision;
+use correlator_store::store::Safety;
+use correlator_world::allow::{NAME_BYTES_MAX, NOTED};
 use correlator_world::{Capability, Cell, Kind, Outcome, Refused, Request, Secrets};
 
 use super::cells;
+use super::tally::{Shared, Tally, held};
+use crate::declaration::BoundSchema;
 use crate::guest::Effect;
+use crate::stack::criteria::matching::Subject;
 use crate::stack::grant::world::{Manner, WorldGrant};
 
 /// One capability of one listener.
 pub struct Desk {
     grant: WorldGrant,
     capability: Box<dyn Capability>,
-    /// The span of the rate that it is in, and how many requests there were.
-    window: (i64, u64),
+    /// How many requests there were.
+    tally: Shared,
+    /// The columns of each event that name users, where these are noted.
+    users: Vec<Vec<(usize, String)>>,
+    /// The column of each event that says what is done in order.
+    order: Vec<Option<(usize, value::Kind)>>,
 }
 
 /// A request, and the place in the batch of the event that it is for; none in a tick.
@@ -35,7 +45,48 @@ impl Desk {
     /// What was well when the stack was checked is not any more.
     pub fn new(grant: &WorldGrant) -> Result<Self, String> {
         let capability = grant.make().map_err(|error| format!("{}: {error}", grant.name))?;
-        Ok(Self { grant: grant.clone(), capability, window: (i64::MIN, 0) })
+        Ok(Self {
+            grant: grant.clone(),
+            capability,
+            tally: Shared::default(),
+            users: Vec::new(),
+            order: Vec::new(),
+        })
+    }
+
+    /// The same for a listener that gets these events.
+    #[must_use]
+    pub fn of_events(mut self, schemas: &[BoundSchema]) -> Self {
+        if self.grant.notes_users() {
+            let of = |bound: &BoundSchema| {
+                let columns = bound.schema.columns.iter().enumerate();
+                let users = columns.filter(|(_, column)| {
+                    column.kind == value::Kind::Text && self.grant.allow.is_of_users(&column.name)
+                });
+                users.map(|(place, column)| (place, column.name.clone())).collect()
+            };
+            self.users = schemas.iter().map(of).collect();
+        }
+        if let Some(order_by) = &self.grant.order_by {
+            let of = |bound: &BoundSchema| {
+                let mut columns = bound.schema.columns.iter().enumerate();
+                let found = columns.find(|(_, column)| column.name == *order_by);
+                found.map(|(place, column)| (place, column.kind))
+            };
+            self.order = schemas.iter().map(of).collect();
+        }
+        self
+    }
+
+    /// Goes on with what was counted before.
+    pub fn count_in(&mut self, tally: Shared) {
+        self.tally = tally;
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        held(&self.tally).clone()
     }
 
     /// What was granted.
@@ -50,25 +101,47 @@ impl Desk {
         self.grant.manner
     }
 
-    /// What the grant says to a request. `now` is event time, by which rates are counted.
-    pub fn judge(&mut self, request: &Request, now: i64) -> Decision {
+    /// What the grant says to a request that is made because of an event. `now` is event time, by which rates are counted.
+    /// Which users the event names is noted with the request.
+    pub fn judge(
+        &mut self,
+        request: &mut Request,
+        event: Option<Subject<'_>>,
+        now: i64,
+    ) -> Decision {
+        self.note(request, event);
+        if event.is_none() && !self.grant.allow.users.is_empty() {
+            let why = "nobody can tell whether it is about a user on the allow-list: it is asked for without an event";
+            return Decision::Denied(why.to_owned());
+        }
         if let Err(refused) = self.capability.check(request) {
             return Decision::Denied(match refused {
                 Refused::Denied(reason) => reason,
                 Refused::Malformed(reason) => format!("not understood: {reason}"),
             });
         }
-        if let Some((most, span)) = self.grant.rate {
-            let window = now.div_euclid(span);
-            if self.window.0 != window {
-                self.window = (window, 0);
-            }
-            self.window.1 += 1;
-            if self.window.1 > most {
-                return Decision::Denied(format!("more than {most} requests, the grant's `rate`"));
+        let (bounds, each) = (&self.grant.bounds, &self.grant.each);
+        if bounds.is_any() || each.is_any() {
+            let parties = if each.is_any() { self.capability.parties(request) } else { Vec::new() };
+            if let Err(why) = held(&self.tally).count(bounds, each, &parties, now) {
+                return Decision::Denied(why);
             }
         }
         if self.grant.dry_run { Decision::DryRun } else { Decision::Granted }
+    }
+
+    /// Notes the users of an event.
+    fn note(&self, request: &mut Request, event: Option<Subject<'_>>) {
+        let Some(event) = event else { return };
+        let Some(users) = self.users.get(event.schema) else { return };
+        for (place, column) in users {
+            let cell =
+                event::cell(event.cells, *place, value::Kind::Text, event.absent, event.text);
+            if let Some(Value::Text(bytes)) = cell {
+                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_BYTES_MAX)]);
+                request.cells.push((format!("{NOTED}{column}"), Cell::Text(text.into_owned())));
+            }
+        }
     }
 
     /// What would be done, in one line.
@@ -79,8 +152,27 @@ impl Desk {
 
     /// What shares one fate with a request, and what it is in order with.
     #[must_use]
-    pub fn lane(&self, request: &Request) -> (String, Option<String>) {
-        (self.capability.endpoint(request), self.capability.key(request))
+    pub fn lane(&self, request: &Request, event: Option<Subject<'_>>) -> (String, Option<String>) {
+        let ordered = || {
+            let own = self.grant.order_by.as_ref().and_then(|column| request.cell(column)).cloned();
+            own.or_else(|| self.ordered(event?))
+        };
+        let key = self.capability.key(request).or_else(|| ordered().as_ref().map(key));
+        (self.capability.endpoint(request), key)
+    }
+
+    /// What an event has in the column that says what is done in order.
+    fn ordered(&self, event: Subject<'_>) -> Option<Cell> {
+        let (place, kind) = (*self.order.get(event.schema)?)?;
+        let value = event::cell(event.cells, place, kind, event.absent, event.text);
+        value.map(|value| cell(Some(value), kind))
+    }
+
+    /// How safe it must be that a request is kept before it is carried out: one that may be done twice can be asked for
+    /// again by whoever asked.
+    #[must_use]
+    pub fn safety(&self) -> Safety {
+        if self.capability.is_idempotent() { Safety::Program } else { Safety::Machine }
     }
 
     /// Has requests done at once.
@@ -115,6 +207,17 @@ pub fn requests(
             Asked { request, event: event.map(|event| event as usize) }
         })
         .collect()
+}
+
+/// What a value is called where it says what is done in order.
+fn key(cell: &Cell) -> String {
+    match cell {
+        Cell::Absent(_) => String::new(),
+        Cell::Text(text) => text.clone(),
+        Cell::Integer(number) | Cell::Time(number) | Cell::Duration(number) => number.to_string(),
+        Cell::Float(number) => number.to_string(),
+        Cell::Boolean(boolean) => boolean.to_string(),
+    }
 }
 
 fn cell(value: Option<Value<'_>>, kind: value::Kind) -> Cell {

@@ -6,10 +6,13 @@
 
 mod cells;
 mod desk;
+mod endpoint;
+mod lift;
 mod log;
 mod orders;
 mod post;
 mod table;
+mod tally;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +23,7 @@ pub use log::{Console, LogLines, Paint};
 pub use orders::{Order, Orders, take_back};
 pub use post::{Office, Post, Tell, endpoint};
 pub use table::{Rotation, TableFiles, TableMark, TableMarks};
+pub use tally::{Tallies, Tally};
 
 use crate::guest::Effect;
 use crate::stack::grant;

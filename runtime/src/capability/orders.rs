@@ -136,7 +136,7 @@ mod tests {
     use correlator_store::effect::{Decision, Finished, NewEffect, State};
     use correlator_store::entry::By;
     use correlator_store::settings::Settings;
-    use correlator_store::store::Store;
+    use correlator_store::store::{Safety, Store};
     use correlator_world::{Capability, Nowhere, Outcome, Refused, Request, Secrets};
 
     use super::{Order, Orders, Signal, take_back};
@@ -179,7 +179,7 @@ mod tests {
             decision: Decision::Granted,
             plan: String::new(),
         };
-        store.accept(&[effect]).expect("kept");
+        store.accept(&[effect], Safety::Machine).expect("kept");
         store.begin(&["a"], 2).expect("begun");
         let outcome = Outcome::Done(String::new());
         let done = Finished { id: "a".to_owned(), outcome, next_at: None };

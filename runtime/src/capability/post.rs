@@ -1,8 +1,9 @@
 //! The thread that carries out what one listener asked one capability for: each request until it is done.
 //!
-//! What is due is taken from the store, said to begin, asked of the world, and what came of it is written down. A request
-//! that the world does not take now waits longer each time. An endpoint that fails rests as a whole, so that it is
-//! not asked again for each request that waits; when it is back, it gets few at first.
+//! What is due is taken from the store, said to begin, asked of the world, and what came of it is written down, before the
+//! next is asked for where each takes a while. A request that the world does not take now waits longer each time. An
+//! endpoint that fails rests as a whole, so that it is not asked again for each request that waits; when it is back, it
+//! gets few at first.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +18,10 @@ use correlator_store::filter::EffectFilter;
 use correlator_store::store::Store;
 use correlator_world::{Capability, Outcome, Request, Secrets};
 
+use super::endpoint::{Change, Endpoint, Fared, nanoseconds};
+use super::lift::lift;
 use super::orders::{Order, Orders, Signal, take_back};
+use crate::stack::grant::retry::Retry;
 use crate::stack::grant::world::WorldGrant;
 use crate::{clock, limit};
 
@@ -58,11 +62,13 @@ impl Post {
         let mut round = Round {
             office,
             name: grant.name,
+            retry: grant.retry,
             prefix: prefix(listener),
             capability: grant.make().map_err(|error| format!("{}: {error}", grant.name))?,
             endpoints: HashMap::new(),
             state: Arc::clone(&state),
             tell,
+            growing: false,
             kept: (i64::MIN, false),
         };
         let thread = thread::Builder::new().name(format!("{} of {listener}", grant.name));
@@ -112,47 +118,17 @@ pub fn endpoint(listener: &str, endpoint: &str) -> String {
     prefix(listener) + endpoint
 }
 
-/// How an endpoint fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Endpoint {
-    /// How often in a row it failed as a whole.
-    failures: u32,
-    /// It is left alone until then.
-    rests_until: i64,
-    /// How many requests it is given at once.
-    share: usize,
-}
-
-impl Default for Endpoint {
-    fn default() -> Self {
-        Self { failures: 0, rests_until: i64::MIN, share: limit::DELIVERED_AT_ONCE_MAX }
-    }
-}
-
-impl Endpoint {
-    /// Takes in what came of a share: whether it all failed, and how long it asked to be left alone.
-    fn learn(&mut self, failed: bool, after: Option<Duration>, now: i64) {
-        if failed {
-            self.failures = self.failures.saturating_add(1);
-            self.share = 1;
-            let rest = after.map_or_else(|| pause(self.failures), nanoseconds);
-            self.rests_until = now.saturating_add(rest);
-        } else {
-            self.failures = 0;
-            self.rests_until = i64::MIN;
-            self.share = (self.share * 2).min(limit::DELIVERED_AT_ONCE_MAX);
-        }
-    }
-}
-
 struct Round {
     office: Office,
     name: &'static str,
+    retry: Retry,
     prefix: String,
     capability: Box<dyn Capability>,
     endpoints: HashMap<String, Endpoint>,
     state: Arc<Signal>,
     tell: Tell,
+    /// Whether something is due at an endpoint that is back and is given more step by step.
+    growing: bool,
     /// When the capability is to see to what it did, and whether it could not the last time.
     kept: (i64, bool),
 }
@@ -180,7 +156,8 @@ impl Round {
             let wait = next.map_or(limit::DELIVERY_LOOK, |next| {
                 Duration::from_nanos(u64::try_from(next - clock::now()).unwrap_or(0))
             });
-            if self.state.drain.load(Ordering::Relaxed) && !wait.is_zero() {
+            let waits = wait.is_zero() || self.growing;
+            if self.state.drain.load(Ordering::Relaxed) && !waits {
                 return;
             }
             if !wait.is_zero() {
@@ -195,7 +172,7 @@ impl Round {
             match order {
                 Order::Again { endpoint } => {
                     if let Some(endpoint) = self.endpoints.get_mut(&endpoint) {
-                        endpoint.rests_until = i64::MIN;
+                        endpoint.wake();
                     }
                 }
                 Order::Undo { id, by, answer } => {
@@ -210,7 +187,7 @@ impl Round {
 
     /// Has what was done before this start put in force again, where it may be gone.
     fn restore(&mut self) {
-        if !self.capability.restores() {
+        if !self.capability.restores() && !self.capability.guards() {
             return;
         }
         let done = match self.done() {
@@ -227,6 +204,13 @@ impl Round {
                 self.name,
                 self.prefix
             ),
+        }
+        let Office { store, secrets, .. } = &self.office;
+        for lifted in lift(store, &mut *self.capability, &**secrets, &done) {
+            match lifted {
+                Ok(told) => tracing::warn!("{} {}: {told}", self.name, self.prefix),
+                Err(told) => tracing::error!("{} {}: {told}", self.name, self.prefix),
+            }
         }
     }
 
@@ -277,6 +261,7 @@ impl Round {
 
     /// Delivers what is due now, and tells when there is something to do next.
     fn deliver_due(&mut self) -> Result<Option<i64>, StoreError> {
+        self.growing = false;
         let mut next = None;
         for NextDue { endpoint, next_at } in self.office.store.next_due(self.name)? {
             if !endpoint.starts_with(&self.prefix) {
@@ -284,13 +269,20 @@ impl Round {
             }
             let now = clock::now();
             let state = self.endpoints.entry(endpoint.clone()).or_default();
-            let mut due = next_at.max(state.rests_until);
+            // Whose time is farther away than anybody waits has it from a clock that was set back since.
+            let is_far =
+                |time: i64| time.saturating_sub(now) > nanoseconds(limit::DELIVERY_WAIT_MAX);
+            if is_far(state.rests_until) {
+                state.wake();
+            }
+            let (at, until) = if is_far(next_at) { (now, next_at) } else { (next_at, now) };
+            let mut due = at.max(state.rests_until);
             if due <= now {
                 let share = state.share;
-                self.deliver(&endpoint, share, now)?;
-                let rests_until = self.endpoints[&endpoint].rests_until;
-                due = rests_until.max(now);
+                self.deliver(&endpoint, share, until)?;
+                due = self.endpoints[&endpoint].rests_until.max(now);
             }
+            self.growing |= at <= now && self.endpoints[&endpoint].grows();
             next = Some(next.map_or(due, |next: i64| next.min(due)));
             if self.state.stop.load(Ordering::Relaxed) {
                 break;
@@ -299,11 +291,36 @@ impl Round {
         Ok(next)
     }
 
-    fn deliver(&mut self, endpoint: &str, share: usize, now: i64) -> Result<(), StoreError> {
-        let store = &self.office.store;
-        let mut due = store.due(self.name, Some(endpoint), now, share)?;
+    /// Asks an endpoint for a share of what is due there until then, as long as it takes anything.
+    fn deliver(&mut self, endpoint: &str, share: usize, until: i64) -> Result<(), StoreError> {
+        let due = self.office.store.due(self.name, Some(endpoint), until, share)?;
+        let mut fared = Fared::default();
+        let mut asked = Ok(());
+        for few in due.chunks(self.capability.at_once().max(1)) {
+            asked = self.ask(few.to_vec(), &mut fared);
+            if asked.is_err() || fared.is_over() || self.state.stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        self.capability.rest();
+        if fared.is_empty() {
+            return asked;
+        }
+        let state = self.endpoints.entry(endpoint.to_owned()).or_default();
+        match state.learn(fared, &self.retry, clock::now()) {
+            Some(Change::Worse(reason)) => {
+                tracing::warn!("{} {endpoint}: {reason}; it is tried again", self.name);
+            }
+            Some(Change::Better) => tracing::info!("{} {endpoint}: it works again", self.name),
+            None => {}
+        }
+        asked
+    }
+
+    /// Has the world asked for these as one, and writes down what came of it.
+    fn ask(&mut self, mut due: Vec<Due>, fared: &mut Fared) -> Result<(), StoreError> {
         let ids: Vec<&str> = due.iter().map(|due| due.request.id.as_str()).collect();
-        let mut may = store.begin(&ids, now)?.into_iter();
+        let mut may = self.office.store.begin(&ids, clock::now())?.into_iter();
         due.retain(|_| may.next().unwrap_or(false));
         if due.is_empty() {
             return Ok(());
@@ -312,33 +329,11 @@ impl Round {
         let mut outcomes = self.capability.deliver(&requests, &*self.office.secrets);
         // One that says less than it was asked is not believed to have done the rest.
         outcomes.resize(due.len(), Outcome::later("the capability said nothing of it"));
+        fared.add(&outcomes);
         let now = clock::now();
-        let failed = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Later { .. }));
-        let after = outcomes.iter().filter_map(|outcome| match outcome {
-            Outcome::Later { after, .. } => *after,
-            _ => None,
-        });
-        let (after, before) = (after.max(), self.endpoints.get(endpoint).copied());
-        let state = self.endpoints.entry(endpoint.to_owned()).or_default();
-        state.learn(failed, after, now);
-        if failed && before.is_none_or(|before| before.failures == 0) {
-            tracing::warn!("{} {endpoint}: {}; it is tried again", self.name, said(&outcomes[0]));
-        } else if !failed && before.is_some_and(|before| before.failures > 0) {
-            tracing::info!("{} {endpoint}: it works again", self.name);
-        }
-        let finished: Vec<Finished> =
-            due.iter().zip(outcomes).map(|(due, outcome)| finish(due, outcome, now)).collect();
-        let states = loop {
-            // It was done: that must not be forgotten, or it is done again.
-            match self.office.store.finish(&finished, now) {
-                Ok(states) => break states,
-                Err(error) if self.state.stop.load(Ordering::Relaxed) => return Err(error),
-                Err(error) => {
-                    tracing::error!("{error}; what was done is written down as soon as it can be");
-                    self.state.wait(limit::RETRY_STEP);
-                }
-            }
-        };
+        let finish = |(due, outcome)| finish(due, outcome, &self.retry, now);
+        let finished: Vec<Finished> = due.iter().zip(outcomes).map(finish).collect();
+        let states = self.write_down(&finished, now)?;
         for ((due, finished), state) in due.iter().zip(&finished).zip(states) {
             let what = format!("{} {}", self.name, due.request.target);
             match state {
@@ -349,20 +344,49 @@ impl Round {
         }
         Ok(())
     }
+
+    /// It was done: that must not be forgotten, or it is done again.
+    fn write_down(&self, finished: &[Finished], now: i64) -> Result<Vec<State>, StoreError> {
+        let mut troubled = false;
+        loop {
+            match self.office.store.finish(finished, now) {
+                Ok(states) => {
+                    if troubled {
+                        tracing::info!(
+                            "{} {}: what was done is written down",
+                            self.name,
+                            self.prefix
+                        );
+                    }
+                    return Ok(states);
+                }
+                Err(error) if self.state.stop.load(Ordering::Relaxed) => return Err(error),
+                Err(error) => {
+                    if !std::mem::replace(&mut troubled, true) {
+                        tracing::error!(
+                            "{error}; what was done is written down as soon as it can be"
+                        );
+                    }
+                    self.state.wait(limit::RETRY_STEP);
+                }
+            }
+        }
+    }
 }
 
 /// What came of a request, with the time of its next try.
-fn finish(due: &Due, outcome: Outcome, now: i64) -> Finished {
-    let given_up = now.saturating_sub(due.since) > nanoseconds(limit::DELIVERY_TIME_MAX)
-        && due.attempts >= limit::DELIVERY_TRIES_MIN;
+fn finish(due: &Due, outcome: Outcome, retry: &Retry, now: i64) -> Finished {
+    // This try is not counted yet in what is due.
+    let (time, tries) = (now.saturating_sub(due.since), due.attempts.saturating_add(1));
+    let given_up = retry.is_over(time, tries);
     let next_at = match &outcome {
         Outcome::Later { .. } if given_up => None,
         Outcome::Later { after, .. } => {
             // Attempts that an engine's end broke off came quickly and say nothing of the world: nobody waits longer for
             // them than it has gone on already.
-            let most = now.saturating_sub(due.since).max(nanoseconds(limit::DELIVERY_PAUSE_MIN));
-            let wait = after.map_or_else(|| pause(due.attempts).min(most), nanoseconds);
-            Some(now.saturating_add(wait + jitter(&due.request.id, due.attempts, wait)))
+            let most = time.max(retry.first);
+            let wait = after.map_or_else(|| retry.pause(tries).min(most), nanoseconds);
+            Some(now.saturating_add(wait + jitter(&due.request.id, tries, wait)))
         }
         _ => None,
     };
@@ -375,19 +399,8 @@ fn said(outcome: &Outcome) -> &str {
     }
 }
 
-/// How long to wait after so many failures in a row.
-fn pause(failures: u32) -> i64 {
-    let first = nanoseconds(limit::DELIVERY_PAUSE_MIN);
-    let most = nanoseconds(limit::DELIVERY_PAUSE_MAX);
-    first.saturating_mul(1 << failures.saturating_sub(1).min(30)).min(most)
-}
-
 /// Up to a fifth more, other for each request, so that what failed together does not come back together.
 fn jitter(id: &str, attempts: u32, wait: i64) -> i64 {
     let hash = crc32fast::hash(id.as_bytes()).wrapping_add(attempts.wrapping_mul(0x9e37_79b9));
     (wait / 5).max(1) * i64::from(hash >> 8) / (1 << 24)
-}
-
-fn nanoseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -55,7 +55,7 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "NUMBER")]
     after: Option<u64>,
     /// At most so many.
-    #[arg(long, value_name = "NUMBER", default_value_t = limit::LISTED_DEFAULT)]
+    #[arg(long, value_name = "NUMBER", default_value_t = limit::LISTED_DEFAULT, value_parser = at_once)]
     limit: usize,
 }
 
@@ -85,6 +85,14 @@ pub(super) fn audit(command: &Command, output: &mut Output) -> Result<u8, Failed
         Command::Show(one) => show(one, output),
         Command::Verify(arguments) => verify(arguments, output),
     }
+}
+
+/// How many entries are told: more than the store tells at once would be told as fewer.
+fn at_once(text: &str) -> Result<usize, String> {
+    let most = correlator_store::limit::ROWS_MAX;
+    text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
+        format!("it is between 1 and {most}; `--after` goes on behind the last of them")
+    })
 }
 
 fn list(arguments: &ListArguments, output: &mut Output) -> Result<u8, Failed> {
@@ -285,5 +293,17 @@ mod tests {
         let broken = Verification::Broken { sequence: 7, what: "it is missing".to_owned() };
         check(&broken, &["broken at entry 7: it is missing"]);
         assert_eq!(machine(&broken)["whole"], false);
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let check = |text: &str, expected: Option<usize>| {
+            assert_eq!(super::at_once(text).ok(), expected, "{text}");
+        };
+        check("1", Some(1));
+        check("10000", Some(10_000));
+        for wrong in ["0", "10001", "-1", "x", ""] {
+            check(wrong, None);
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::load::load;
+use super::load::{Loaded, load};
 use super::output::Output;
 use super::words::count;
-use super::{Common, EXIT_WELL, Failed, StackArguments};
+use super::{Common, EXIT_REFUSED, EXIT_WELL, Failed, StackArguments};
 
 /// Checks a stack and runs nothing.
 pub(super) fn check(
@@ -13,7 +13,9 @@ pub(super) fn check(
     common: &Common,
     output: &mut Output,
 ) -> Result<u8, Failed> {
-    let stack = load(arguments, common)?.stack;
+    let loaded = load(arguments, common)?;
+    configure(&loaded)?;
+    let stack = loaded.stack;
     let warnings: Vec<_> = stack.warnings.iter().map(ToString::to_string).collect();
     if output.json {
         output.value(&json!({
@@ -34,4 +36,26 @@ pub(super) fn check(
         count(stack.listeners.len() as u64, "listener"),
     ));
     Ok(EXIT_WELL)
+}
+
+/// Has every guest take its settings, as a run would: a template that can't be read is known to its listener alone.
+fn configure(loaded: &Loaded) -> Result<(), Failed> {
+    let stack = &loaded.stack;
+    let mut refused = Vec::new();
+    for it in &stack.modules {
+        let Some(guest) = loaded.guests.get(&it.component) else { continue };
+        if let Err(failure) = guest.module(&it.name, &it.settings, &it.limits) {
+            refused.push(format!("module `{}` could not be started: {failure}", it.name));
+        }
+    }
+    for it in &stack.listeners {
+        let Some(guest) = loaded.guests.get(&it.component) else { continue };
+        if let Err(failure) = guest.listener(&it.name, &it.settings, &stack.schemas, &it.limits) {
+            refused.push(format!("listener `{}` could not be started: {failure}", it.name));
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::new(EXIT_REFUSED, refused.join("\nerror: ")))
 }

@@ -80,6 +80,10 @@ fn plan(stack: &Stack, files: &[PathBuf], cache: Option<&Path>) -> Plan {
         paths.read(PathBuf::from("/etc"));
         paths.read(PathBuf::from("/run/systemd"));
         paths.read(PathBuf::from("/usr/share/ca-certificates"));
+        // A reload may need a credential that was not needed at the start.
+        if let Ok(vault) = correlator_credential::Vault::open(&stack.credentials) {
+            vault.folders().into_iter().for_each(|folder| paths.read(folder));
+        }
     }
     Plan { read: paths.read, write: paths.write, connect, listen: None, runs }
 }

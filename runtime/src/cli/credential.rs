@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::load::load_raw;
 use super::output::Output;
 use super::prompt::{self, Part};
-use super::secrets::needed;
+use super::secrets::{needed, of_stack};
 use super::table::{self, Cell, Column};
 use super::words::count;
 use super::{Common, EXIT_LOSSES, EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
@@ -258,6 +258,7 @@ fn is_stack(word: &str) -> bool {
 fn check(what: &[String], common: &Common, output: &mut Output) -> Result<u8, Failed> {
     let (stacks, names): (Vec<_>, Vec<_>) = what.iter().partition(|word| is_stack(word));
     let mut names: BTreeSet<String> = names.into_iter().cloned().collect();
+    let file = stacks.first().map(Path::new);
     let settings = match stacks.as_slice() {
         [] => Settings::default(),
         [stack] => {
@@ -272,7 +273,7 @@ fn check(what: &[String], common: &Common, output: &mut Output) -> Result<u8, Fa
     let vault = open(&settings, output)?;
     let found: Vec<_> =
         names.iter().filter_map(|name| Some((name.as_str(), vault.place(name)?))).collect();
-    let lacking = vault.check(&names).err();
+    let lacking = vault.check(&names).err().map(|lacking| of_stack(lacking, &settings, file));
     if output.json {
         output.value(&machine(&found, lacking.as_ref()));
     } else {

@@ -123,7 +123,7 @@ fn list(arguments: &ListArguments, output: &mut Output) -> Result<u8, Failed> {
     };
     let folder = place::folder(&arguments.reach, folder.as_deref())?;
     let effects = match place::reader(&folder)? {
-        Ok(reader) => reader.effects(&filter).map_err(unread)?,
+        Ok(reader) => newest(filter, |filter| reader.effects(filter).map_err(unread))?,
         // Nobody has asked for anything yet.
         Err(StoreError::Missing { .. }) => Vec::new(),
         Err(error) => return Err(unread(error)),
@@ -136,6 +136,22 @@ fn list(arguments: &ListArguments, output: &mut Output) -> Result<u8, Failed> {
         output.result(&page(&effects, arguments.limit, Output::is_coloured()));
     }
     Ok(EXIT_WELL)
+}
+
+/// As many as are wanted, the newest: the store tells so many at once and no more.
+fn newest(
+    mut filter: EffectFilter,
+    look: impl Fn(&EffectFilter) -> Result<Vec<Effect>, Failed>,
+) -> Result<Vec<Effect>, Failed> {
+    let mut pages = Vec::new();
+    while filter.limit > 0 {
+        let page = look(&filter)?;
+        let Some(first) = page.first() else { break };
+        filter.before = Some(first.number);
+        filter.limit = filter.limit.saturating_sub(page.len());
+        pages.push(page);
+    }
+    Ok(pages.into_iter().rev().flatten().collect())
 }
 
 fn page(effects: &[Effect], limit: usize, coloured: bool) -> String {
@@ -289,5 +305,26 @@ mod tests {
         assert!(!text.contains('\x1b'));
         let old = Shown { effect: None, ..shown };
         assert!(pages(&old, false).contains("only the audit trail knows"));
+    }
+
+    #[test]
+    fn more_than_the_store_tells_at_once_are_put_together() {
+        let check = |limit: usize, expected: &[u64]| {
+            let filter = super::EffectFilter { limit, ..super::EffectFilter::default() };
+            let look = |filter: &super::EffectFilter| {
+                let end = filter.before.unwrap_or(8).saturating_sub(1);
+                let first = end.saturating_sub(filter.limit.min(3) as u64) + 1;
+                Ok((first.max(1)..=end)
+                    .map(|number| super::Effect { number, ..an_effect() })
+                    .collect())
+            };
+            let all = super::newest(filter, look).unwrap_or_default();
+            let numbers: Vec<u64> = all.iter().map(|effect| effect.number).collect();
+            assert_eq!(numbers, expected, "{limit}");
+        };
+        check(0, &[]);
+        check(2, &[6, 7]);
+        check(5, &[3, 4, 5, 6, 7]);
+        check(100, &[1, 2, 3, 4, 5, 6, 7]);
     }
 }

@@ -17,7 +17,7 @@ use super::arguments::StackArguments;
 use super::dry;
 use super::load::load;
 use super::plan::plan;
-use super::secrets::secrets;
+use super::secrets::Held;
 use super::{Common, EXIT_MACHINE, Failed};
 use crate::control::client::socket_of;
 use crate::control::notify::Notify;
@@ -42,6 +42,8 @@ pub(super) struct Again<'a> {
     pub(super) stack: &'a Stack,
     /// The stack's own files.
     pub(super) files: Vec<PathBuf>,
+    /// The secrets that it needs.
+    pub(super) secrets: Arc<Held>,
     /// Whether nothing is asked of the world, by whatever stack.
     pub(super) dry_run: bool,
 }
@@ -77,7 +79,9 @@ impl Live {
     /// Serves until the run is over.
     pub(super) fn run(&self, engine: &Engine, again: &Again<'_>) {
         let files = Mutex::new(files_of(again.stack, &again.files));
-        let running = Running { engine, again, turn: Mutex::new(()), notify: &self.notify, files };
+        let secrets = Mutex::new(Arc::clone(&again.secrets));
+        let (turn, notify) = (Mutex::new(()), &self.notify);
+        let running = Running { engine, again, turn, notify, files, secrets };
         thread::scope(|scope| {
             let stopper = self.server.as_ref().map(Server::stopper);
             if let Some(server) = &self.server {
@@ -130,6 +134,8 @@ struct Running<'a> {
     notify: &'a Notify,
     /// The files that the stack which was read last is made of.
     files: Mutex<Vec<PathBuf>>,
+    /// The secrets that it needs.
+    secrets: Mutex<Arc<Held>>,
 }
 
 impl Running<'_> {
@@ -141,8 +147,7 @@ impl Running<'_> {
     fn reload(&self) -> Result<String, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Again { arguments, common, stack, .. } = self.again;
-        let mut loaded = load(arguments, common)
-            .map_err(|failed| format!("{}nothing was changed", failed.text))?;
+        let mut loaded = load(arguments, common).map_err(|failed| unchanged(&failed))?;
         if self.again.dry_run {
             dry::make(&mut loaded.stack);
         }
@@ -155,14 +160,23 @@ impl Running<'_> {
             ("capture", loaded.stack.capture != stack.capture),
             ("credentials", loaded.stack.credentials != stack.credentials),
         ];
-        for (name, changed) in fixed {
-            if changed {
-                tracing::warn!("`{name}` has changed, which needs a new start of the engine");
-            }
+        let mut before = String::new();
+        for (name, _) in fixed.iter().filter(|(_, changed)| *changed) {
+            let told = format!("`{name}` has changed, which needs a new start of the engine");
+            tracing::warn!("{told}");
+            before += &format!("{told}; ");
         }
-        let secrets = secrets(&loaded.stack, None)
-            .map_err(|failed| format!("{}nothing was changed", failed.text))?;
-        self.engine.change(plan(arguments, &loaded.stack, loaded.guests, secrets))
+        if !before.is_empty() {
+            before += "apart from that: ";
+        }
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let renewed = secrets
+            .renewed(&loaded.stack, arguments.stack.as_deref())
+            .map_err(|failed| unchanged(&failed))?;
+        *secrets = Arc::clone(&renewed);
+        drop(secrets);
+        let done = self.engine.change(plan(arguments, &loaded.stack, loaded.guests, renewed))?;
+        Ok(before + &done)
     }
 
     fn reload_and_tell(&self) {
@@ -186,6 +200,12 @@ impl Controlled for Running<'_> {
             other => self.engine.command(&other, by),
         }
     }
+}
+
+/// Why a stack was not taken up. Who tells it says himself that it is an error.
+fn unchanged(failed: &Failed) -> String {
+    let text = failed.text.strip_prefix("error: ").unwrap_or(&failed.text);
+    format!("{text}nothing was changed")
 }
 
 /// What tells one version of a file from another.

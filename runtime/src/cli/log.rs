@@ -1,8 +1,11 @@
-//! The engine's own words on standard error: one line each, for a tired operator.
+//! The engine's own words on standard error: one line each, for a tired operator or, as JSON, for what collects them.
 
 use std::fmt;
 use std::io::IsTerminal;
 
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -10,9 +13,20 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Verbosity;
+use crate::clock;
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// `warning: ...`, for people.
+    #[default]
+    Text,
+    /// An object a line, with `time`, `level`, `message` and, if it is a guest's line, `guest`.
+    Json,
+}
 
 /// Sends what the engine has to say to standard error.
-pub(super) fn begin(verbosity: Verbosity) {
+pub(super) fn begin(verbosity: Verbosity, format: LogFormat) {
     let level = match verbosity {
         Verbosity::Quiet => Level::ERROR,
         Verbosity::Normal => Level::WARN,
@@ -22,7 +36,7 @@ pub(super) fn begin(verbosity: Verbosity) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
-        .event_format(Lines { colour })
+        .event_format(Lines { colour, format })
         .finish();
     // Only a second call could fail, and there is none.
     let _ = tracing::subscriber::set_global_default(subscriber);
@@ -31,6 +45,7 @@ pub(super) fn begin(verbosity: Verbosity) {
 /// `warning: module `x`: ...`, with a guest's own lines marked as such.
 struct Lines {
     colour: bool,
+    format: LogFormat,
 }
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -52,6 +67,9 @@ where
         };
         let mut words = Words::default();
         event.record(&mut words);
+        if self.format == LogFormat::Json {
+            return writeln!(writer, "{}", words.object(word, clock::now()));
+        }
         if self.colour {
             write!(writer, "{colour}{word}:\x1b[0m ")?;
         } else {
@@ -70,6 +88,21 @@ struct Words {
     guest: Option<String>,
 }
 
+impl Words {
+    /// The line as an object.
+    fn object(self, level: &str, now: i64) -> Value {
+        let time = Timestamp::from_nanosecond(now.into()).unwrap_or_default();
+        let mut object = Map::new();
+        object.insert("time".into(), format!("{time:.6}").into());
+        object.insert("level".into(), level.into());
+        if let Some(guest) = self.guest {
+            object.insert("guest".into(), guest.into());
+        }
+        object.insert("message".into(), self.message.into());
+        Value::Object(object)
+    }
+}
+
 impl Visit for Words {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "guest" {
@@ -81,5 +114,27 @@ impl Visit for Words {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Words;
+
+    #[test]
+    fn a_line_is_an_object() {
+        let check = |guest: Option<&str>, expected: Value| {
+            let message = "a \"quoted\"\nline".to_owned();
+            let words = Words { message, guest: guest.map(String::from) };
+            let line = words.object("warning", 1_702_191_346_250_000_000).to_string();
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(serde_json::from_str::<Value>(&line).expect("an object"), expected);
+        };
+        let (time, message) = ("2023-12-10T06:55:46.250000Z", "a \"quoted\"\nline");
+        check(None, json!({ "time": time, "level": "warning", "message": message }));
+        let all = json!({ "time": time, "level": "warning", "message": message, "guest": "sshd" });
+        check(Some("sshd"), all);
     }
 }

@@ -43,6 +43,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{control, sandbox};
 use arguments::StackArguments;
+use log::LogFormat;
 use output::Output;
 
 /// All went well.
@@ -59,7 +60,8 @@ const EXIT_MACHINE: u8 = 4;
 const EXIT_INTERRUPTED: u8 = 130;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 all well; 1 ended with losses (a guest failed, an effect was refused, a source broke off); \
+Exit codes: 0 all well; 1 ended with losses (a guest failed, an effect was refused, rows are left to be written, \
+a source broke off); \
 2 wrong command line or stack; 3 a guest was refused; 4 the machine failed; 130 interrupted";
 
 /// Log correlation and response with sandboxed rules.
@@ -85,6 +87,17 @@ struct Common {
     /// Tell everything, guests' debugging lines too.
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// How the engine's log is written to standard error.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        env = "CORRELATOR_LOG_FORMAT",
+        hide_env_values = true,
+        default_value_t
+    )]
+    log_format: LogFormat,
     /// Where compiled guests are kept between runs [default: `$XDG_CACHE_HOME/correlator`].
     #[arg(
         long,
@@ -193,7 +206,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    log::begin(verbosity);
+    log::begin(verbosity, common.log_format);
     let mut output = Output::new(common.json, verbosity);
     let done = match arguments.command {
         Command::Run(run) => run::run(&run, &common, &mut output),

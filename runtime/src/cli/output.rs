@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Verbosity;
 use crate::capability::{Console, Paint};
+use crate::text::seen;
 
 /// The program's voice.
 pub(super) struct Output {
@@ -28,7 +29,7 @@ impl Output {
 
     /// A result, for a machine: one line.
     pub(super) fn value(&mut self, value: &Value) {
-        self.result(&format!("{value}\n"));
+        self.result(&(seen(value.to_string()) + "\n"));
     }
 
     /// Something about the run, unless nobody wants to know.

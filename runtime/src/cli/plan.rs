@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::arguments::StackArguments;
 use super::output::Output;
 use crate::capability::{Capabilities, Desk, LogLines, Rotation, TableFiles};
-use crate::declaration::Role;
+use crate::declaration::{BoundSchema, Role};
 use crate::pipeline::{ListenerPlan, ModulePlan, Plan};
 use crate::sandbox::Guest;
 use crate::stack::grant::Grant;
@@ -80,6 +80,7 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
     let (name, settings, limits) =
         (instance.name.clone(), instance.settings.clone(), instance.limits.clone());
     let (schemas, grants) = (stack.schemas.clone(), instance.grants.clone());
+    let events = stack.schemas.clone();
     let zone = stack.zone.clone();
     ListenerPlan {
         name: name.clone(),
@@ -87,14 +88,18 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
         settings: format!("{:?}", (&settings, &limits, &instance.criteria, &grants)),
         criteria: instance.compiled.clone(),
         timers: guest.description.timers.clone(),
-        capabilities: Arc::new(move || capabilities(&grants, &zone)),
+        capabilities: Arc::new(move || capabilities(&grants, &events, &zone)),
         limits: limits.clone(),
         start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
     }
 }
 
 /// What a listener's grants come to.
-fn capabilities(grants: &[Grant], zone: &TimeZone) -> Result<Capabilities, String> {
+fn capabilities(
+    grants: &[Grant],
+    events: &[BoundSchema],
+    zone: &TimeZone,
+) -> Result<Capabilities, String> {
     let mut capabilities = Capabilities::default();
     for grant in grants {
         match grant {
@@ -109,7 +114,7 @@ fn capabilities(grants: &[Grant], zone: &TimeZone) -> Result<Capabilities, Strin
                 capabilities.table = Some(files);
             }
             Grant::World(grant) => {
-                capabilities.desks.insert(grant.name, Desk::new(grant)?);
+                capabilities.desks.insert(grant.name, Desk::new(grant)?.of_events(events));
             }
         }
     }

@@ -85,7 +85,9 @@ pub(super) fn run(
     }
     let progress = Arc::new(Progress::default());
     let live = Live::open(&stack)?;
-    let named = plan(&arguments.stack, &stack, guests, secrets(&stack, Some(&mut *output))?);
+    let file = arguments.stack.stack.as_deref();
+    let secrets = secrets(&stack, file, Some(&mut *output))?;
+    let named = plan(&arguments.stack, &stack, guests, Arc::clone(&secrets) as _);
     let confine = || confine(arguments, &stack, &files, common);
     let engine = Engine::start(named, Arc::clone(&progress), Arc::clone(&stop), confine);
     let engine = engine.map_err(failed)?;
@@ -100,6 +102,7 @@ pub(super) fn run(
             common,
             stack: &stack,
             files,
+            secrets,
             dry_run: arguments.dry_run,
         };
         live.run(&engine, &again);
@@ -136,7 +139,7 @@ fn code(report: &Report, live: bool) -> u8 {
     let guests = report.modules.iter().map(|module| &module.guest);
     let mut guests = guests.chain(report.listeners.iter().map(|listener| &listener.guest));
     let lost = guests.any(|guest| guest.failures > 0 || guest.lost > 0)
-        || report.listeners.iter().any(|listener| !listener.refused.is_empty())
+        || report.listeners.iter().any(|it| !it.refused.is_empty() || it.unfinished)
         || report.sources.iter().any(|source| source.error.is_some())
         || report.dropped > 0;
     match (report.interrupted && !live, lost) {

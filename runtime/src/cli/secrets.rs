@@ -4,9 +4,10 @@
 //! never show one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
-use correlator_credential::{Settings, Vault, keep_out_of_dumps};
+use correlator_credential::{Lacking, Settings, Vault, keep_out_of_dumps};
 use correlator_world::{NoSecret, Secret, Secrets};
 
 use super::credential::unlock;
@@ -16,9 +17,9 @@ use crate::stack::Stack;
 use crate::stack::grant::Grant;
 
 /// What was got, and where to look for what was not.
-struct Held {
+pub(super) struct Held {
     got: HashMap<String, Secret>,
-    vault: Vault,
+    vault: Arc<Vault>,
 }
 
 impl Secrets for Held {
@@ -27,9 +28,13 @@ impl Secrets for Held {
     }
 }
 
-/// Gets the secrets that a stack needs; one message tells all that are missing, and how each is added. `ask` is there
-/// while somebody waits who can be asked for a passphrase.
-pub(super) fn secrets(stack: &Stack, ask: Option<&mut Output>) -> Result<Arc<dyn Secrets>, Failed> {
+/// Gets the secrets that a stack needs, which is in `file` if in any; one message tells all that are missing, and how
+/// each is added. `ask` is there while somebody waits who can be asked for a passphrase.
+pub(super) fn secrets(
+    stack: &Stack,
+    file: Option<&Path>,
+    ask: Option<&mut Output>,
+) -> Result<Arc<Held>, Failed> {
     let wrong = |error: &dyn std::fmt::Display| Failed::new(EXIT_WRONG, error);
     let names = needed(stack);
     let vault = vault(&stack.credentials, ask.filter(|_| !names.is_empty()))?;
@@ -37,14 +42,51 @@ pub(super) fn secrets(stack: &Stack, ask: Option<&mut Output>) -> Result<Arc<dyn
         if let Err(error) = keep_out_of_dumps() {
             tracing::warn!("what is in memory may end up in a core dump: {error}");
         }
-        vault.check(&names).map_err(|lacking| wrong(&lacking))?;
+        vault
+            .check(&names)
+            .map_err(|lacking| wrong(&of_stack(lacking, &stack.credentials, file)))?;
     }
     let mut got = HashMap::new();
     for name in names {
         let secret = vault.get(&name).map_err(|error| wrong(&error))?;
         got.insert(name, secret);
     }
-    Ok(Arc::new(Held { got, vault }))
+    Ok(Arc::new(Held { got, vault: Arc::new(vault) }))
+}
+
+impl Held {
+    /// Gets the secrets that a stack needs which takes the place of the one before. The places stay those of the start:
+    /// what was unlocked then is unlocked. What can't be reached any more, since the engine is confined, is still known.
+    pub(super) fn renewed(&self, stack: &Stack, file: Option<&Path>) -> Result<Arc<Self>, Failed> {
+        let (mut got, mut lacking) = (HashMap::new(), Vec::new());
+        for name in needed(stack) {
+            match (self.vault.get(&name), self.got.get(&name)) {
+                (Ok(secret), _) => drop(got.insert(name, secret)),
+                (Err(NoSecret::Unreachable(..)), Some(secret)) => {
+                    got.insert(name, secret.clone());
+                }
+                (Err(_), _) => lacking.push(name),
+            }
+        }
+        let Err(lacking) = self.vault.check(&lacking) else {
+            return Ok(Arc::new(Self { got, vault: Arc::clone(&self.vault) }));
+        };
+        let mut words = of_stack(lacking, &stack.credentials, file).to_string();
+        if self.vault.is_locked() {
+            words.push_str(
+                "\nhelp: a passphrase is asked for at a start alone; stop the engine and start it at a terminal",
+            );
+        }
+        Err(Failed::new(EXIT_WRONG, words))
+    }
+}
+
+/// What is lacking, with what adds it to the places that a stack has of its own.
+pub(super) fn of_stack(lacking: Lacking, settings: &Settings, file: Option<&Path>) -> Lacking {
+    match file {
+        Some(file) if *settings != Settings::default() => lacking.of_stack(file),
+        _ => lacking,
+    }
 }
 
 /// All places in their order. Where somebody can type, a file that is locked is unlocked.

@@ -1,5 +1,6 @@
 //! `correlator stack show`: every option, limit and grant with its value, default and meaning.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -50,11 +51,24 @@ fn people(shown: &[ShownOption]) -> String {
         let _ = writeln!(
             text,
             "{mark} {:names$}  {:kinds$}  {:values$}  {}{default}",
-            option.option, option.kind, option.value, option.meaning
+            option.option,
+            option.kind,
+            on_one_line(&option.value),
+            option.meaning
         );
     }
     text.push_str("\n* set by the stack; the rest are defaults\n");
     text.trim_start().to_owned()
+}
+
+/// The first line of a text that has more, as a template from a file has.
+fn on_one_line(value: &str) -> Cow<'_, str> {
+    match value.split_once('\n') {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{first} ... {} lines", rest.lines().count() + 1).into()
+        }
+        _ => value.trim_end_matches('\n').into(),
+    }
 }
 
 fn machine(option: &ShownOption) -> Value {

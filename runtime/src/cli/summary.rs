@@ -126,6 +126,9 @@ fn listener_lines(text: &mut String, listener: &ListenerReport) {
     for (reason, rows) in &listener.refused {
         let _ = writeln!(text, "     {} {reason}", count(*rows, "row"));
     }
+    if listener.unfinished {
+        let _ = writeln!(text, "     the rest is to be written when the engine runs again");
+    }
     if listener.waiting > 0 {
         let _ = writeln!(
             text,
@@ -188,6 +191,7 @@ fn machine(report: &Report, spent: Spent) -> Value {
         value.insert("done".into(), listener.done.clone().into_iter().collect());
         value.insert("refused".into(), listener.refused.clone().into_iter().collect());
         value.insert("waiting".into(), listener.waiting.into());
+        value.insert("unfinished".into(), listener.unfinished.into());
         Value::Object(value)
     });
     json!({

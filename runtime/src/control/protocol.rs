@@ -89,8 +89,24 @@ fn status(status: &Status) -> Result<Value, String> {
 /// The line that refuses a request.
 pub(super) fn refusal(error: &str) -> String {
     // Requests and guests may be quoted in it.
-    let error = clean(error, limit::CONTROL_ERROR_BYTES_MAX);
+    let error = lines(error);
     render(&Answer { version: VERSION, result: None, error: Some(error) })
+}
+
+/// What is wrong, which may take several lines, such as all the mistakes of a stack: each of them fit to print.
+fn lines(error: &str) -> String {
+    let mut clean_lines = String::new();
+    for line in error.lines() {
+        let room = limit::CONTROL_ERROR_BYTES_MAX.saturating_sub(clean_lines.len());
+        if room == 0 {
+            break;
+        }
+        if !clean_lines.is_empty() {
+            clean_lines.push('\n');
+        }
+        clean_lines.push_str(&clean(line, room));
+    }
+    clean_lines
 }
 
 fn render(answer: &Answer) -> String {
@@ -101,7 +117,7 @@ fn render(answer: &Answer) -> String {
 pub(super) fn read(line: &[u8]) -> Result<Result<Value, String>, String> {
     let answer: Answer = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     match answer {
-        Answer { error: Some(error), .. } => Ok(Err(clean(&error, limit::CONTROL_ERROR_BYTES_MAX))),
+        Answer { error: Some(error), .. } => Ok(Err(lines(&error))),
         Answer { version: VERSION, result: Some(result), .. } => Ok(Ok(result)),
         Answer { version, .. } => Err(format!("it speaks version {version} of the protocol")),
     }
@@ -110,6 +126,7 @@ pub(super) fn read(line: &[u8]) -> Result<Result<Value, String>, String> {
 #[cfg(test)]
 mod tests {
     use super::{Command, Request, read, refusal};
+    use crate::limit;
 
     #[test]
     fn requests_come_back_the_same() {
@@ -157,6 +174,11 @@ mod tests {
         assert_eq!(said.expect("a result")["message"], "done");
         let said = read(refusal("no\x1b[31m").as_bytes()).expect("an answer");
         assert_eq!(said, Err("no\\u{1b}[31m".to_owned()));
+        let said = read(refusal("one\n --> two\x07\n").as_bytes()).expect("an answer");
+        assert_eq!(said, Err("one\n --> two\\u{7}".to_owned()));
+        let long = "x\n".repeat(limit::CONTROL_ERROR_BYTES_MAX);
+        let said = read(refusal(&long).as_bytes()).expect("an answer").expect_err("an error");
+        assert!(said.len() <= limit::CONTROL_ERROR_BYTES_MAX + 8, "{}", said.len());
         assert!(read(b"hello").is_err());
         assert!(read(br#"{"version":9,"result":1}"#).expect_err("new").contains("version 9"));
     }

@@ -13,14 +13,17 @@ use correlator_frame::event::BatchHeader;
 use correlator_store::command::Grant;
 use correlator_store::effect::{Accepted, Cause, Decision, NewEffect};
 use correlator_store::entry::By;
+use correlator_store::store::Safety;
 use correlator_world::{Outcome, Request, Secrets};
 
 use super::cursor::Cursor;
-use super::piece::RecordPiece;
+use super::patience::Patience;
+use super::piece::{EventPiece, RecordPiece};
 use super::stream::Stream;
 use super::trace;
-use crate::capability::{self, Asked, Desk, Office, Post, Tell};
+use crate::capability::{self, Asked, Desk, Office, Post, Tally, Tell};
 use crate::guest::{Effect, Rows};
+use crate::stack::criteria::matching::Subject;
 use crate::stack::grant::world::Manner;
 use crate::{clock, limit};
 
@@ -41,6 +44,8 @@ pub(super) struct Asking {
     modules: Arc<[(u32, String)]>,
     /// Told what became of requests: what they were, what came of it, how many.
     tell: Tell,
+    /// Where what is asked for comes from, in the end.
+    events: Arc<Stream<EventPiece>>,
     stop: Arc<AtomicBool>,
     /// Whether what the world does not take now is tried again.
     retries: bool,
@@ -53,6 +58,7 @@ pub(super) struct Means {
     pub(super) office: Option<Office>,
     pub(super) secrets: Arc<dyn Secrets>,
     pub(super) records: Arc<Stream<RecordPiece>>,
+    pub(super) events: Arc<Stream<EventPiece>>,
     pub(super) tell: Tell,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) retries: bool,
@@ -70,7 +76,7 @@ impl Asking {
         modules: Vec<(u32, String)>,
         means: Means,
     ) -> Result<Self, String> {
-        let Means { office, secrets, records, tell, stop, retries } = means;
+        let Means { office, secrets, records, events, tell, stop, retries } = means;
         let mut posts = BTreeMap::new();
         // In a dry run nothing is delivered, not even what an earlier run left.
         let delivers = |desk: &Desk| desk.manner() == Manner::Single && !desk.grant().dry_run;
@@ -98,10 +104,17 @@ impl Asking {
             records,
             modules,
             tell,
+            events,
             stop,
             retries,
             denials: (i64::MIN, 0),
         })
+    }
+
+    /// What was counted of what the grants cover.
+    pub(super) fn tallies(&self) -> BTreeMap<String, Tally> {
+        let tallies = self.desks.iter().map(|(name, desk)| ((*name).to_owned(), desk.tally()));
+        tallies.filter(|(_, tally)| !tally.is_empty()).collect()
     }
 
     /// Whether an effect is for one of these capabilities.
@@ -132,8 +145,9 @@ impl Asking {
             };
             let counts = counts.entry((&effect.capability, &effect.target)).or_default();
             let asked = capability::requests(effect, counts, &name);
-            let judged = asked.into_iter().map(|asked| {
-                let decision = desk.judge(&asked.request, now);
+            let judged = asked.into_iter().map(|mut asked| {
+                let event = asked.event.and_then(|event| names.subject(event));
+                let decision = desk.judge(&mut asked.request, event, now);
                 (asked, decision)
             });
             let judged: Vec<(Asked, Decision)> = judged.collect();
@@ -143,7 +157,8 @@ impl Asking {
                 .into_iter()
                 .partition(|(_, decision)| together && !matches!(decision, Decision::Denied(_)));
             let new = recorded.into_iter().map(|(asked, decision)| {
-                let (lane, key) = desk.lane(&asked.request);
+                let subject = asked.event.and_then(|event| names.subject(event));
+                let (lane, key) = desk.lane(&asked.request, subject);
                 let event = asked.event.and_then(|event| names.event(event));
                 NewEffect {
                     plan: desk.plan(&asked.request),
@@ -196,9 +211,10 @@ impl Asking {
                 effect.decision = Decision::Denied(error.to_string());
             }
         }
-        let mut told = false;
+        let (mut told, safety) = (false, self.safety(effects));
+        let mut patience = self.patience();
         let accepted = loop {
-            match office.store.accept(effects) {
+            match office.store.accept(effects, safety) {
                 Ok(accepted) => break accepted,
                 Err(error) if !told => {
                     told = true;
@@ -209,7 +225,7 @@ impl Asking {
                 }
                 Err(_) => {}
             }
-            if self.rest(limit::RETRY_STEP) {
+            if !patience.waits(limit::RETRY_STEP) {
                 return false;
             }
         };
@@ -231,6 +247,14 @@ impl Asking {
         true
     }
 
+    /// How safe it must be that effects are kept before they are carried out: as much as for the most delicate.
+    fn safety(&self, effects: &[NewEffect]) -> Safety {
+        let granted = effects.iter().filter(|effect| effect.decision == Decision::Granted);
+        let mut desks = granted.filter_map(|effect| self.desks.get(effect.capability.as_str()));
+        let machine = desks.any(|desk| desk.safety() == Safety::Machine);
+        if machine { Safety::Machine } else { Safety::Program }
+    }
+
     /// Has what the grant covers done now, until it is: nobody else waits for it.
     fn together(&mut self, effect: &Effect, judged: Vec<(Asked, Decision)>) -> bool {
         let what = format!("{} {}", effect.capability, effect.target);
@@ -242,12 +266,14 @@ impl Asking {
                 Decision::Denied(_) => {}
             }
         }
-        let mut tries = 0;
+        let (mut tries, mut patience) = (0_u32, self.patience());
         while !left.is_empty() {
             let Some(desk) = self.desks.get_mut(effect.capability.as_str()) else { return true };
             let mut outcomes = desk.deliver(&left, &*self.secrets);
             outcomes.resize(left.len(), Outcome::later("the capability said nothing of it"));
-            let mut wait = limit::DELIVERY_PAUSE_MIN.saturating_mul(1 << tries.min(5));
+            tries = tries.saturating_add(1);
+            let pause = u64::try_from(desk.grant().retry.pause(tries)).unwrap_or(0);
+            let mut wait = Duration::from_nanos(pause);
             let mut reason = None;
             let mut again = Vec::new();
             for (request, outcome) in left.into_iter().zip(outcomes) {
@@ -259,7 +285,7 @@ impl Asking {
                     Outcome::Later { reason, .. } if !self.retries => {
                         (self.tell)(&what, Err(&format!("failed: {reason}")));
                     }
-                    Outcome::Later { reason: why, after } => {
+                    Outcome::Later { reason: why, after, .. } => {
                         wait = wait.max(after.unwrap_or_default());
                         reason = Some(why);
                         again.push(request);
@@ -267,27 +293,25 @@ impl Asking {
                 }
             }
             left = again;
-            if let (Some(reason), 0) = (&reason, tries) {
+            if let (Some(reason), 1) = (&reason, tries) {
                 tracing::error!(
                     "listener `{}`: {what}: {reason}; it is tried until it is done",
                     self.listener
                 );
             }
-            tries += 1;
-            if !left.is_empty() && self.rest(wait) {
+            if !left.is_empty() && !patience.waits(wait) {
                 return false;
             }
+        }
+        if tries > 1 {
+            tracing::info!("listener `{}`: {what}: it is done", self.listener);
         }
         true
     }
 
-    /// Waits; says yes if the run ends meanwhile.
-    fn rest(&self, wait: Duration) -> bool {
-        let until = clock::instant() + wait;
-        while clock::instant() < until && !self.stop.load(Ordering::Relaxed) {
-            thread::park_timeout(limit::RETRY_STEP.min(wait));
-        }
-        self.stop.load(Ordering::Relaxed)
+    /// For what the world does not take now.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(Arc::clone(&self.events), Arc::clone(&self.stop))
     }
 
     /// Waits, but not for long, until what is due now is delivered: nothing more comes.
@@ -320,6 +344,12 @@ impl<'a> Names<'a> {
             start += length.max(1) as usize;
         }
         Self { modules, rows, starts }
+    }
+
+    /// The event itself.
+    fn subject(&self, place: usize) -> Option<Subject<'a>> {
+        let row = self.rows.index.get(*self.starts.get(place)?..)?;
+        Some(Subject::of_row(row, &self.rows.text))
     }
 
     /// As people write it: the module, its source, the place there, and which of the record's events.

@@ -283,7 +283,7 @@ impl Engine {
             }
             let place = self.floor.door.free_place();
             self.floor.know(place, source);
-            let open = || open_live(place, source, None, &marks.marks());
+            let open = || open_live(place, source, self.capture.clone(), &marks.marks());
             let old = running.iter().position(|it| it.source.name == *name);
             let before = old.map(|old| running[old].source.clone());
             let door = match (open(), old) {
@@ -308,7 +308,8 @@ impl Engine {
                     told.refused.push(error.to_string());
                     if let Some(before) = before {
                         self.floor.know(place, &before);
-                        let door = open_live(place, &before, None, &marks.marks())?;
+                        let capture = self.capture.clone();
+                        let door = open_live(place, &before, capture, &marks.marks())?;
                         opened.push((place, before, door));
                         told.refused.push(format!("source `{name}` stays as it was"));
                     }

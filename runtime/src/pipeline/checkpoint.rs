@@ -4,8 +4,8 @@
 //! damaged one falls back to. What a checkpoint builds on is on the disk before it is. One thread writes for all guests,
 //! so that no stream waits for a disk.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -92,14 +92,20 @@ impl Shelf {
     /// Puts a checkpoint in the place of the last one, which becomes the one before.
     pub(super) fn store(&self, checkpoint: &Checkpoint) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let new = self.path("new");
+        let (new, old) = (self.path("new"), self.path("old"));
+        let (current, before) = (self.path("checkpoint"), self.path("before"));
         write(&new, self, checkpoint)?;
-        let current = self.path("checkpoint");
-        match fs::rename(&current, self.path("before")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        let bytes = checkpoint.state.as_ref().map_or(0, |state| state.bytes.len());
+        let reused = bytes >= limit::CHECKPOINT_REUSED_BYTES;
+        if reused {
+            move_if_there(&before, &old)?;
         }
+        move_if_there(&current, &before)?;
         fs::rename(&new, &current)?;
+        if reused {
+            // The next is written over what is two behind.
+            move_if_there(&old, &new)?;
+        }
         if self.through {
             File::open(&self.folder)?.sync_all()?;
         }
@@ -108,10 +114,17 @@ impl Shelf {
 
     /// Forgets the guest.
     pub(super) fn clear(&self) {
-        for ending in ["checkpoint", "before", "new"] {
+        for ending in ["checkpoint", "before", "new", "old"] {
             // What is not there need not go.
             let _ = fs::remove_file(self.path(ending));
         }
+    }
+}
+
+fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -133,12 +146,21 @@ fn write(path: &Path, shelf: &Shelf, checkpoint: &Checkpoint) -> io::Result<()> 
     let mut sum = crc32fast::Hasher::new();
     sum.update(&head);
     sum.update(bytes);
-    let mut file = File::create(path)?;
+    // What may be there already is written over.
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     file.write_all(&MAGIC)?;
     file.write_all(&sum.finalize().to_le_bytes())?;
     file.write_all(&(head.len() as u32).to_le_bytes())?;
     file.write_all(&head)?;
-    file.write_all(bytes)?;
+    let mut pieces = bytes.chunks(limit::CHECKPOINT_PIECE_BYTES).peekable();
+    while let Some(piece) = pieces.next() {
+        file.write_all(piece)?;
+        if shelf.through && pieces.peek().is_some() {
+            file.sync_data()?;
+        }
+    }
+    let end = file.stream_position()?;
+    file.set_len(end)?;
     if shelf.through {
         file.sync_all()?;
     }
@@ -174,6 +196,8 @@ fn read(path: &Path) -> io::Result<Checkpoint> {
 struct Job {
     shelf: Shelf,
     checkpoint: Checkpoint,
+    /// What nobody needs any more: to give a large one back takes the system a while.
+    _former: Option<Arc<State>>,
     busy: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
     stored: Box<dyn FnOnce() + Send>,
@@ -204,8 +228,8 @@ impl Keeping {
         self.failed.swap(false, Ordering::AcqRel)
     }
 
-    /// Has a checkpoint written. At the end it is waited for.
-    pub(super) fn keep(&mut self, checkpoint: Checkpoint, wait: bool) {
+    /// Has a checkpoint written, and the state before it forgotten. At the end it is waited for.
+    pub(super) fn keep(&mut self, checkpoint: Checkpoint, former: Option<Arc<State>>, wait: bool) {
         self.busy.store(true, Ordering::Release);
         let (tell, told) = sync_channel(1);
         let (before, stored) = (Arc::clone(&self.before), Arc::clone(&self.stored));
@@ -213,6 +237,7 @@ impl Keeping {
         let job = Job {
             shelf: self.shelf.clone(),
             checkpoint,
+            _former: former,
             busy: Arc::clone(&self.busy),
             failed: Arc::clone(&self.failed),
             stored: Box::new(move || {
@@ -266,9 +291,17 @@ impl Saver {
     }
 }
 
+/// Lets the threads go first that work on records. Where the system does not want that, saving is only as quick as they are.
+pub(super) fn step_back() {
+    if let Err(error) = rustix::process::nice(limit::SAVING_NICENESS) {
+        tracing::debug!("a thread that saves can't step back: {error}");
+    }
+}
+
 impl SaverWork {
     /// Writes until nobody can ask any more. `prepare` makes sure that what checkpoints build on is on the disk.
     pub(super) fn run(self, prepare: impl Fn() -> io::Result<()>) {
+        step_back();
         for job in self.jobs {
             let done = prepare().and_then(|()| job.shelf.store(&job.checkpoint));
             match done {
@@ -307,6 +340,34 @@ mod tests {
             state: Some(Arc::new(State { version: 7, bytes: vec![1, 2, 3] })),
             outside: b"outside".to_vec(),
         }
+    }
+
+    #[test]
+    fn large_ones_are_written_over_those_that_are_two_behind() {
+        let folder = std::env::temp_dir().join(format!("correlator-large-{}", std::process::id()));
+        let shelf = Shelf::new(&folder, "sshd", "digest", false);
+        let large = |item: u64, bytes: usize| Checkpoint {
+            state: Some(Arc::new(State { version: 7, bytes: vec![item as u8; bytes] })),
+            ..checkpoint(item)
+        };
+        let all = [
+            large(1, 300_000),
+            large(2, 200_000),
+            large(3, 9_000_000),
+            large(4, 100_000),
+            checkpoint(5),
+            large(6, 300_000),
+        ];
+        let mut before = None;
+        for last in all {
+            shelf.store(&last).expect("a folder");
+            let expected: Vec<_> = std::iter::once(last.clone()).chain(before.take()).collect();
+            assert!(shelf.load() == expected, "item {}", last.place.cursor.item);
+            before = Some(last);
+        }
+        shelf.clear();
+        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 0);
+        fs::remove_dir_all(folder).expect("clean up");
     }
 
     #[test]

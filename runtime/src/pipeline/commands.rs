@@ -141,13 +141,15 @@ impl Engine {
         let crew = locked(&self.crew);
         let mut found = false;
         let mut released = 0;
-        for hand in crew.modules.iter().filter(|it| it.plan.name == name).flat_map(|it| &it.hands) {
+        for it in crew.modules.iter().filter(|it| it.plan.name == name) {
             found = true;
-            released += usize::from(free(hand, hand.picture.look().guest.suspended));
+            for hand in &it.hands {
+                released += usize::from(free(hand, hand.picture.look().guest.suspended));
+            }
         }
         for it in crew.listeners.iter().filter(|it| it.plan.name == name) {
-            let Some(hand) = &it.hand else { continue };
             found = true;
+            let Some(hand) = &it.hand else { continue };
             released += usize::from(free(hand, hand.picture.look().guest.suspended));
         }
         match (found, released) {

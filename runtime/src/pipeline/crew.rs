@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use correlator_source::settings::Source;
 use correlator_store::error::StoreError;
@@ -25,6 +24,7 @@ use super::listener::{
 };
 use super::module::{Aside, ModuleBatch, ModulePicture, ModuleSide, RecordView};
 use super::notices::Notices;
+use super::outside::Outside;
 use super::piece::{EventPiece, RecordPiece};
 use super::recover::Rooms;
 use super::share::Share;
@@ -33,7 +33,7 @@ use super::timers::Timers;
 use super::turn::Checker;
 use super::worker::{Remains, Side, Signals, Worker};
 use super::{ListenerPlan, ModulePlan, RunError};
-use crate::capability::{Desk, Office, Orders, TableMarks};
+use crate::capability::{Desk, Office, Orders, Tallies};
 use crate::clock;
 use crate::dead::Dead;
 use crate::declaration::EventSchema;
@@ -52,6 +52,8 @@ pub(super) struct Floor {
     /// Nobody works any more: what is left to write is written.
     pub(super) closed: AtomicBool,
     pub(super) kept: Option<Kept>,
+    /// How many requests grants have covered.
+    pub(super) tallies: Tallies,
     /// Where secrets come from: those of the stack that was taken up last.
     pub(super) secrets: RwLock<Arc<dyn Secrets>>,
     /// Told of what is set aside, and of guests that are put to rest or tried again.
@@ -75,7 +77,7 @@ pub(super) struct Kept {
     pub(super) saver: Saver,
     pub(super) dead: Arc<Dead>,
     /// Opened when a listener first asks for something that has to be kept.
-    pub(super) store: OnceLock<Arc<Store>>,
+    pub(super) store: Arc<OnceLock<Arc<Store>>>,
     /// What operators order of delivery threads.
     pub(super) orders: Arc<Orders>,
     /// Who is asked how the store fares, once somebody wants to know.
@@ -89,7 +91,7 @@ impl Kept {
         saver: Saver,
         dead: Arc<Dead>,
     ) -> Self {
-        let (store, orders, reader) = (OnceLock::new(), Arc::default(), Mutex::default());
+        let (store, orders, reader) = (Arc::default(), Arc::default(), Mutex::default());
         Self { rooms, keeping: keeping.clone(), saver, dead, store, orders, reader }
     }
 
@@ -198,9 +200,7 @@ where
 impl Floor {
     /// Makes a source known to the door.
     pub(super) fn know(&self, place: usize, source: &Source) {
-        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-        let (lateness, idle) = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
-        self.door.source(place, source.number(), source.door.is_live(), lateness, idle);
+        self.door.source(place, source);
     }
 
     /// Forgets what a guest left on the disk.
@@ -208,6 +208,7 @@ impl Floor {
         if let Some(shelf) = self.shelf(name, "") {
             shelf.clear();
         }
+        self.tallies.forget(name);
         self.events.correct(|turns| turns.forget(name));
     }
 
@@ -243,6 +244,7 @@ impl Floor {
     ) -> Option<JoinHandle<Option<Saved>>> {
         let (floor, plan) = (Arc::clone(self), plan.clone());
         let work = move || {
+            super::checkpoint::step_back();
             let left = Remains { saved, done: Cursor::default() };
             // No version of the routing knows a shadow.
             let mut hired = floor.prepare_module(&plan, part, u64::MAX, Some(left)).ok()?;
@@ -325,7 +327,7 @@ impl Floor {
         let shelf = self.shelf(&name, &plan.component.1);
         let asks = |error| RunError::State(format!("listener `{name}`: {error}"));
         let mut capabilities = (plan.capabilities)().map_err(asks)?;
-        let desks = std::mem::take(&mut capabilities.desks);
+        let mut desks = std::mem::take(&mut capabilities.desks);
         let works_on = left.is_some();
         let (last, done) = if let Some(left) = left {
             (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
@@ -333,9 +335,14 @@ impl Floor {
             let start = Place { cursor: Cursor::before(self.events.next()), now: None };
             (begin(&mut keeper, shelf.as_ref(), start)?, Cursor::default())
         };
+        let outside = last.as_ref().map(|last| Outside::read(&last.outside));
+        let Outside { tables: marks, mut tallies } = outside.unwrap_or_default();
+        for (capability, desk) in &mut desks {
+            // Who takes over goes on counting where the other ended.
+            let kept = (!works_on).then(|| tallies.remove(*capability).unwrap_or_default());
+            desk.count_in(self.tallies.of(&name, capability, kept));
+        }
         if let (Some(kept), Some(table)) = (&self.kept, &mut capabilities.table) {
-            let marks = last.as_ref().and_then(|last| postcard::from_bytes(&last.outside).ok());
-            let marks: TableMarks = marks.unwrap_or_default();
             let (journal, through) = (kept.rooms.journal(&name), kept.rooms.through);
             let resumed = if works_on {
                 table.go_on(&journal, marks, through)
@@ -403,8 +410,8 @@ impl Floor {
             note(&listener, &outcomes, what, result);
         };
         let (tell, stop) = (Arc::new(tell), Arc::clone(stop));
-        let records = Arc::clone(&self.records);
-        Ok(Means { office, secrets, records, tell, stop, retries: self.kept.is_some() })
+        let (records, events) = (Arc::clone(&self.records), Arc::clone(&self.events));
+        Ok(Means { office, secrets, records, events, tell, stop, retries: self.kept.is_some() })
     }
 
     /// How a module's checkpoints are kept, and what is let go of with each.

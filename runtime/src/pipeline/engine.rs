@@ -48,6 +48,8 @@ pub struct Engine {
     /// Dropped records of which an event was made.
     pub(super) dropped_told: AtomicU64,
     pub(super) live: bool,
+    /// Where what arrives is kept too, also by sources that come later.
+    pub(super) capture: Option<Arc<Capture>>,
 }
 
 /// The guests.
@@ -113,6 +115,8 @@ impl Engine {
         let ending = Arc::new(AtomicBool::new(false));
         let (floor, marks, events_ended, work) = floor(&plan, &ending)?;
         let floor = Arc::new(floor);
+        let capture = plan.capture.as_deref().map(Capture::create).transpose();
+        let capture = capture.map_err(|error| RunError::Source(error.to_string()))?.map(Arc::new);
         let events_at_start = (floor.events.next(), events_ended);
         for (place, source) in plan.sources.iter().enumerate() {
             floor.know(place, source);
@@ -131,8 +135,13 @@ impl Engine {
             time_told: AtomicI64::new(i64::MIN / 2),
             dropped_told: AtomicU64::new(0),
             live,
+            capture,
         };
-        let sources = open(&plan.sources, plan.capture.as_deref(), &marks, &engine.progress)?;
+        let sources = open(&plan.sources, engine.capture.as_ref(), &marks, &engine.progress);
+        if let (Err(_), Some(capture)) = (&sources, &engine.capture) {
+            capture.withdraw();
+        }
+        let sources = sources?;
         opened();
         engine.hire(plan.modules, plan.listeners)?;
         *locked(&engine.writers) = writers::start(&engine.floor, work)?;
@@ -390,22 +399,21 @@ pub(super) enum Live {
 
 fn open(
     sources: &[Source],
-    capture: Option<&std::path::Path>,
+    capture: Option<&Arc<Capture>>,
     marks: &SourceMarks,
     progress: &Progress,
 ) -> Result<Opened, RunError> {
     let failed = |error: &dyn std::fmt::Display| RunError::Source(error.to_string());
-    let capture =
-        capture.map(Capture::create).transpose().map_err(|error| failed(&error))?.map(Arc::new);
     let mut opened = Opened { files: Vec::new(), live: Vec::new() };
     let marks = marks.marks();
     for (place, source) in sources.iter().enumerate() {
         match &source.door {
             SourceDoor::Files { follow: false, .. } => {
                 let inputs = file::open(source).map_err(|error| failed(&error))?;
-                opened.files.extend(inputs.into_iter().map(|input| (place, input)));
+                let captured = |input: file::Input| (place, input.captured(capture.cloned()));
+                opened.files.extend(inputs.into_iter().map(captured));
             }
-            _ => opened.live.push((place, open_live(place, source, capture.clone(), &marks)?)),
+            _ => opened.live.push((place, open_live(place, source, capture.cloned(), &marks)?)),
         }
     }
     let known = opened.files.iter().map(|(_, input)| input.bytes_total).sum::<Option<u64>>();
@@ -424,8 +432,7 @@ pub(super) fn open_live(
     if matches!(source.door, SourceDoor::Files { .. }) {
         let follow = Follow::open(place, source, marks);
         return follow
-            .map(Box::new)
-            .map(Live::Follow)
+            .map(|follow| Live::Follow(Box::new(follow.captured(capture))))
             .map_err(|error| RunError::Source(error.to_string()));
     }
     let net = Net::bind(place, source, capture);

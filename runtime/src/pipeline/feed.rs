@@ -374,6 +374,11 @@ impl<V: View> Feed<V> {
         self.stream.is_pressed()
     }
 
+    /// How much has come to the stream's spool in this run.
+    pub(super) fn came(&self) -> u64 {
+        self.stream.came()
+    }
+
     /// Whether the stream holds nothing back for this consumer any more, or does again.
     pub(super) fn set_absent(&self, absent: bool) {
         self.stream.set_active(self.slot, !absent);

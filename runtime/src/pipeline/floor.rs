@@ -14,6 +14,7 @@ use super::notices::Notices;
 use super::recover::{self, Rooms};
 use super::stream::Stream;
 use super::{Plan, RunError};
+use crate::capability::Tallies;
 use crate::clock;
 use crate::dead::Dead;
 
@@ -43,6 +44,7 @@ pub(super) fn floor(
             stop: Arc::clone(ending),
             closed: AtomicBool::new(false),
             kept: None,
+            tallies: Tallies::default(),
             secrets: RwLock::new(Arc::clone(&plan.secrets)),
             tell: Arc::new(move |news: News| told.tell(&news, None)),
         };
@@ -85,6 +87,7 @@ pub(super) fn floor(
         stop: Arc::clone(ending),
         closed: AtomicBool::new(false),
         kept: Some(Kept::new(rooms, keeping, saver, dead)),
+        tallies: Tallies::default(),
         secrets: RwLock::new(Arc::clone(&plan.secrets)),
         tell: Arc::new(tell),
     };

@@ -2,19 +2,23 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use correlator_source::counts::Counts;
 use correlator_source::intake::{Ended, Intake, Lot};
+use correlator_source::settings::{Door as SourceDoor, Source};
 use correlator_spool::sync::Syncer;
 
 use super::clock::SteadyClock;
 use super::interest::Filter;
 use super::marks::SourceMarks;
-use super::piece::{PickList, RecordKind, RecordPiece};
+use super::piece::{PickList, Piece, RecordKind, RecordPiece};
 use super::share;
 use super::stream::{Refused, Stream};
+use super::tail::Grace;
 use super::watermark::Watermark;
 use crate::declaration::Interest;
+use crate::limit;
 use crate::stack::PartitionBy;
 
 /// Who wants what, in one version.
@@ -41,6 +45,17 @@ pub(super) struct SourceGauge {
     pub(super) last: Option<i64>,
 }
 
+/// What has to be known of a source to take in what it reads.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// What its records' ids begin with.
+    number: u32,
+    /// Whether its records come as they happen.
+    live: bool,
+    /// Whether whoever sends waits while it does.
+    waits: bool,
+}
+
 /// The door.
 pub(super) struct Door {
     stream: Arc<Stream<RecordPiece>>,
@@ -49,8 +64,7 @@ pub(super) struct Door {
     filters: Mutex<Vec<(u64, Filter)>>,
     watermark: Mutex<Watermark>,
     gauges: Mutex<Vec<SourceGauge>>,
-    /// By source: what its records' ids begin with, and whether its records come as they happen.
-    sources: RwLock<Vec<(u32, bool)>>,
+    sources: RwLock<Vec<Known>>,
     pub(super) clock: SteadyClock,
     stop: Arc<AtomicBool>,
     /// What has to be written through before a lot counts as taken.
@@ -96,13 +110,17 @@ impl Door {
     }
 
     /// Makes a source known under this place.
-    pub(super) fn source(&self, place: usize, number: u32, live: bool, lateness: i64, idle: i64) {
+    pub(super) fn source(&self, place: usize, source: &Source) {
+        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        let (lateness, idle) = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
+        let number = source.number();
         locked(&self.watermark).source(place, number, lateness, idle);
         let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
         while sources.len() <= place {
-            sources.push((0, false));
+            sources.push(Known::default());
         }
-        sources[place] = (number, live);
+        let waits = !matches!(source.door, SourceDoor::Datagram { .. });
+        sources[place] = Known { number, live: source.door.is_live(), waits };
         let mut gauges = locked(&self.gauges);
         let count = gauges.len().max(place + 1);
         gauges.resize(count, SourceGauge::default());
@@ -231,7 +249,7 @@ impl Door {
 impl Intake for Door {
     fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
         let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
-        let (number, live) = sources.get(lot.source).copied().unwrap_or_default();
+        let Known { number, live, waits } = sources.get(lot.source).copied().unwrap_or_default();
         drop(sources);
         let clock = self.clock.now();
         self.count(lot, clock);
@@ -252,6 +270,11 @@ impl Intake for Door {
         let (place, placed) = (lot.source, lot.placed);
         lot.clear();
         let came = if live { clock } else { i64::MIN };
+        if placed || waits {
+            let time = limit::GRACE_PER_BYTE.saturating_mul(piece.bytes() as u32);
+            let grace = if placed { Grace::WhileTheyMove } else { Grace::For(time) };
+            self.stream.wait_for_consumers(grace, &self.stop);
+        }
         let seal = |first| {
             piece.first = first;
             if piece.kind == RecordKind::Records {
@@ -293,7 +316,7 @@ impl Door {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Ended);
             }
-            std::thread::park_timeout(crate::limit::RETRY_STEP);
+            std::thread::park_timeout(limit::RETRY_STEP);
         }
     }
 }

@@ -13,13 +13,15 @@ use super::cursor::Cursor;
 use super::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
 use super::keeper::{GuestReport, Shared};
 use super::module::Aside;
+use super::outside::Outside;
 use super::piece::{EventKind, EventPiece};
 use super::worker::Side;
-use crate::capability::{Capabilities, Refusal};
+use crate::capability::{Capabilities, Refusal, TableFiles, TableMarks};
 use crate::guest::{Effect, Failure, Listener, Rows, Tick};
 use crate::limit::{self, Limits};
 use crate::stack::criteria::compile::Compiled;
 use crate::stack::criteria::matching::Subject;
+use crate::text::clean;
 
 const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -184,6 +186,8 @@ pub struct ListenerReport {
     pub refused: BTreeMap<String, u64>,
     /// Single effects that are still to be delivered.
     pub waiting: u64,
+    /// Whether it was given up to wait for what did not take its rows: they are written when the engine runs again.
+    pub unfinished: bool,
 }
 
 /// Rows by what became of them.
@@ -191,6 +195,7 @@ pub struct ListenerReport {
 pub(super) struct Outcomes {
     done: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
+    unfinished: bool,
 }
 
 /// What others see of a listener while it works.
@@ -203,8 +208,8 @@ pub(super) struct ListenerPicture {
 impl ListenerPicture {
     pub(super) fn look(&self) -> ListenerReport {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Outcomes { done, refused } = outcomes;
-        ListenerReport { guest: self.guest.look(), done, refused, waiting: 0 }
+        let Outcomes { done, refused, unfinished } = outcomes;
+        ListenerReport { guest: self.guest.look(), done, refused, waiting: 0, unfinished }
     }
 }
 
@@ -234,7 +239,7 @@ impl ListenerSide {
             self.refused(&refusal, rows.max(1));
             return true;
         }
-        let mut told = false;
+        let (mut told, mut patience) = (false, self.asking.patience());
         loop {
             let refusal = match self.capabilities.execute(effect) {
                 Ok(count) => {
@@ -257,11 +262,29 @@ impl ListenerSide {
                     self.name
                 );
             }
-            if self.stop.load(Ordering::Relaxed) {
+            if !patience.waits(limit::RETRY_STEP) {
                 return false;
             }
-            std::thread::park_timeout(limit::RETRY_STEP);
         }
+    }
+
+    /// Carries out what a turn asked for. The run ends if this says no.
+    fn carry_out_all(&mut self, effects: Vec<Effect>, upto: Cursor) -> bool {
+        let (asked, own): (Vec<_>, Vec<_>) =
+            effects.into_iter().partition(|effect| self.asking.takes(effect));
+        if !own.iter().all(|effect| self.carry_out(effect)) {
+            return false;
+        }
+        let mut allowed = Vec::new();
+        for effect in &asked {
+            let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
+            match self.allowed(rows) {
+                Ok(()) => allowed.push(effect),
+                Err(refusal) => self.refused(&refusal, rows.max(1)),
+            }
+        }
+        let now = self.feed.place().now.unwrap_or(0);
+        self.asking.turn(allowed.into_iter(), &self.batch.rows, upto, now)
     }
 
     fn refused(&self, refusal: &Refusal, rows: usize) {
@@ -300,10 +323,11 @@ pub(super) fn note(
     result: Result<(), &str>,
 ) {
     let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+    // The guest chose the target's name.
     match result {
-        Ok(()) => count_up(&mut outcomes.done, what.to_owned(), 1),
+        Ok(()) => count_up(&mut outcomes.done, clean(what, limit::MESSAGE_BYTES_MAX), 1),
         Err(reason) => {
-            let reason = format!("{what}: {reason}");
+            let reason = clean(&format!("{what}: {reason}"), limit::MESSAGE_BYTES_MAX);
             if !outcomes.refused.contains_key(&reason) {
                 tracing::warn!("listener `{listener}`: {reason} (told once; the summary counts)");
             }
@@ -314,7 +338,7 @@ pub(super) fn note(
 
 /// Counts what was not done, and tells of each reason once.
 fn refuse(listener: &str, refused: &mut BTreeMap<String, u64>, refusal: &Refusal, rows: usize) {
-    let reason = refusal.to_string();
+    let reason = clean(&refusal.to_string(), limit::MESSAGE_BYTES_MAX);
     if !refused.contains_key(&reason) {
         tracing::warn!("listener `{listener}`: {reason} (told once; the summary counts)");
     }
@@ -363,21 +387,16 @@ impl Side for ListenerSide {
     }
 
     fn commit(&mut self, effects: Vec<Effect>, upto: Cursor) -> bool {
-        let (asked, own): (Vec<_>, Vec<_>) =
-            effects.into_iter().partition(|effect| self.asking.takes(effect));
-        if !own.iter().all(|effect| self.carry_out(effect)) {
-            return false;
+        let done = self.carry_out_all(effects, upto);
+        if !done && !self.stop.load(Ordering::Relaxed) {
+            tracing::error!(
+                "listener `{}`: nothing more comes, and what it asks for could not be done for {} s; the rest is kept and done when the engine runs again",
+                self.name,
+                limit::DELIVERY_DRAIN.as_secs()
+            );
+            self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).unfinished = true;
         }
-        let mut allowed = Vec::new();
-        for effect in &asked {
-            let rows = effect.rows.index.len() / (HEADER + 2 * effect.columns.len());
-            match self.allowed(rows) {
-                Ok(()) => allowed.push(effect),
-                Err(refusal) => self.refused(&refusal, rows.max(1)),
-            }
-        }
-        let now = self.feed.place().now.unwrap_or(0);
-        self.asking.turn(allowed.into_iter(), &self.batch.rows, upto, now)
+        done
     }
 
     fn finish(&mut self) {
@@ -457,9 +476,14 @@ impl Side for ListenerSide {
     }
 
     fn settle(&mut self) -> Option<Vec<u8>> {
-        let Some(table) = &mut self.capabilities.table else { return Some(Vec::new()) };
-        match table.marks() {
-            Ok(marks) => postcard::to_allocvec(&marks).ok(),
+        let tallies = self.asking.tallies();
+        let marks = self
+            .capabilities
+            .table
+            .as_mut()
+            .map_or_else(|| Ok(TableMarks::default()), TableFiles::marks);
+        match marks {
+            Ok(tables) => Outside { tables, tallies }.bytes(),
             Err(error) => {
                 tracing::error!(
                     "listener `{}`: its tables can't be written through: {error}; no checkpoint is made until they can",
@@ -473,13 +497,15 @@ impl Side for ListenerSide {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
+    use std::sync::{Arc, Mutex};
 
     use correlator_frame::event::{BatchHeader, Id};
+    use correlator_world::text::hides;
     use jiff::tz::TimeZone;
 
-    use super::{EventBatch, EventView, SECOND, Shapes};
+    use super::{EventBatch, EventView, Outcomes, SECOND, Shapes, note, refuse};
+    use crate::capability::Refusal;
     use crate::declaration::{Schedule, Timer};
     use crate::guest::Rows;
     use crate::pipeline::cursor::Cursor;
@@ -521,6 +547,20 @@ mod tests {
                 Next::Nothing => {}
                 Next::Ended => return told.join(" "),
             }
+        }
+    }
+
+    #[test]
+    fn what_a_guest_names_steers_no_terminal() {
+        let outcomes = Mutex::new(Outcomes::default());
+        let target = "mail \x1b[31mx\u{9b}\u{202e}";
+        note("l", &outcomes, target, Err("denied: \x1b]0;y\x07"));
+        note("l", &outcomes, target, Ok(()));
+        let mut outcomes = outcomes.into_inner().expect("whole");
+        refuse("l", &mut outcomes.refused, &Refusal::Denied(target.to_owned()), 1);
+        assert_eq!((outcomes.done.len(), outcomes.refused.len()), (1, 2));
+        for name in outcomes.done.keys().chain(outcomes.refused.keys()) {
+            assert!(!name.chars().any(hides) && name.contains("\\u{1b}[31m"), "{name:?}");
         }
     }
 

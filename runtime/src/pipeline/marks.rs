@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use correlator_source::intake::Mark;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
 use super::piece::{EventKind, EventPiece, Piece, RecordKind, RecordPiece};
+
+/// Held while a ledger is written: there is one name for what is not whole yet.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// How far sources had been read at the end of the record stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,13 +112,18 @@ impl EventMarks {
 pub(super) fn store(path: &Path, ledger: &impl Serialize, through: bool) -> io::Result<()> {
     let body = postcard::to_allocvec(ledger).map_err(io::Error::other)?;
     let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-    file.write_all(&body)?;
-    if through {
-        file.sync_all()?;
-    }
-    fs::rename(&new, path)
+    // At the end of a run two threads come here at once: each would tear what the other writes.
+    let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let write = || {
+        let mut file = File::create(&new)?;
+        file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
+        file.write_all(&body)?;
+        if through {
+            file.sync_all()?;
+        }
+        fs::rename(&new, path)
+    };
+    write().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// The ledger that was written down last; an empty one if there is none that can be read.
@@ -140,6 +149,8 @@ pub(super) fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, Stri
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
+    use std::thread;
 
     use super::{EventMarks, SourceMarks, load, store};
     use crate::pipeline::cursor::Cursor;
@@ -160,5 +171,31 @@ mod tests {
         fs::write(&path, bytes).expect("a folder");
         assert_eq!(load::<SourceMarks>(&path), Ok(SourceMarks::default()));
         fs::remove_file(path).expect("clean up");
+    }
+
+    #[test]
+    fn two_that_write_at_once_do_not_tear_each_other() {
+        let path = std::env::temp_dir().join(format!("correlator-torn-{}", std::process::id()));
+        let marks = |item| SourceMarks { item, ..SourceMarks::default() };
+        thread::scope(|scope| {
+            for item in [1, 1 << 40] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..500 {
+                        store(path, &marks(item), false).expect("written");
+                        let read = load::<SourceMarks>(path).expect("read").item;
+                        assert!([1, 1 << 40].contains(&read), "{read}");
+                    }
+                });
+            }
+        });
+        fs::remove_file(path).expect("clean up");
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_named() {
+        let error = store(Path::new("/nowhere/sources"), &SourceMarks::default(), true);
+        let error = error.expect_err("no such folder").to_string();
+        assert!(error.starts_with("/nowhere/sources: No such file"), "{error}");
     }
 }

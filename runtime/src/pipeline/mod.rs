@@ -7,7 +7,8 @@
 //!
 //! # Layout
 //! - `cursor`, `piece`, `marks`: places in a stream, what travels in it, what is known at its end
-//! - `tail`, `stream`: the pieces that are in memory; the stream itself
+//! - `tail`, `stream`, `held`, `waiting`: the pieces that are in memory; the stream itself; what of it lies on the disk, and
+//!   for whom; who waits for whom
 //! - `clock`, `watermark`, `timers`: the engine's clock; event time; when guests' timers are due
 //! - `interest`, `share`, `intake`: who wants a record; which instance gets it; the door of the record stream
 //! - `merge`: files as one stream in order of time
@@ -18,6 +19,7 @@
 //! - `module`, `listener`, `asking`: what is particular to each; what a listener asks the world for
 //! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
 //! - `notices`: events of the engine's own
+//! - `outside`: what of the world a checkpoint tells
 //! - `crew`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the whole, and what
 //!   it does now and then
 //! - `picture`, `deliveries`, `commands`, `effects`, `change`: how it fares; what it can be told; another stack in the
@@ -38,6 +40,7 @@ mod engine;
 mod feed;
 mod floor;
 mod heartbeat;
+mod held;
 mod intake;
 mod interest;
 mod keeper;
@@ -46,6 +49,8 @@ mod marks;
 mod merge;
 mod module;
 mod notices;
+mod outside;
+mod patience;
 mod picture;
 mod piece;
 mod recover;
@@ -56,6 +61,7 @@ mod tail;
 mod timers;
 pub mod trace;
 mod turn;
+mod waiting;
 mod watermark;
 mod worker;
 mod writers;

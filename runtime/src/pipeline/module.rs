@@ -248,6 +248,10 @@ impl Side for ModuleSide {
         self.feed.is_pressed()
     }
 
+    fn came(&self) -> u64 {
+        self.feed.came()
+    }
+
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Rows, Failure> {
         let turn = guest.process(&mut self.batch.frame)?;
         self.checker.check("process", turn, Origin::Batch(&self.batch.frame))

@@ -13,7 +13,7 @@ use super::feed::{Bounds, Next};
 use super::keeper::Saved;
 use super::worker::{Side, Worker};
 use crate::clock;
-use crate::guest::Failure;
+use crate::guest::{Failure, State};
 use crate::limit;
 
 /// Makes another instance of the guest that goes from a saved state to a place, and saves its state there.
@@ -74,7 +74,9 @@ impl<S: Side> Worker<S> {
         }
         let wanted = self.side.save_wanted();
         self.take_from_shadow();
-        if self.keeper.unsaved && !self.has_shadow() && (self.keeper.saving_is_cheap() || wanted) {
+        let much = self.has_much_to_let_go();
+        let save = wanted || much || self.keeper.saving_is_cheap();
+        if save && self.keeper.unsaved && !self.has_shadow() {
             self.save();
         }
         if wanted {
@@ -84,7 +86,7 @@ impl<S: Side> Worker<S> {
             // Nothing has happened to the state: it belongs here as well.
             self.keeper.saved.place = self.side.place();
         }
-        self.checkpoint_if_due();
+        self.checkpoint_if_due(much);
         let pinned = self.keeper.unsaved.then_some(self.keeper.saved.place.cursor.item);
         self.side.advance(pinned);
     }
@@ -105,15 +107,30 @@ impl<S: Side> Worker<S> {
         self.side.weigh(self.keeper.saved.state.as_ref().map_or(0, |state| state.bytes.len()));
     }
 
-    fn checkpoint_if_due(&mut self) {
+    fn checkpoint_if_due(&mut self, much: bool) {
         let Some(keeping) = &self.keeping else { return };
         let wanted = self.signals.checkpoint.swap(false, Ordering::Relaxed);
         let waited = clock::instant().duration_since(self.checkpointed.1);
-        let due = waited >= keeping.every
+        let due = much
+            || waited >= keeping.every
             || waited >= limit::CHECKPOINT_STEP_MIN && self.side.is_pressed();
         if (due || wanted) && keeping.is_free() {
             self.checkpoint(false);
         }
+    }
+
+    /// Whether so much has come to the spool since the last checkpoint that another is worth what it costs.
+    fn has_much_to_let_go(&self) -> bool {
+        let state = self.keeper.saved.state.as_ref().map_or(0, |state| state.bytes.len() as u64);
+        let most = limit::SPOOLED_BETWEEN_CHECKPOINTS.max(state * limit::SPOOLED_PER_STATE_BYTE);
+        if self.side.came() - self.came < most
+            || !self.keeping.as_ref().is_some_and(Keeping::is_free)
+        {
+            return false;
+        }
+        let waited = clock::instant().duration_since(self.checkpointed.1);
+        let rest = self.keeper.saving_took.saturating_mul(limit::WORK_PER_CHECKPOINT);
+        waited >= rest.max(limit::CHECKPOINT_STEP_MIN)
     }
 
     /// Saves state and place together on the disk.
@@ -122,6 +139,7 @@ impl<S: Side> Worker<S> {
             return;
         }
         self.checkpointed.1 = clock::instant();
+        self.came = self.side.came();
         if self.side.place().cursor < self.done || self.keeper.guest.is_none() {
             return;
         }
@@ -140,7 +158,7 @@ impl<S: Side> Worker<S> {
         if self.keeper.guest.is_none() || self.keeper.unsaved {
             return;
         }
-        self.put_down(at_end);
+        self.put_down(None, at_end);
     }
 
     /// Whether saving takes so long that another instance does it.
@@ -162,13 +180,13 @@ impl<S: Side> Worker<S> {
         if let Ok(Some(saved)) = thread.join() {
             self.keeper.report.lock().state_bytes =
                 saved.state.as_ref().map_or(0, |state| state.bytes.len() as u64);
-            self.keeper.saved = saved;
-            self.put_down(false);
+            let former = std::mem::replace(&mut self.keeper.saved, saved);
+            self.put_down(former.state, false);
         }
     }
 
-    /// Hands what was saved last to the saver.
-    fn put_down(&mut self, at_end: bool) {
+    /// Hands what was saved last to the saver, and what it takes the place of.
+    fn put_down(&mut self, former: Option<Arc<State>>, at_end: bool) {
         let Some(outside) = self.side.settle() else { return };
         let saved = &self.keeper.saved;
         let checkpoint = Checkpoint {
@@ -179,7 +197,7 @@ impl<S: Side> Worker<S> {
         };
         self.checkpointed.0 = saved.place;
         if let Some(keeping) = &mut self.keeping {
-            keeping.keep(checkpoint, at_end);
+            keeping.keep(checkpoint, former, at_end);
             self.keeper.report.lock().checkpoint = Some(self.checkpointed.1);
         }
     }

@@ -15,9 +15,8 @@ use correlator_spool::reader::{Reader, Readers};
 use correlator_spool::spool::Spool;
 use correlator_spool::sync::Syncer;
 
-use super::feed::Place;
 use super::piece::Piece;
-use super::tail::{Room, Slot, Tail};
+use super::tail::{Grace, Room, Slot, Tail};
 use crate::{clock, limit};
 
 /// Why nothing was published.
@@ -44,18 +43,20 @@ pub(super) enum Supply {
 
 /// A stream of pieces.
 pub(super) struct Stream<P: Piece> {
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     /// What is known at the end of the stream.
     ledger: Mutex<P::Ledger>,
-    tail: Mutex<Tail<P>>,
+    pub(super) tail: Mutex<Tail<P>>,
     /// A consumer has moved on.
-    moved: Condvar,
+    pub(super) moved: Condvar,
     /// What lies on the disk, where anything is kept. Who waits for room holds the writer, so these stand beside it.
-    disk: Option<Disk>,
+    pub(super) disk: Option<Disk>,
     drops: bool,
-    ending: AtomicBool,
+    pub(super) ending: AtomicBool,
     /// Nothing from here on goes from the disk, whoever is done with it.
-    held: AtomicU64,
+    pub(super) held: AtomicU64,
+    /// Whether who publishes next is to let go of what nobody needs on the disk.
+    pub(super) release_wanted: AtomicBool,
     /// Whether something waits for room, and when that was told last.
     short: AtomicBool,
     told: Mutex<Option<Instant>>,
@@ -65,17 +66,19 @@ pub(super) struct Stream<P: Piece> {
 }
 
 /// The disk as consumers see it.
-struct Disk {
-    readers: Readers,
+pub(super) struct Disk {
+    pub(super) readers: Readers,
     syncer: Syncer,
-    bytes: AtomicU64,
-    bytes_max: u64,
+    pub(super) bytes: AtomicU64,
+    pub(super) bytes_max: u64,
+    /// Bytes that have come to it in this run.
+    pub(super) came: AtomicU64,
 }
 
 /// Gives out places in the order.
-struct Writer {
+pub(super) struct Writer {
     next: u64,
-    spool: Option<Spool>,
+    pub(super) spool: Option<Spool>,
 }
 
 impl<P: Piece> Stream<P> {
@@ -87,6 +90,7 @@ impl<P: Piece> Stream<P> {
             syncer: spool.syncer(),
             bytes: AtomicU64::new(spool.bytes()),
             bytes_max: spool.bytes_max(),
+            came: AtomicU64::new(0),
         });
         Self {
             writer: Mutex::new(Writer { next, spool }),
@@ -97,7 +101,7 @@ impl<P: Piece> Stream<P> {
                 next,
                 bytes: 0,
                 ended: false,
-                waits_for_room: false,
+                waiting: 0,
                 slots: Vec::new(),
             }),
             moved: Condvar::new(),
@@ -105,6 +109,7 @@ impl<P: Piece> Stream<P> {
             drops,
             held: AtomicU64::new(u64::MAX),
             ending: AtomicBool::new(false),
+            release_wanted: AtomicBool::new(false),
             short: AtomicBool::new(false),
             told: Mutex::new(None),
             dropped: AtomicU64::new(0),
@@ -180,9 +185,14 @@ impl<P: Piece> Stream<P> {
         let head = piece.head();
         let [a, b, c] = piece.parts();
         let count = (piece.next() - piece.first()) as u32;
+        let mut released = false;
         loop {
             match spool.append(piece.kind(), count, &[&head, a, b, c]) {
                 Ok(_) => {
+                    disk.came.fetch_add(piece.bytes() as u64, Ordering::Relaxed);
+                    if self.release_wanted.swap(false, Ordering::Relaxed) {
+                        spool.release(self.needed());
+                    }
                     disk.bytes.store(spool.bytes(), Ordering::Relaxed);
                     if self.short.swap(false, Ordering::Relaxed) {
                         tracing::info!("what had to wait is taken");
@@ -194,13 +204,21 @@ impl<P: Piece> Stream<P> {
                     self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
                     return Err(Refused::Dropped);
                 }
+                Err(error) if drops && error.is_full() && !released => {
+                    // What everybody is done with may not have gone yet.
+                    lock(&self.tail).ask_to_save(true);
+                    spool.release(self.needed());
+                    released = true;
+                    continue;
+                }
                 Err(error) if drops && error.is_full() => {
+                    self.tell_shortage(&error, "what comes is dropped until there is room");
                     self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
                     return Err(Refused::Dropped);
                 }
                 Err(error) => {
                     if !self.short.swap(true, Ordering::Relaxed) {
-                        self.tell_shortage(&error);
+                        self.tell_shortage(&error, "what comes has to wait until there is room");
                     }
                 }
             }
@@ -216,12 +234,12 @@ impl<P: Piece> Stream<P> {
     }
 
     /// A small spool may run short many times a second.
-    fn tell_shortage(&self, error: &SpoolError) {
+    fn tell_shortage(&self, error: &SpoolError, meanwhile: &str) {
         let now = clock::instant();
         let mut last = lock(&self.told);
         if last.is_none_or(|last| now.duration_since(last) >= limit::SHORTAGE_STEP) {
             *last = Some(now);
-            tracing::error!("{error}; what comes has to wait until there is room");
+            tracing::error!("{error}; {meanwhile}");
         }
     }
 
@@ -236,13 +254,7 @@ impl<P: Piece> Stream<P> {
             if tail.is_over(room) {
                 tail.ask_to_save(false);
             }
-            tail.waits_for_room = true;
-            tail = self
-                .moved
-                .wait_timeout(tail, limit::RETRY_STEP)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-            tail.waits_for_room = false;
+            tail = self.wait(tail, limit::RETRY_STEP);
             tail.evict(false);
         }
         tail.next = piece.next();
@@ -356,7 +368,7 @@ impl<P: Piece> Stream<P> {
         let slot = &mut tail.slots[slot_of];
         // Pieces that did not concern it may have passed by meanwhile.
         (slot.position, slot.pinned) = (slot.position.max(position), pinned);
-        if tail.waits_for_room {
+        if tail.waiting > 0 {
             let (next, over) = (tail.next, tail.is_over(Room::Half));
             let slot = &tail.slots[slot_of];
             if over && slot.pinned.is_some() && slot.position >= next {
@@ -364,7 +376,11 @@ impl<P: Piece> Stream<P> {
                 slot.save_wanted.store(true, Ordering::Relaxed);
             }
             tail.evict(self.disk.is_some());
-            if self.disk.is_some() || tail.has_room(Room::Half) {
+            let goes_on = match self.disk {
+                Some(_) => tail.behind(Grace::NONE, Room::Half).is_none(),
+                None => tail.has_room(Room::Half),
+            };
+            if goes_on {
                 self.moved.notify_all();
             }
         }
@@ -373,44 +389,6 @@ impl<P: Piece> Stream<P> {
     /// Says how much a consumer's guest has to save.
     pub(super) fn weigh(&self, slot: usize, state_bytes: usize) {
         lock(&self.tail).slots[slot].state_bytes = state_bytes;
-    }
-
-    /// Says where a consumer's last two checkpoints stand. The one before the last is what a damaged one falls back to,
-    /// as long as there is room for what it needs.
-    pub(super) fn keep_for(&self, slot: usize, before: Place, last: Place) {
-        let place = if self.is_pressed() { last } else { before };
-        lock(&self.tail).slots[slot].kept = place.cursor.item;
-        self.moved.notify_all();
-        self.release();
-    }
-
-    /// The first item that any consumer may still need.
-    pub(super) fn needed(&self) -> u64 {
-        let tail = lock(&self.tail);
-        let pressed = self.is_pressed();
-        let slots = tail.slots.iter().filter(|slot| slot.active && !(slot.gives_way && pressed));
-        let needed = slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next);
-        needed.min(self.held.load(Ordering::Relaxed))
-    }
-
-    /// Holds what is on the disk from this item on.
-    pub(super) fn hold_from(&self, item: u64) {
-        self.held.store(item, Ordering::Relaxed);
-    }
-
-    /// Whether the disk has so much that checkpoints should not be long in coming.
-    pub(super) fn is_pressed(&self) -> bool {
-        let disk = self.disk.as_ref();
-        disk.is_some_and(|disk| disk.bytes.load(Ordering::Relaxed) > disk.bytes_max / 2)
-    }
-
-    /// Drops from the disk what nobody needs any more. Whoever waits for room does so too.
-    pub(super) fn release(&self) {
-        let (Some(disk), Ok(mut writer)) = (&self.disk, self.writer.try_lock()) else { return };
-        if let Some(spool) = &mut writer.spool {
-            spool.release(self.needed());
-            disk.bytes.store(spool.bytes(), Ordering::Relaxed);
-        }
     }
 
     /// Damaged places of the spool that its readers came upon.
@@ -431,29 +409,6 @@ impl<P: Piece> Stream<P> {
     /// Writes through what was published.
     pub(super) fn syncer(&self) -> Option<Syncer> {
         self.disk.as_ref().map(|disk| disk.syncer.clone())
-    }
-
-    /// The oldest item that the disk still has, and how many bytes it holds.
-    pub(super) fn on_disk(&self) -> Option<(u64, u64)> {
-        let disk = self.disk.as_ref()?;
-        let first = disk.readers.first().unwrap_or_else(|| self.next());
-        Some((first, disk.bytes.load(Ordering::Relaxed)))
-    }
-
-    /// Gives a slot of its own to what a consumer would need, so that nothing goes while another takes its place.
-    /// One that gives way holds only as long as there is room.
-    pub(super) fn hold(&self, slot: usize, gives_way: bool) -> usize {
-        let mut tail = lock(&self.tail);
-        let (position, kept) = (tail.slots[slot].need(), tail.slots[slot].kept);
-        let holder = Slot { active: true, gives_way, position, kept, ..Slot::default() };
-        let free = tail.slots.iter().position(|slot| slot.free);
-        let place = free.unwrap_or(tail.slots.len());
-        if free.is_none() {
-            tail.slots.push(holder);
-        } else {
-            tail.slots[place] = holder;
-        }
-        place
     }
 
     /// Whether the pieces from this item on are in memory.
@@ -488,6 +443,6 @@ impl<P: Piece> Stream<P> {
 }
 
 /// A panic of one thread must not take the others with it: what the locks guard is whole at any time.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

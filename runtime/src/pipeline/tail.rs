@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
+use std::time::Duration;
 
 use super::piece::Piece;
 use crate::limit;
@@ -18,7 +19,8 @@ pub(super) struct Tail<P> {
     pub(super) next: u64,
     pub(super) bytes: usize,
     pub(super) ended: bool,
-    pub(super) waits_for_room: bool,
+    /// How many wait for room.
+    pub(super) waiting: usize,
     pub(super) slots: Vec<Slot>,
 }
 
@@ -38,6 +40,29 @@ impl Room {
     }
 }
 
+/// How long whoever brings something waits for those who are behind, though the disk has all that they need: who reads
+/// from the disk has more to do than who finds it in memory, and would fall back further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grace {
+    /// As long as they move. What is brought can be had at any time.
+    WhileTheyMove,
+    /// So long, and only for those who find in memory what they need.
+    For(Duration),
+}
+
+impl Grace {
+    /// None to speak of.
+    pub(super) const NONE: Self = Self::For(Duration::ZERO);
+
+    /// How long it lasts while nobody moves.
+    pub(super) fn time(self) -> Duration {
+        match self {
+            Self::WhileTheyMove => limit::GRACE_OF_FILES,
+            Self::For(time) => time,
+        }
+    }
+}
+
 /// A consumer as the stream sees it.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not, whatever the others are")]
@@ -48,6 +73,10 @@ pub(super) struct Slot {
     pub(super) active: bool,
     /// It is not when room runs short.
     pub(super) gives_way: bool,
+    /// It only holds what another will need, and never moves.
+    pub(super) holds: bool,
+    /// Where it was when nobody waited for it any longer.
+    pub(super) left_behind: Option<u64>,
     pub(super) thread: Option<Thread>,
     pub(super) waiting: bool,
     /// The version of the routing that it needs picks of, and the time at which it wants to be woken.
@@ -83,13 +112,17 @@ impl Slot {
 }
 
 impl<P: Piece> Tail<P> {
-    /// Lets go of what all consumers have passed, and of more if the disk has it.
+    /// Lets go of what all consumers have passed, and of more if the disk has it: there it is found again by those whose
+    /// guests fail, while here what is used again soon stays in the caches of a processor.
     pub(super) fn evict(&mut self, kept: bool) {
         let active = self.slots.iter().filter(|slot| slot.active);
-        let need = active.map(Slot::need).min().unwrap_or(u64::MAX);
+        let need = |slot: &Slot| if kept { slot.position } else { slot.need() };
+        let moves = |slot: &&Slot| !kept || !slot.holds && !slot.gives_way;
+        let need = active.filter(moves).map(need).min().unwrap_or(u64::MAX);
         while let Some(piece) = self.pieces.front() {
             let passed = piece.next() <= need;
-            if !passed && (!kept || self.bytes <= limit::TAIL_BYTES_MAX) {
+            let most = if passed { limit::SEEN_BYTES_MAX } else { limit::TAIL_BYTES_MAX };
+            if kept && self.bytes <= most || !kept && !passed {
                 return;
             }
             self.bytes -= piece.bytes();
@@ -113,8 +146,42 @@ impl<P: Piece> Tail<P> {
         }
         let active = self.slots.iter().filter(|slot| slot.active);
         let seen = active.map(|slot| slot.position).min().unwrap_or(u64::MAX);
+        !self.has_unseen(seen, unseen_max)
+    }
+
+    /// Whether there are more bytes than this behind an item.
+    fn has_unseen(&self, seen: u64, most: usize) -> bool {
+        let mut bytes = 0;
         let unseen = self.pieces.iter().rev().take_while(|piece| piece.next() > seen);
-        unseen.map(|piece| piece.bytes()).sum::<usize>() <= unseen_max
+        unseen.into_iter().any(|piece| {
+            bytes += piece.bytes();
+            bytes > most
+        })
+    }
+
+    /// Where the slowest is of those who are waited for so long, if that is too far behind.
+    pub(super) fn behind(&self, grace: Grace, room: Room) -> Option<u64> {
+        let most = room.of(limit::UNSEEN_BYTES_MAX);
+        if self.bytes <= most {
+            return None;
+        }
+        let first = match grace {
+            Grace::WhileTheyMove => 0,
+            Grace::For(_) => self.pieces.front().map_or(self.next, |piece| piece.first()),
+        };
+        let waited_for = self.slots.iter().filter(|slot| {
+            let moves = slot.active && !slot.gives_way && !slot.holds;
+            moves && slot.position >= first && slot.left_behind != Some(slot.position)
+        });
+        let slowest = waited_for.map(|slot| slot.position).min()?;
+        self.has_unseen(slowest, most).then_some(slowest)
+    }
+
+    /// Waits no longer for those who are here, until they move.
+    pub(super) fn leave_behind(&mut self, item: u64) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.position == item) {
+            slot.left_behind = Some(item);
+        }
     }
 
     /// Whether more is kept than there should be, seen or not.
@@ -134,5 +201,90 @@ impl<P: Piece> Tail<P> {
                 thread.unpark();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use correlator_frame::record::{Frame, STRIDE};
+
+    use super::{Grace, Room, Slot, Tail};
+    use crate::pipeline::piece::{Piece, RecordPiece};
+
+    const MEGABYTE: usize = 1 << 20;
+    const BRIEFLY: Grace = Grace::For(Duration::from_millis(1));
+
+    /// Pieces of one record and a megabyte each, from this item on.
+    fn tail(first: u64, megabytes: u64, slots: Vec<Slot>) -> Tail<RecordPiece> {
+        let piece = |first| {
+            let (text, index) = (vec![0; MEGABYTE], vec![0; STRIDE]);
+            let frame = Frame { text, index, ..Frame::default() };
+            Arc::new(RecordPiece { first, frame, ..RecordPiece::default() })
+        };
+        let pieces: VecDeque<_> = (first..first + megabytes).map(piece).collect();
+        Tail {
+            bytes: pieces.iter().map(|piece| piece.bytes()).sum(),
+            next: first + megabytes,
+            pieces,
+            spare: Vec::new(),
+            ended: false,
+            waiting: 0,
+            slots,
+        }
+    }
+
+    fn slot(position: u64) -> Slot {
+        Slot { active: true, position, ..Slot::default() }
+    }
+
+    #[test]
+    fn those_are_waited_for_who_are_behind_and_move() {
+        let check = |slots: Vec<Slot>, grace, expected| {
+            let tail = tail(10, 5, slots);
+            assert_eq!(tail.behind(grace, Room::All), expected);
+        };
+        check(vec![slot(15), slot(14)], BRIEFLY, None);
+        check(vec![slot(15), slot(12)], BRIEFLY, Some(12));
+        check(vec![slot(11), slot(12)], Grace::WhileTheyMove, Some(11));
+        // What these need is on the disk only: a file waits for them, a peer does not.
+        check(vec![slot(9), slot(15)], Grace::WhileTheyMove, Some(9));
+        check(vec![slot(9), slot(15)], BRIEFLY, None);
+        // These never move.
+        check(vec![Slot { holds: true, ..slot(10) }], Grace::WhileTheyMove, None);
+        check(vec![Slot { gives_way: true, ..slot(10) }], Grace::WhileTheyMove, None);
+        check(vec![Slot { active: false, ..slot(10) }], Grace::WhileTheyMove, None);
+    }
+
+    #[test]
+    fn who_was_left_behind_is_waited_for_again_once_it_moves() {
+        let mut tail = tail(10, 5, vec![slot(10), slot(11)]);
+        tail.leave_behind(10);
+        assert_eq!(tail.behind(BRIEFLY, Room::All), Some(11));
+        tail.leave_behind(11);
+        assert_eq!(tail.behind(BRIEFLY, Room::All), None);
+        tail.slots[0].position = 12;
+        assert_eq!(tail.behind(BRIEFLY, Room::All), Some(12));
+    }
+
+    #[test]
+    fn what_the_disk_has_need_not_stay() {
+        let check = |slot: Slot, kept, expected: std::ops::Range<u64>| {
+            let mut tail = tail(0, 30, vec![slot]);
+            tail.evict(kept);
+            let first = tail.pieces.front().map_or(tail.next, |piece| piece.first());
+            assert_eq!(first..tail.next, expected);
+            assert_eq!(tail.bytes, tail.pieces.iter().map(|piece| piece.bytes()).sum::<usize>());
+        };
+        // A little stays of what all have seen, and more of what somebody has not.
+        check(slot(30), true, 27..30);
+        check(slot(0), true, 15..30);
+        check(Slot { pinned: Some(0), ..slot(30) }, true, 27..30);
+        check(slot(30), false, 30..30);
+        check(slot(0), false, 0..30);
+        check(Slot { pinned: Some(20), ..slot(30) }, false, 20..30);
     }
 }

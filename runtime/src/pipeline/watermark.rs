@@ -116,10 +116,9 @@ impl Watermark {
         for (number, record) in frame.batch().records().enumerate() {
             let time = record.time();
             let source = &mut self.sources[place];
+            // Also the newest of its source may be, if that was not waited for.
+            source.late += u64::from(self.begun && time < self.now);
             if time <= source.newest {
-                if self.begun && time < self.now {
-                    source.late += 1;
-                }
                 continue;
             }
             if !source.believes(record, came) {
@@ -266,6 +265,7 @@ mod tests {
         let mut time = watermark(&[(0, 30), (0, 30)]);
         assert_eq!(observe(&mut time, 0, &[100], 100 * SECOND), [(0, 100)]);
         assert_eq!(observe(&mut time, 1, &[50], 101 * SECOND), []);
+        assert_eq!((time.late(0), time.late(1)), (0, 1));
         assert_eq!(observe(&mut time, 0, &[110], 110 * SECOND), []);
         assert_eq!(observe(&mut time, 1, &[105], 111 * SECOND), [(0, 105)]);
         assert_eq!(observe(&mut time, 0, &[150], 150 * SECOND), [(0, 150)]);

@@ -31,6 +31,11 @@ pub(super) trait Side {
     fn items(&self) -> (usize, u64);
     /// Whether checkpoints should not be long in coming.
     fn is_pressed(&self) -> bool;
+    /// How much has come to the spool that it reads, where checkpoints should be made of that. Listeners make theirs often
+    /// enough, and each costs the writing through of tables.
+    fn came(&self) -> u64 {
+        0
+    }
     /// Hands the batch to the guest.
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Self::Turn, Failure>;
     /// Hands a tick to the guest.
@@ -101,6 +106,8 @@ pub(super) struct Worker<S: Side> {
     pub(super) keeping: Option<Keeping>,
     /// The place of the last checkpoint, and when it was made.
     pub(super) checkpointed: (Place, Instant),
+    /// How much had come to the spool then.
+    pub(super) came: u64,
     suspended_at: Option<Instant>,
     turns: u32,
     /// How often in a row a checkpoint was made at the same place.
@@ -135,6 +142,7 @@ impl<S: Side> Worker<S> {
             suspect: None,
             keeping,
             checkpointed,
+            came: 0,
             suspended_at: None,
             turns: 0,
             checkpoints_here: 0,

@@ -1,13 +1,15 @@
 //! The threads that write to the disk: what lies in the spools and ledgers, and checkpoints.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use correlator_spool::settings::Durability;
+use correlator_spool::sync::Syncer;
 use correlator_store::entry::By;
 use correlator_store::prune::Retention;
+use correlator_store::store::Store;
 
 use super::checkpoint::SaverWork;
 use super::crew::{Floor, Kept};
@@ -21,14 +23,9 @@ pub(super) fn start(
     work: Option<SaverWork>,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let (Some(kept), Some(work)) = (&floor.kept, work) else { return Ok(Vec::new()) };
-    let syncers = [floor.records.syncer(), floor.events.syncer()];
     let through = kept.rooms.through;
-    let prepare = move || {
-        for syncer in syncers.iter().flatten().filter(|_| through) {
-            syncer.sync().map_err(io::Error::other)?;
-        }
-        Ok(())
-    };
+    let ground = Ground::of(floor, kept);
+    let prepare = move || if through { ground.write_through() } else { Ok(()) };
     let (spools, store) = (Arc::clone(floor), Arc::clone(floor));
     Ok(vec![
         spawn("checkpoints", move || work.run(prepare))?,
@@ -44,13 +41,15 @@ fn write_now_and_then(floor: &Floor) {
         Durability::Batched(every) => every.min(limit::MARKS_STEP),
         Durability::None | Durability::Each => limit::MARKS_STEP,
     };
-    let (mut told, mut written) = (false, clock::instant());
+    let (mut told, mut written, mut came) = (false, clock::instant(), 0);
     loop {
         let ends = floor.closed.load(Ordering::Relaxed);
         let now = clock::instant();
         let pressed = floor.records.is_pressed() || floor.events.is_pressed();
-        if ends || pressed || now.duration_since(written) >= step {
-            written = now;
+        let comes = floor.records.came() + floor.events.came();
+        let much = comes - came >= limit::SPOOLED_BETWEEN_CHECKPOINTS;
+        if ends || pressed || much || now.duration_since(written) >= step {
+            (written, came) = (now, comes);
             match write(floor, kept) {
                 Ok(()) => told = false,
                 Err(error) if !told => {
@@ -100,9 +99,7 @@ pub(super) fn write(floor: &Floor, kept: &Kept) -> io::Result<()> {
     let through = kept.rooms.through;
     if through {
         // What the ledgers say must not be known before it is so.
-        for syncer in [floor.records.syncer(), floor.events.syncer()].into_iter().flatten() {
-            syncer.sync().map_err(io::Error::other)?;
-        }
+        Ground::of(floor, kept).write_through()?;
     }
     marks::store(&kept.rooms.sources, &sources, through)?;
     floor.records.hold_from(sources.item);
@@ -111,4 +108,24 @@ pub(super) fn write(floor: &Floor, kept: &Kept) -> io::Result<()> {
     floor.records.release();
     floor.events.release();
     Ok(())
+}
+
+/// What ledgers and checkpoints build on: the streams, and what was asked for because of them.
+struct Ground {
+    syncers: [Option<Syncer>; 2],
+    store: Arc<OnceLock<Arc<Store>>>,
+}
+
+impl Ground {
+    fn of(floor: &Floor, kept: &Kept) -> Self {
+        let syncers = [floor.records.syncer(), floor.events.syncer()];
+        Self { syncers, store: Arc::clone(&kept.store) }
+    }
+
+    fn write_through(&self) -> io::Result<()> {
+        for syncer in self.syncers.iter().flatten() {
+            syncer.sync().map_err(io::Error::other)?;
+        }
+        self.store.get().map_or(Ok(()), |store| store.sync().map_err(io::Error::other))
+    }
 }

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::declaration::Setting;
 use crate::guest::{Failure, Statistic, Usage};
 use crate::limit::{self, Limits};
+use crate::stack::zone;
 use crate::text::clean;
 use crate::wit::module::correlator::engine::types;
 
@@ -208,7 +209,7 @@ pub(super) fn settings(settings: &[(String, Setting)]) -> Vec<types::Setting> {
         name: name.clone(),
         value: describe::value(value),
     };
-    settings.iter().map(setting).collect()
+    zone::handed(settings).iter().map(setting).collect()
 }
 
 /// Epochs in a span of time, and one for the epoch that has begun.

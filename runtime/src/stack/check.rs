@@ -2,18 +2,20 @@
 
 pub(super) mod module;
 
+mod agree;
 mod listener;
 mod sources;
 mod whole;
 
 use std::collections::HashMap;
 
+use correlator_world::allow::Allow;
 use jiff::tz::TimeZone;
 
 use super::node::Key;
 use super::problem::{Place, Problem, Problems, Wrong};
 use super::raw::{RawInstance, RawStack};
-use super::{Component, Guests, Part, Stack, Typed, limits, settings, suggest, zone};
+use super::{Component, Guests, Part, Stack, Typed, grant, limits, settings, suggest, zone};
 use crate::declaration::{BoundSchema, Description, Role, Setting};
 use crate::limit::{self, Limits};
 use crate::text::clean;
@@ -31,12 +33,14 @@ impl Stack {
         });
         let mut limits = Limits::default();
         let limits_set = limits::apply(&raw.limits, &mut limits, &mut problems);
+        let allow = raw.allow.as_ref().map(|node| grant::allow::read(node, &mut problems));
         let mut checker = Checker {
             raw,
             guests,
             problems,
             zone_set: zone.is_some(),
             zone: zone.unwrap_or_else(TimeZone::system),
+            allow: allow.unwrap_or_default(),
             limits,
             limits_set,
             modules_known: true,
@@ -56,6 +60,8 @@ struct Checker<'a> {
     problems: Problems,
     zone: TimeZone,
     zone_set: bool,
+    /// Who is never acted against, whoever asks.
+    allow: Allow,
     /// The limits of the whole stack, and which of them were typed.
     limits: Limits,
     limits_set: Vec<&'static str>,
@@ -103,7 +109,9 @@ impl<'a> Checker<'a> {
         let capture = self.capture();
         let credentials = self.credentials();
         self.kept_for(&listeners, keeping.is_some());
+        self.agree();
         self.typed.extend(self.zone_set.then(|| "time_zone".to_owned()));
+        self.typed.extend(self.raw.allow.as_ref().map(|_| grant::allow::NAME.to_owned()));
         Stack {
             zone: self.zone.clone(),
             zone_set: self.zone_set,
@@ -112,6 +120,7 @@ impl<'a> Checker<'a> {
             control,
             capture,
             credentials,
+            allow: self.allow.clone(),
             modules,
             listeners,
             schemas,

@@ -10,7 +10,7 @@
 //! - `node`, `fields`, `yaml`: values with their places; from a file's text to them
 //! - [`value`], `bound`, `zone`, `path`, `address`: how numbers, sizes, times and places are written
 //! - `suggest`: the name that was probably meant
-//! - [`raw`], `drop_in`, [`flags`]: a stack as it was typed, in files or on the command line
+//! - [`raw`], `option_file`, `drop_in`, [`flags`]: a stack as it was typed, in files or on the command line
 //! - [`criteria`]: which events a listener gets
 //! - `settings`, `limits`, [`source`], `keeping`, `control`, `partition`, [`grant`]: the checks of each part
 //! - `typed`: single values for other commands
@@ -36,6 +36,7 @@ mod fields;
 mod keeping;
 mod limits;
 mod node;
+mod option_file;
 mod partition;
 mod path;
 mod reach;
@@ -43,7 +44,7 @@ mod reading;
 mod settings;
 mod suggest;
 mod yaml;
-mod zone;
+pub(crate) mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -185,6 +186,8 @@ pub struct Stack {
     pub capture: Option<PathBuf>,
     /// Where credentials are looked for.
     pub credentials: correlator_credential::Settings,
+    /// Who is never acted against, whoever asks.
+    pub allow: correlator_world::allow::Allow,
     /// What turns records into events.
     pub modules: Vec<ModuleInstance>,
     /// What turns events into effects.

@@ -15,17 +15,18 @@ use thiserror::Error;
 pub(super) use self::instance::RawInstance;
 use super::node::{Key, Node, Value, get, only};
 use super::problem::{Place, Problem, Problems, Text, Wrong};
-use super::{Component, Guests, Part, limits, yaml};
+use super::{Component, Guests, Part, limits, option_file, yaml};
 use crate::declaration::Role;
 use crate::limit::{self, Limits};
 
 /// The names at the top of a stack.
-const TOP: [&str; 9] = [
+const TOP: [&str; 10] = [
     "time_zone",
     "state",
     "control",
     "capture",
     "credentials",
+    "allow",
     "sources",
     "modules",
     "listeners",
@@ -49,6 +50,7 @@ pub struct RawStack {
     pub(super) control: Option<Arc<Node>>,
     pub(super) capture: Option<Arc<Node>>,
     pub(super) credentials: Option<Arc<Node>>,
+    pub(super) allow: Option<Arc<Node>>,
     pub(super) sources: Vec<RawSource>,
     pub(super) modules: Vec<RawInstance>,
     pub(super) listeners: Vec<RawInstance>,
@@ -146,6 +148,7 @@ impl RawStack {
             control: None,
             capture: None,
             credentials: None,
+            allow: None,
             sources: Vec::new(),
             modules: Vec::new(),
             listeners: Vec::new(),
@@ -169,7 +172,7 @@ impl RawStack {
         let top = |name: &str| get(entries, name).cloned();
         (self.zone, self.state) = (top("time_zone"), top("state"));
         (self.control, self.capture) = (top("control"), top("capture"));
-        self.credentials = top("credentials");
+        (self.credentials, self.allow) = (top("credentials"), top("allow"));
         self.limits = part(entries, "limits", &mut self.problems);
         let folder = self.folder.clone();
         self.add(entries, &folder);
@@ -210,11 +213,16 @@ impl RawStack {
         for (name, node) in part(entries, "sources", problems) {
             self.sources.push(RawSource { name, node, folder: folder.to_owned() });
         }
+        let read = |part: Part, name, node: &Arc<Node>, problems: &mut Problems, files: &mut _| {
+            let mut instance = instance::read(part, name, node, folder, problems);
+            option_file::resolve(&mut instance.options, folder, files, problems);
+            instance
+        };
         for (name, node) in part(entries, "modules", problems) {
-            self.modules.push(instance::read(Part::Module, name, &node, folder, problems));
+            self.modules.push(read(Part::Module, name, &node, problems, &mut self.files));
         }
         for (name, node) in part(entries, "listeners", problems) {
-            self.listeners.push(instance::read(Part::Listener, name, &node, folder, problems));
+            self.listeners.push(read(Part::Listener, name, &node, problems, &mut self.files));
         }
         bounded(&mut self.sources, "sources", limit::SOURCES_MAX, problems, |raw| &raw.name);
         let most = limit::INSTANCES_MAX;
@@ -222,7 +230,8 @@ impl RawStack {
         bounded(&mut self.listeners, "listeners", most, problems, |raw| &raw.name);
     }
 
-    /// The stack file and the fragments that it was read from; its components are in [`Self::components`].
+    /// The stack file, and the fragments and files of options that it was read from; its components are in
+    /// [`Self::components`].
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files

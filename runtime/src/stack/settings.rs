@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::node::{Key, Node, Value, get};
 use super::problem::{Place, Problems, Wrong};
-use super::{suggest, value};
+use super::{option_file, suggest, value, zone};
 use crate::declaration::{OptionSchema, Setting};
 use crate::limit;
 use crate::text::clean;
@@ -40,7 +40,11 @@ pub(super) fn check(
     let mut settings = Vec::new();
     let mut set = Vec::new();
     for option in schema {
-        let setting = if let Some(node) = get(typed.entries, &option.name) {
+        let node = get(typed.entries, &option.name);
+        let setting = if node.is_some_and(|node| option_file::is_one(node)) {
+            // What is wrong with its file was told.
+            option.default.clone()
+        } else if let Some(node) = node {
             set.push(option.name.clone());
             let setting = read(option, node, typed.zone).and_then(|setting| bound(option, setting));
             problems.take(&node.place, setting.map_err(|wrong| named(&option.name, wrong)))
@@ -48,7 +52,7 @@ pub(super) fn check(
             if option.default.is_none() {
                 problems.error(typed.place, missing(typed, option));
             }
-            option.default.clone()
+            zone::of_guest(option, typed.zone).or_else(|| option.default.clone())
         };
         settings.extend(setting.map(|setting| (option.name.clone(), setting)));
     }
@@ -94,6 +98,9 @@ fn read(option: &OptionSchema, node: &Node, zone: &TimeZone) -> Result<Setting, 
     }
     let text = node.scalar(article(option.kind))?;
     match option.kind {
+        Kind::Text if zone::is_wanted(option) => {
+            zone::read(text).map(|_| Setting::Text(text.to_owned()))
+        }
         Kind::Text => Ok(Setting::Text(text.to_owned())),
         // A number of bytes may be typed as one.
         Kind::Integer if option.name.ends_with("bytes") => {

@@ -5,10 +5,9 @@
 mod source;
 mod whole;
 
-use jiff::tz::TimeZone;
-
 use super::check::module::{ENABLED, INSTANCES, PARTITION_BY};
 use super::value::setting_text;
+use super::zone::{self, name as zone_name};
 use super::{Component, Guests, ModuleInstance, Stack, Typed, bound, partition};
 use crate::declaration::{OptionSchema, Role, Setting};
 use crate::limit::{LIMITS, Limits, Unit};
@@ -140,6 +139,8 @@ impl Shown {
             let setting = settings.iter().find(|(name, _)| *name == option.name);
             let value = setting.map(|(_, setting)| setting_text(setting)).unwrap_or_default();
             let default = option.default.as_ref().map(setting_text);
+            let default =
+                if zone::is_wanted(option) { Some("the stack's".into()) } else { default };
             let set = typed.options.contains(&option.name);
             self.row("options", &option.name, &kind(option), value, default, set, &option.meaning);
         }
@@ -188,10 +189,4 @@ fn own_criteria(guests: &Guests, component: &Component) -> String {
         Some(Ok(Role::Listener { criteria, .. })) => criteria.clone(),
         _ => String::new(),
     }
-}
-
-fn zone_name(zone: &TimeZone) -> String {
-    let offset =
-        || zone.to_fixed_offset().map_or_else(|_| "system".to_owned(), |offset| offset.to_string());
-    zone.iana_name().map_or_else(offset, str::to_owned)
 }

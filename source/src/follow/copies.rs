@@ -18,6 +18,9 @@ use crate::limit;
 impl Files {
     /// A file was emptied: what was not read of it may stand in a copy, and what comes now is another file's.
     pub fn emptied(&mut self, place: usize, notices: &mut Notices, now: Instant) {
+        let key = self.tails[place].key;
+        self.let_go_of_overwritten(notices);
+        let Some(place) = self.tails.iter().position(|tail| tail.key == key) else { return };
         let tail = &self.tails[place];
         let (path, name, sought) = (tail.path.clone(), tail.name.clone(), tail.sought());
         let shown = name.clone().unwrap_or_else(|| path.clone());
@@ -30,9 +33,9 @@ impl Files {
                 && tail.position == 0;
             !tail.twin && !unread
         };
-        let known = |identity: &Identity| {
+        let known = |identity: &Identity, modified| {
             let other = |tail: &Tail| tail.identity.is(identity) && is_other(tail);
-            self.is_done(identity) || self.tails.iter().any(other)
+            self.is_done(identity, modified) || self.tails.iter().any(other)
         };
         let since = tail.since_read();
         let copy = if sought.position > 0 {
@@ -71,6 +74,26 @@ impl Files {
         self.sort();
     }
 
+    /// Lets go of copies in whose place others are made: what those hold is read where it was written, or found as
+    /// copies anew. Says whether there were any.
+    pub fn let_go_of_overwritten(&mut self, notices: &mut Notices) -> bool {
+        let before = self.tails.len();
+        for tail in self.tails.extract_if(.., |tail| tail.is_overwritten()) {
+            notices.forget(tail.watch);
+            self.forgotten.push(tail.key);
+            let unread = tail.size.saturating_sub(tail.position);
+            if unread > 0 {
+                let loss = format!(
+                    "{unread} bytes behind {} were not read before their copy was written over",
+                    tail.position
+                );
+                self.told.lost(&tail.path, &loss);
+            }
+            self.overwritten.insert(tail.path);
+        }
+        self.tails.len() < before
+    }
+
     /// Takes up the copies that were made later; how old what comes then is at least, and whether there are too many.
     fn add_copies(
         &mut self,
@@ -81,7 +104,7 @@ impl Files {
         now: Instant,
     ) -> (i64, bool) {
         let mut began = since.began();
-        let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
+        let taken = |identity: &Identity, modified| self.is_taken(identity, modified);
         // A copy that is being made of what is there now is not older.
         let copies = find::between(shown, since, &taken).filter(|copy| !copy.is_in(of));
         let room = limit::FOLLOW_FILES_MAX.saturating_sub(self.tails.len());
@@ -91,6 +114,9 @@ impl Files {
         for copy in copies {
             began = copy.since().began();
             self.add(path, None, copy, now);
+            if let Some(tail) = self.tails.last_mut() {
+                tail.copied = true;
+            }
         }
         (began, full)
     }
@@ -98,6 +124,7 @@ impl Files {
     /// Finds files that were written to, copied and emptied again before anything of them was read: there is a copy of
     /// what they don't hold.
     pub fn find_missed(&mut self, notices: &mut Notices, now: Instant) {
+        self.let_go_of_overwritten(notices);
         let unread = |tail: &&Tail| tail.position == 0 && !tail.twin && !tail.refused;
         let keys: Vec<u64> = self.tails.iter().filter(unread).map(|tail| tail.key).collect();
         for key in keys {
@@ -108,10 +135,11 @@ impl Files {
             let tail = &self.tails[place];
             let Some(name) = &tail.name else { continue };
             let since = tail.since_read();
-            if !find::has_changed(name, since) {
+            // No name comes or goes where a copy is written over another.
+            if !self.overwritten.contains(name) && !find::has_changed(name, since) {
                 continue;
             }
-            let taken = |identity: &Identity| self.is_known(identity) || self.is_done(identity);
+            let taken = |identity: &Identity, modified| self.is_taken(identity, modified);
             let mut copies = find::between(name, since, &taken);
             let (mut missed, mut making) = (false, None);
             for found in &mut copies {
@@ -130,6 +158,11 @@ impl Files {
                 self.emptied(place, notices, now);
             }
         }
+        let unread = |name: &PathBuf| {
+            let of = |tail: &Tail| tail.position == 0 && tail.name.as_ref() == Some(name);
+            self.tails.iter().any(of)
+        };
+        self.overwritten.retain(unread);
     }
 
     /// Passes over what stands in another file too, of which this one is being made a copy.

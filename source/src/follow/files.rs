@@ -36,10 +36,13 @@ pub(super) struct Files {
     pub forgotten: Vec<u64>,
     /// Names that may have had files of which nobody was told.
     pub unsure: BTreeSet<PathBuf>,
+    /// Names whose last copy was written over, and what came since may stand in it alone.
+    pub overwritten: BTreeSet<PathBuf>,
     /// Where files were moved that had a followed name, in that order, and which name that was.
     pub moved: Vec<(PathBuf, PathBuf)>,
-    /// Files that are done with, the latest ones: they may still be there under another name.
-    pub done: VecDeque<Identity>,
+    /// Files that are done with, the latest ones: they may still be there under another name. Of copies, when they had
+    /// been changed last: another copy may be made in their place.
+    pub done: VecDeque<(Identity, Option<i64>)>,
 }
 
 impl Files {
@@ -75,8 +78,18 @@ impl Files {
         self.tails.iter().any(|tail| tail.identity.is(identity))
     }
 
-    pub fn is_done(&self, identity: &Identity) -> bool {
-        self.done.iter().any(|done| done.is(identity) && done.may_be(identity))
+    /// Whether a file that was changed last at this time is done with.
+    pub fn is_done(&self, identity: &Identity, modified: i64) -> bool {
+        self.done.iter().any(|(done, copied)| {
+            done.is(identity)
+                && done.may_be(identity)
+                && copied.is_none_or(|copied| modified <= copied)
+        })
+    }
+
+    /// Whether there is nothing new in a file that was changed last at this time.
+    pub fn is_taken(&self, identity: &Identity, modified: i64) -> bool {
+        self.is_known(identity) || self.is_done(identity, modified)
     }
 
     /// Looks how long all files are now; says whether one was emptied.
@@ -84,6 +97,7 @@ impl Files {
     /// The youngest come first: what an older one has is then all that was written before what a younger one has, if
     /// one and the same wrote both.
     pub fn look(&mut self, notices: &mut Notices, now: Instant) -> bool {
+        let overwritten = self.let_go_of_overwritten(notices);
         let mut emptied = Vec::new();
         for place in (0..self.tails.len()).rev() {
             let tail = &mut self.tails[place];
@@ -98,7 +112,7 @@ impl Files {
                 self.emptied(place, notices, now);
             }
         }
-        !emptied.is_empty()
+        overwritten || !emptied.is_empty()
     }
 
     /// Takes what the file at this place has; says whether that was something.
@@ -155,7 +169,7 @@ impl Files {
             if done {
                 notices.forget(tail.watch);
                 self.forgotten.push(tail.key);
-                self.done.push_back(tail.identity);
+                self.done.push_back((tail.identity, tail.copied.then_some(tail.modified)));
             }
             !done
         });

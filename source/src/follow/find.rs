@@ -138,17 +138,18 @@ pub(super) fn renamed(path: &Path, identity: &Identity, sought: Sought) -> Optio
     })
 }
 
-/// The longest copy of a file that holds all that was read of it. `taken` says which files it can't be.
+/// The longest copy of a file that holds all that was read of it. `taken` says which files it can't be, by when they
+/// were changed last.
 pub(super) fn copy(
     path: &Path,
     sought: Sought,
-    taken: impl Fn(&Identity) -> bool,
+    taken: impl Fn(&Identity, i64) -> bool,
 ) -> Option<Found> {
     let mut found: Vec<_> = beside(path)
         .filter(|(entry, facts)| {
             is_rotated(path, &entry.path())
                 && facts.len() >= sought.position
-                && !taken(&Identity::of(facts))
+                && !taken(&Identity::of(facts), identity::modified(facts))
         })
         .map(|(entry, facts)| (facts.len(), identity::modified(&facts), entry.path()))
         .collect();
@@ -165,16 +166,20 @@ pub(super) fn has_changed(name: &Path, since: Since) -> bool {
 }
 
 /// Files that had this name after the last that was seen under it, the oldest first, as far as names and times tell.
+/// `taken` says which files are not meant, by when they were changed last.
 pub(super) fn between(
     path: &Path,
     since: Since,
-    taken: &dyn Fn(&Identity) -> bool,
+    taken: &dyn Fn(&Identity, i64) -> bool,
 ) -> impl Iterator<Item = Found> + use<> {
     let mut found: Vec<(i64, i64, PathBuf)> = beside(path)
         .map(|(entry, facts)| (Identity::of(&facts), identity::modified(&facts), entry.path()))
         .filter(|(identity, modified, place)| {
             let younger = since.born == 0 || identity.born == 0 || identity.born >= since.born;
-            younger && *modified >= since.modified && is_rotated(path, place) && !taken(identity)
+            younger
+                && *modified >= since.modified
+                && is_rotated(path, place)
+                && !taken(identity, *modified)
         })
         .map(|(identity, modified, place)| (identity.born, modified, place))
         .collect();

@@ -33,11 +33,13 @@ mod resume;
 mod scan;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use thiserror::Error;
 
+use crate::capture::Capture;
 use crate::counts::Counts;
 use crate::intake::{Ended, Intake, Lot, Mark};
 use crate::saved::{Saved, SavedFile, file_key, source_number};
@@ -120,21 +122,30 @@ impl Follow {
         saved.sort_by(|one, other| {
             one.path.cmp(&other.path).then(one.incarnation.cmp(&other.incarnation))
         });
-        let rule = Rule { number, year_end: file::year_end(source), source: source.clone() };
+        let (year_end, source) = (file::year_end(source), source.clone());
+        let rule = Rule { number, year_end, source, capture: None };
         let files = Files {
             names,
-            told: Told::new(&source.name),
+            told: Told::new(&rule.source.name),
             tails: Vec::new(),
             ledger: Ledger::new(number, ledger),
             saved,
             lost: HashMap::new(),
             moved: Vec::new(),
             unsure: BTreeSet::new(),
+            overwritten: BTreeSet::new(),
             forgotten,
             done: VecDeque::new(),
             rule,
         };
         Ok(Self { place, files, notices: Notices::new(), lot: Lot::default() })
+    }
+
+    /// Keeps what is read here too.
+    #[must_use]
+    pub fn captured(mut self, capture: Option<Arc<Capture>>) -> Self {
+        self.files.rule.capture = capture;
+        self
     }
 
     /// Looks at files by turns and does not ask the kernel to tell: for file systems of which it claims to tell but
@@ -214,6 +225,9 @@ impl Follow {
         let lot = &mut self.lot;
         if lot.frame.is_empty() && lot.marks.is_empty() && lot.counts == Counts::default() {
             return Ok(());
+        }
+        if let Some(capture) = &self.files.rule.capture {
+            capture.flush();
         }
         (lot.source, lot.placed) = (self.place, true);
         intake.take(lot)?;

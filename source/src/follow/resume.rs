@@ -72,6 +72,7 @@ impl Files {
         let renamed = renamed.filter(|found| !taken(&found.identity()));
         let copy = || {
             let read = saved.position > 0;
+            let taken = |identity: &Identity, _| taken(identity);
             read.then(|| find::copy(&saved.path, sought, taken)).flatten()
         };
         match renamed.or_else(copy) {

@@ -15,7 +15,7 @@ use super::find::{self, Found};
 use super::names::not_a_file;
 use super::notices::Notices;
 use super::tail::Tail;
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::limit;
 
 /// A file that had a name, where it was moved, and what is there.
@@ -139,13 +139,13 @@ impl Files {
         if !find::has_changed(name, since) {
             return Vec::new();
         }
-        let taken = |identity: &Identity| {
+        let taken = |identity: &Identity, modified| {
             let younger = present.is_some_and(|present| {
                 // A file that is copied and emptied again and again is older than its copies.
                 let renamed = present.born != 0 && present.born >= since.born;
                 present.is(identity) || renamed && identity.born > present.born
             });
-            younger || self.is_known(identity) || self.is_done(identity)
+            younger || self.is_taken(identity, modified)
         };
         find::between(name, since, &taken).take(limit::FILES_MAX).collect()
     }
@@ -244,7 +244,7 @@ impl Files {
     /// Takes up a file that had a name for a while; not if there are too many.
     fn add_older(&mut self, name: &Path, found: Found, now: Instant) -> bool {
         let identity = found.identity();
-        if self.is_known(&identity) || self.is_done(&identity) {
+        if self.is_taken(&identity, identity::modified(&found.facts)) {
             return true;
         }
         if self.tails.len() >= limit::FOLLOW_FILES_MAX {

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use correlator_frame::record::Frame;
@@ -16,6 +17,7 @@ use correlator_record::framing::Framing;
 use correlator_record::parser::{Parsed, Parser};
 
 use super::find::{Found, Since, Sought, holds};
+use crate::capture::Capture;
 use crate::identity::{self, Edges, Identity};
 use crate::intake::{Lot, Mark};
 use crate::saved::{self, SavedFile};
@@ -30,6 +32,8 @@ pub(super) struct Rule {
     pub number: u64,
     /// The moment that dates without a year are not far after, if the stack pins it.
     pub year_end: Option<i64>,
+    /// Where what is read is kept too.
+    pub capture: Option<Arc<Capture>>,
 }
 
 /// What became of a read.
@@ -70,6 +74,8 @@ pub(super) struct Tail {
     pub watch: Option<i32>,
     /// It is a copy of another file, as far as it goes, and not read.
     pub twin: bool,
+    /// It is the copy of a file that was emptied: nobody writes to it, but another copy may take its place.
+    pub copied: bool,
     /// It is no log and not read.
     pub refused: bool,
     /// It is the oldest of too many without a name: nobody waits for it any longer.
@@ -125,6 +131,7 @@ impl Tail {
             modified,
             watch: None,
             twin: false,
+            copied: false,
             refused: false,
             hurried: false,
             failing: false,
@@ -167,6 +174,12 @@ impl Tail {
         (self.file, self.held) = (copy.file, self.modified);
         (self.name, self.watch) = (None, None);
         (self.unread, self.moved, self.changed_at) = (true, true, now);
+        self.copied = true;
+    }
+
+    /// Whether it was the copy of a file, and something else, such as the next copy, has been written over it.
+    pub fn is_overwritten(&self) -> bool {
+        self.copied && self.name.is_none() && !self.is_intact().unwrap_or(false)
     }
 
     /// What of it is to be found elsewhere.
@@ -291,7 +304,7 @@ impl Tail {
             return Ok(Outcome::Unsure);
         }
         self.refer(rule);
-        let consumed = self.parse(lot, start, whole && at_end, quiet);
+        let consumed = self.parse(rule, lot, start, whole && at_end, quiet);
         self.unread = consumed > 0 && self.position < self.size;
         if consumed == 0 && whole && at_end {
             // Nothing more can be made of what is left.
@@ -346,7 +359,14 @@ impl Tail {
     }
 
     /// Makes records of the frame's text from `start` on, and takes the rest of it away; how many bytes were used.
-    fn parse(&mut self, lot: &mut Lot, start: usize, at_end: bool, quiet: bool) -> usize {
+    fn parse(
+        &mut self,
+        rule: &Rule,
+        lot: &mut Lot,
+        start: usize,
+        at_end: bool,
+        quiet: bool,
+    ) -> usize {
         let frame = &mut lot.frame;
         let block = &frame.text[start..];
         let full = frame.text.len() >= limit::BLOCK_BYTES;
@@ -365,7 +385,12 @@ impl Tail {
             parsed = self.parser.cut(frame, start, &framing);
         }
         file::set_places(frame, first, self.id, self.position.wrapping_sub(start as u64));
-        self.edges.advance(&frame.text[start..start + parsed.consumed]);
+        let used = &frame.text[start..start + parsed.consumed];
+        self.edges.advance(used);
+        if let Some(capture) = &rule.capture {
+            let is_last = at_end && start + parsed.consumed == parsed.end;
+            capture.write_up_to(used, is_last.then(|| framing.ending()));
+        }
         let mut unfinished = Vec::new();
         parsed.take_tail(frame, &mut unfinished);
         self.account(lot, &parsed);

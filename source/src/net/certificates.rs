@@ -10,20 +10,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use memchr::memmem;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
-use thiserror::Error;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
+use thiserror::Error as ThisError;
 
 use super::names::Named;
 use crate::limit;
 use crate::settings::Tls;
 
 /// Why TLS can't be spoken.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub enum TlsError {
     /// A file can't be read.
     #[error("{}: {error}", path.display())]
@@ -52,6 +54,23 @@ pub enum TlsError {
         key: PathBuf,
         /// What is wrong.
         error: rustls::Error,
+    },
+    /// The key belongs to another certificate.
+    #[error("{} is not the private key of {}", key.display(), certificate.display())]
+    Strangers {
+        /// The certificate chain.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// The key takes a passphrase.
+    #[error(
+        "{}: the private key is encrypted, and nobody is asked for its passphrase; `openssl pkey -in {} -out NEW` decrypts it",
+        path.display(), path.display()
+    )]
+    Encrypted {
+        /// The key.
+        path: PathBuf,
     },
     /// The authority of clients is no good.
     #[error("{}: {problem}", path.display())]
@@ -114,9 +133,7 @@ fn stamps(settings: &Tls) -> [Stamp; 3] {
 
 fn read(settings: &Tls) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&settings.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&bytes(&settings.key)?).map_err(|error| {
-        TlsError::Pem { path: settings.key.clone(), wanted: "private key", error }
-    })?;
+    let key = private_key(&settings.key)?;
     let provider = Arc::new(ring::default_provider());
     let pair = |error| TlsError::Pair {
         certificate: settings.certificate.clone(),
@@ -128,9 +145,19 @@ fn read(settings: &Tls) -> Result<ServerConfig, TlsError> {
         .map_err(pair)?;
     let builder = match &settings.client_authority {
         None => builder.with_no_client_auth(),
-        Some(path) => builder.with_client_cert_verifier(clients(settings, path, provider)?),
+        Some(path) => {
+            let verifier = clients(settings, path, Arc::clone(&provider))?;
+            builder.with_client_cert_verifier(verifier)
+        }
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+    let key = provider.key_provider.load_private_key(key).map_err(pair)?;
+    let shown = CertifiedKey::new(chain, key);
+    // Whether the certificate is any good, clients judge: some take what this library would not.
+    if let Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = shown.keys_match() {
+        let (certificate, key) = (settings.certificate.clone(), settings.key.clone());
+        return Err(TlsError::Strangers { certificate, key });
+    }
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
@@ -154,6 +181,18 @@ fn clients(
         return Ok(inner);
     }
     Ok(Arc::new(Named { inner, names: settings.client_names.clone() }))
+}
+
+/// The private key in a file.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = bytes(path)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
+        let path = path.to_owned();
+        if memmem::find(&text, b"ENCRYPTED").is_some() {
+            return TlsError::Encrypted { path };
+        }
+        TlsError::Pem { path, wanted: "private key", error }
+    })
 }
 
 /// All certificates of a file, of which there is at least one.
@@ -243,7 +282,11 @@ mod tests {
         );
         let other = settings("other");
         write(&other);
-        check(&Tls { key: other.key.clone(), ..tls.clone() }, "keys may not be consistent");
+        check(&Tls { key: other.key.clone(), ..tls.clone() }, "is not the private key of");
+        let text =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        fs::write(&other.key, text).expect("written");
+        check(&Tls { key: other.key.clone(), ..tls.clone() }, "the private key is encrypted");
         for tls in [tls, other] {
             let _ = (fs::remove_file(&tls.certificate), fs::remove_file(&tls.key));
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
-use rustls::{Error, InvalidMessage, ServerConfig, ServerConnection};
+use rustls::{CertificateError, Error, InvalidMessage, OtherError, ServerConfig, ServerConnection};
 
 use crate::intake::Ended;
 
@@ -113,7 +113,36 @@ fn explain(error: &Error, plain: bool) -> String {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) if plain => {
             "it speaks syslog without TLS".into()
         }
+        Error::NoCertificatesPresented => {
+            "it shows no certificate, which `client_authority` demands".into()
+        }
+        Error::InvalidCertificate(problem) => explain_certificate(problem),
         error => error.to_string(),
+    }
+}
+
+/// What is wrong with a client's certificate.
+fn explain_certificate(problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::UnknownIssuer => {
+            "the client's certificate is not signed by `client_authority`".into()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the client's certificate has expired".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the client's certificate is not valid yet".into()
+        }
+        CertificateError::Other(OtherError(why)) => why.to_string(),
+        problem => {
+            let problem = format!("{problem:?}");
+            if problem.contains("UnsupportedCertVersion") {
+                return "the client's certificate is of version 1; it takes one of version 3, such as \
+                        `openssl x509 -req -extfile ...` makes"
+                    .into();
+            }
+            format!("the client's certificate is no good: {problem}")
+        }
     }
 }
 

@@ -174,10 +174,7 @@ impl Stream {
             return Ok(());
         }
         let framing = self.framing.get_or_insert_with(|| Framing::discover(&self.tail));
-        let trailer = match framing {
-            Framing::Trailer(trailer) => trailer.clone(),
-            Framing::Lines | Framing::Octets => b"\n".to_vec(),
-        };
+        let trailer = framing.ending().to_vec();
         let whole = self.tail.ends_with(&trailer);
         self.parse(&[], true, filling)?;
         self.tail = Vec::new();

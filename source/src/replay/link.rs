@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use correlator_wire::trust::Trust;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, Shutdown, sendmmsg, shutdown};
 use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,7 +17,6 @@ use rustls::ClientConnection;
 
 use super::batch::Batch;
 use super::target::{Socket, Target};
-use super::tls::Security;
 use crate::{clock, limit};
 
 /// Bytes that are read at once from a peer that says something.
@@ -96,7 +96,7 @@ impl Link {
     ///
     /// # Errors
     /// The peer can't be reached, or is not who it should be.
-    pub fn open(target: &Target, security: Option<&Security>, watch: Watch) -> Result<Self, Broke> {
+    pub fn open(target: &Target, security: Option<&Trust>, watch: Watch) -> Result<Self, Broke> {
         let socket = target.connect().map_err(Broke::Failed)?;
         rustix::io::ioctl_fionbio(&socket, true).map_err(failed)?;
         let tls = match security {

@@ -8,7 +8,7 @@
 //! - [`reader`]: a capture's records with the bytes around them
 //! - [`batch`]: records as they go over the wire
 //! - [`pace`]: when each of them is due
-//! - [`target`], [`tls`]: where they go, and how that is secured
+//! - [`target`]: where they go
 //! - [`link`]: one connection: it sends, waits, and closes so that the peer can confirm
 //! - `feed`: from the capture to batches that wait to be sent
 //! - [`play`]: all of it together
@@ -20,8 +20,6 @@ pub mod batch;
 pub mod pace;
 
 pub mod target;
-
-pub mod tls;
 
 pub mod link;
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use correlator_wire::trust::Trust;
 use thiserror::Error;
 
 use super::batch::Wire;
@@ -20,7 +21,6 @@ use super::link::{Broke, Closed, Link, Watch};
 use super::pace::{Pace, Speed};
 use super::reader::{Entry, ReadError, Reader, Settings};
 use super::target::Target;
-use super::tls::Security;
 use crate::{clock, limit};
 
 /// What is sent, where to, and how.
@@ -33,7 +33,7 @@ pub struct Plan {
     /// Where to.
     pub target: Target,
     /// How that is secured; for targets that are.
-    pub security: Option<Security>,
+    pub security: Option<Trust>,
     /// What stands around records on the wire.
     pub wire: Wire,
     /// How fast.

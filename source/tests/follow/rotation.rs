@@ -127,6 +127,32 @@ fn copied_and_emptied() {
     taken.check_all(ROTATIONS * LINES);
 }
 
+/// As `cp app.log app.log.1; : > app.log` does it again and again: each copy is written over the one before.
+#[test]
+fn copied_to_the_same_place_and_emptied() {
+    let folder = Folder::new("overwritten");
+    let rounds = 200;
+    let taken = follow(&folder.path("app.log"), Taken::default(), |taker| {
+        first_line(&folder, taker);
+        let mut log = open(&folder);
+        for round in 0..rounds {
+            for n in (round * LINES).max(1)..(round + 1) * LINES {
+                log.write_all(lines(n..n + 1).as_bytes()).expect("written");
+                // Some of it is read before the copy is made, but not always as much.
+                if n % LINES == (round % LINES).max(1) {
+                    taker.wait_for((round * LINES + 1) as usize);
+                }
+            }
+            folder.tick();
+            fs::copy(folder.path("app.log"), folder.path("app.log.1")).expect("copied");
+            log.set_len(0).expect("emptied");
+            // What is only in the copy has to be read before the next is written over it.
+            taker.wait_for(((round + 1) * LINES) as usize);
+        }
+    });
+    taken.check_all(rounds * LINES);
+}
+
 #[test]
 fn copies_that_match_the_pattern_are_not_read_twice() {
     let folder = Folder::new("copies");

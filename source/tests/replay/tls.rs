@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
 use correlator_source::replay::link::Closed;
 use correlator_source::replay::play::{Outcome, Plan, ReplayError};
-use correlator_source::replay::tls::{Security, Tls};
+use correlator_wire::trust::{Trust, TrustError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -59,6 +60,21 @@ fn server(papers: &Papers, asks: bool) -> Arc<ServerConfig> {
     Arc::new(builder.with_single_cert(chain(&papers.server.0), key).expect("a certificate"))
 }
 
+/// What a replay is told to trust and to show.
+#[derive(Clone)]
+struct Tls {
+    authority: PathBuf,
+    identity: Option<(PathBuf, PathBuf)>,
+    server_name: String,
+}
+
+impl Tls {
+    fn trust(&self) -> Result<Trust, TrustError> {
+        let identity = self.identity.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path()));
+        Trust::new(&self.server_name, Some(&self.authority), identity)
+    }
+}
+
 /// How the server ends a connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Ending {
@@ -89,7 +105,7 @@ fn send(
         bytes
     });
     let plan = Plan {
-        security: Some(Security::new(tls).expect("papers")),
+        security: Some(tls.trust().expect("papers")),
         ..plan(&path, &format!("tls://127.0.0.1:{port}"))
     };
     let outcome = go(&plan);
@@ -156,7 +172,7 @@ fn papers_that_make_no_sense_are_named() {
     let check = |text: &str, name: &str, expected: &str| {
         let authority = folder.file("ca.pem", text);
         let tls = Tls { authority, identity: None, server_name: name.into() };
-        let error = Security::new(&tls).expect_err("refused").to_string();
+        let error = tls.trust().expect_err("refused").to_string();
         assert!(error.contains(expected), "{error}");
     };
     check("", "localhost", "ca.pem: there is no certificate in it");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use correlator_store::effect::{Accepted, Cause, Decision, Finished, NewEffect};
 use correlator_store::settings::Settings;
-use correlator_store::store::Store;
+use correlator_store::store::{Safety, Store};
 use correlator_world::{Outcome, Request};
 
 pub const TURNS: u64 = 200;
@@ -45,7 +45,8 @@ pub fn run(folder: &Path) {
     step();
     for turn in position.parse().unwrap_or(0)..TURNS {
         let effects: Vec<_> = (0..EFFECTS).map(|at| effect(turn, at)).collect();
-        let accepted = store.accept(&effects).unwrap();
+        let safety = if turn % 2 == 0 { Safety::Machine } else { Safety::Program };
+        let accepted = store.accept(&effects, safety).unwrap();
         let differs = |one: &Accepted| matches!(one, Accepted::Known { differs: true, .. });
         assert!(!accepted.iter().any(differs));
         acknowledged.write_all(format!("{turn}\n").as_bytes()).unwrap();

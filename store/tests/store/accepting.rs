@@ -2,7 +2,11 @@
 
 use correlator_store::effect::{Accepted, Cause, Decision, NewEffect, Record, State};
 use correlator_store::error::StoreError;
-use correlator_store::{limit, settings::Settings, store::Store};
+use correlator_store::{
+    limit,
+    settings::Settings,
+    store::{Safety, Store},
+};
 use correlator_world::Cell;
 
 use crate::support::{Folder, accept, attempt, done, effect, ids, now, open};
@@ -62,7 +66,8 @@ fn a_turn_is_accepted_whole_or_not_at_all() {
     let folder = Folder::new();
     let (store, _) = open(&folder);
     let check = |bad: NewEffect, expected: &str| {
-        let said = store.accept(&[effect("good", 1), bad]).unwrap_err().to_string();
+        let said =
+            store.accept(&[effect("good", 1), bad], Safety::Machine).unwrap_err().to_string();
         assert!(said.contains(expected), "{said}");
         assert_eq!(store.reader().unwrap().status().unwrap().states, []);
     };
@@ -124,7 +129,7 @@ fn a_store_that_is_full_takes_nothing_new_and_delivers_what_it_has() {
         let id = format!("e{}", taken.len());
         let mut large = effect(&id, 1);
         large.request.cells[0].1 = Cell::Text("x".repeat(1 << 20));
-        match store.accept(&[large]) {
+        match store.accept(&[large], Safety::Machine) {
             Ok(_) => taken.push(id),
             Err(error) => break error,
         }
@@ -153,7 +158,7 @@ fn many_threads_accept_and_everything_is_there_once() {
                             effect(&format!("{own}-{turn}-{number}"), 1)
                         })
                         .collect();
-                    store.accept(&turn).unwrap();
+                    store.accept(&turn, Safety::Machine).unwrap();
                 }
             });
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 use correlator_store::error::StoreError;
 use correlator_store::reader::Reader;
 use correlator_store::settings::Settings;
-use correlator_store::store::Store;
+use correlator_store::store::{Safety, Store};
 use correlator_store::verify::Verification;
 use correlator_world::Cell;
 
@@ -67,7 +67,7 @@ fn a_full_disk_costs_nothing_that_was_accepted_and_passes() {
         let id = format!("e{}", taken.len());
         let mut large = effect(&id, 1);
         large.request.cells[0].1 = Cell::Text("x".repeat(50_000));
-        store.accept(&[large]).map(|_| taken.push(id))
+        store.accept(&[large], Safety::Machine).map(|_| taken.push(id))
     };
     let error = loop {
         if let Err(error) = large(&mut taken) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use correlator_store::effect::{Finished, NewEffect, State};
 use correlator_store::entry::By;
 use correlator_store::settings::Settings;
-use correlator_store::store::Store;
+use correlator_store::store::{Safety, Store};
 use correlator_store::verify::Verification;
 use correlator_world::Outcome;
 
@@ -71,7 +71,7 @@ fn accept(store: &Store, model: &mut Model, random: &mut Random, now: i64) {
         let state = State::Waiting;
         model.0.push(One { id, endpoint, key, state, next_at: now, attempts: 0 });
     }
-    store.accept(&turn).unwrap();
+    store.accept(&turn, Safety::Machine).unwrap();
 }
 
 /// Asks for what is due, compares, and begins some of it.

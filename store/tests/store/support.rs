@@ -10,7 +10,7 @@ use correlator_store::effect::{
 };
 use correlator_store::recovery::Recovery;
 use correlator_store::settings::Settings;
-use correlator_store::store::Store;
+use correlator_store::store::{Safety, Store};
 use correlator_world::{Cell, Outcome, Request};
 use rusqlite::Connection;
 
@@ -88,7 +88,7 @@ pub fn keyed(id: &str, key: &str, time: i64) -> NewEffect {
 }
 
 pub fn accept(store: &Store, effects: &[NewEffect]) -> Vec<Accepted> {
-    store.accept(effects).unwrap()
+    store.accept(effects, Safety::Machine).unwrap()
 }
 
 pub fn ids(due: &[Due]) -> Vec<&str> {

@@ -2,7 +2,7 @@
 //!
 //! It must never know what it is sent.
 
-use std::fs;
+use std::fs::{self, DirEntry, OpenOptions};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -19,13 +19,63 @@ use crate::wait;
 /// Whom mail on the disk belongs to.
 const NOBODY: u32 = 65534;
 
+/// An authority, and a certificate for `localhost` that it signed; gone when this is.
+#[derive(Debug)]
+pub struct Papers {
+    /// Where they lie: `ca.pem`, `c.pem`, `k.pem`.
+    pub folder: PathBuf,
+}
+
+impl Papers {
+    /// New ones.
+    ///
+    /// # Panics
+    /// If there is no room for them.
+    #[must_use]
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // A socket's path is short, and the server has some in there.
+        let folder = std::env::temp_dir().join(format!("cpf-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let authority = params.self_signed(&key).expect("a certificate").pem();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(["localhost".to_owned()]).expect("names");
+        let signed = params.signed_by(&key, &issuer).expect("a certificate");
+        fs::write(folder.join("ca.pem"), authority).expect("written");
+        fs::write(folder.join("c.pem"), signed.pem()).expect("written");
+        fs::write(folder.join("k.pem"), key.serialize_pem()).expect("written");
+        Self { folder }
+    }
+}
+
+impl Default for Papers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Papers {
+    fn drop(&mut self) {
+        // What is left is in a folder for what may be lost.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// The server, gone when this is.
 #[derive(Debug)]
 pub struct Postfix {
-    folder: PathBuf,
+    /// Its papers. All the rest lies beside them.
+    pub papers: Papers,
     program: Program,
-    port: u16,
-    running: Child,
+    /// Where it speaks TLS after STARTTLS, and where from the first byte.
+    ports: [u16; 2],
+    running: Option<Child>,
 }
 
 impl Postfix {
@@ -36,91 +86,114 @@ impl Postfix {
     #[must_use]
     #[allow(clippy::print_stderr, reason = "what is skipped is told plainly")]
     pub fn start(password: &str) -> Option<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let (program, logins) = (Program::find("postfix")?, Program::find("saslpasswd2")?);
         if !geteuid().is_root() {
             eprintln!("skipped: Postfix takes root");
             return None;
         }
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("cpf-{}-{number}", std::process::id()));
+        let papers = Papers::new();
+        let folder = &papers.folder;
         for name in ["etc/sasl", "spool", "data", "mail"] {
             fs::create_dir_all(folder.join(name)).expect("a folder");
         }
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("a mode");
         chown(folder.join("data"), Some(id("-u", "postfix")), None).expect("an owner");
         chown(folder.join("mail"), Some(NOBODY), Some(NOBODY)).expect("an owner");
-        let door = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = door.local_addr().expect("an address").port();
-        drop(door);
-        papers(&folder);
-        login(&logins, &folder, password);
-        configure(&folder, port);
-        let log = fs::File::create(folder.join("log")).expect("a file");
-        let running = program
-            .command(&folder)
-            .arg("-c")
-            .arg(folder.join("etc"))
-            .arg("start-fg")
-            .stdout(log.try_clone().expect("a file"))
-            .stderr(log)
-            .spawn()
-            .expect("postfix");
-        wait::until("postfix answers", || TcpStream::connect(("127.0.0.1", port)).ok());
-        Some(Self { folder, program, port, running })
+        let doors = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let ports = doors.map(|door| door.local_addr().expect("an address").port());
+        login(&logins, folder, password);
+        let mut server = Self { papers, program, ports, running: None };
+        server.be("");
+        Some(server)
+    }
+
+    /// Starts it, or starts it anew, with this line more among its settings.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn be(&mut self, setting: &str) {
+        self.down();
+        configure(&self.papers.folder, self.ports, setting);
+        self.up();
+    }
+
+    /// Starts it again.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn up(&mut self) {
+        let log = OpenOptions::new().append(true).create(true).open(self.papers.folder.join("log"));
+        let log = log.expect("a file");
+        let mut command = self.command("start-fg");
+        command.stdout(log.try_clone().expect("a file")).stderr(log);
+        self.running = Some(command.spawn().expect("postfix"));
+        for port in self.ports {
+            wait::until("postfix answers", || TcpStream::connect(("127.0.0.1", port)).ok());
+        }
+    }
+
+    /// Stops it, if it runs.
+    pub fn down(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        let mut stop = self.command("stop");
+        stop.stdout(Stdio::null()).stderr(Stdio::null());
+        // It has ended already if it could not be stopped.
+        let _ = stop.status();
+        let _ = running.kill();
+        let _ = running.wait();
+    }
+
+    fn command(&self, what: &str) -> Command {
+        let mut command = self.program.command(&self.papers.folder);
+        command.arg("-c").arg(self.papers.folder.join("etc")).arg(what);
+        command
     }
 
     /// The settings of a grant of it, with the credential `smtp`.
     #[must_use]
     pub fn grant(&self) -> String {
+        self.grant_by(0)
+    }
+
+    /// The same where TLS begins with the first byte.
+    #[must_use]
+    pub fn grant_tls(&self) -> String {
+        self.grant_by(1) + ", security: tls"
+    }
+
+    fn grant_by(&self, port: usize) -> String {
         format!(
             "server: '127.0.0.1:{}', server_name: localhost, ca: '{}', username: user@localhost, \
-             credential: smtp, from: c@test.local, to: [b@test.local], recipients: ['*@test.local']",
-            self.port,
-            self.folder.join("ca.pem").display()
+             credential: smtp, from: Correlator <c@test.local>, to: [b@test.local], \
+             recipients: ['*@test.local']",
+            self.ports[port],
+            self.papers.folder.join("ca.pem").display()
         )
     }
 
-    /// The mails that have arrived.
+    /// The mails that have arrived, the oldest first.
     #[must_use]
     pub fn arrived(&self) -> Vec<String> {
-        let mails = fs::read_dir(self.folder.join("mail/b/new")).into_iter().flatten().flatten();
-        mails.filter_map(|mail| fs::read_to_string(mail.path()).ok()).collect()
+        let mails = fs::read_dir(self.papers.folder.join("mail/b/new")).into_iter().flatten();
+        let read = |mail: DirEntry| {
+            let when = mail.metadata().and_then(|found| found.modified()).ok()?;
+            Some((when, fs::read_to_string(mail.path()).ok()?))
+        };
+        let mut mails: Vec<_> = mails.flatten().filter_map(read).collect();
+        mails.sort();
+        mails.into_iter().map(|(_, text)| text).collect()
     }
 
     /// What it has said so far.
     #[must_use]
     pub fn said(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        fs::read_to_string(self.papers.folder.join("log")).unwrap_or_default()
     }
 }
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        let mut stop = self.program.command(&self.folder);
-        stop.arg("-c").arg(self.folder.join("etc")).arg("stop");
-        stop.stdout(Stdio::null()).stderr(Stdio::null());
-        // It has ended already if it could not be stopped.
-        let _ = stop.status();
-        let _ = self.running.kill();
-        let _ = self.running.wait();
-        let _ = fs::remove_dir_all(&self.folder);
+        self.down();
     }
-}
-
-/// An authority, and a certificate for `localhost` that it signed.
-fn papers(folder: &Path) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key");
-    let authority = params.self_signed(&key).expect("a certificate").pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["localhost".to_owned()]).expect("names");
-    let signed = params.signed_by(&key, &issuer).expect("a certificate");
-    fs::write(folder.join("ca.pem"), authority).expect("written");
-    fs::write(folder.join("c.pem"), signed.pem()).expect("written");
-    fs::write(folder.join("k.pem"), key.serialize_pem()).expect("written");
 }
 
 fn login(program: &Program, folder: &Path, password: &str) {
@@ -136,14 +209,14 @@ fn login(program: &Program, folder: &Path, password: &str) {
     fs::set_permissions(&users, fs::Permissions::from_mode(0o640)).expect("a mode");
 }
 
-fn configure(folder: &Path, port: u16) {
+fn configure(folder: &Path, [first, second]: [u16; 2], setting: &str) {
     let place = folder.display().to_string();
     let write = |name: &str, text: &str| {
-        let text = text.replace("FOLDER", &place).replace("PORT", &port.to_string());
-        fs::write(folder.join(name), text).expect("written");
+        let text = text.replace("FOLDER", &place).replace("FIRST", &first.to_string());
+        fs::write(folder.join(name), text.replace("SECOND", &second.to_string())).expect("written");
     };
     write("etc/sasl/smtpd.conf", LOGINS);
-    write("etc/main.cf", MAIN);
+    write("etc/main.cf", &format!("{MAIN}{setting}\n"));
     write("etc/master.cf", SERVICES);
 }
 
@@ -167,6 +240,7 @@ data_directory = FOLDER/data
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 maillog_file = /dev/stdout
+message_size_limit = 100000
 virtual_mailbox_domains = test.local
 virtual_mailbox_base = FOLDER/mail
 virtual_mailbox_maps = inline:{{b@test.local=b/}}
@@ -185,7 +259,8 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 default_transport = error:no outbound
 ";
 
-const SERVICES: &str = "127.0.0.1:PORT inet n - n - - smtpd
+const SERVICES: &str = "127.0.0.1:FIRST inet n - n - - smtpd
+127.0.0.1:SECOND inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr

@@ -1,4 +1,5 @@
-//! A web server whose mood can change: it takes what comes, is away, is busy, says nothing, or breaks off half way.
+//! A web server whose mood can change: it takes what comes, at once or slowly, is away, is busy, dislikes some, says nothing,
+//! or breaks off half way.
 //!
 //! It remembers every request that it has read to its end. It must never know who asks.
 
@@ -8,7 +9,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sender::Port;
 use crate::wait;
@@ -22,10 +23,14 @@ const KEY: &str = "idempotency-key";
 pub enum Mood {
     /// It takes what comes.
     Well,
+    /// It takes what comes, but takes its time for each.
+    Slow(Duration),
     /// It refuses connections.
     Away,
     /// It answers with this status.
     Status(u16),
+    /// It fails on what has this in it, and takes the rest.
+    Against(&'static str),
     /// It asks to be left alone for a second.
     Busy,
     /// It says nothing.
@@ -45,6 +50,8 @@ pub struct Seen {
     pub body: String,
     /// Whether the answer was that it is taken.
     pub taken: bool,
+    /// When it was read.
+    pub at: Instant,
 }
 
 #[derive(Debug)]
@@ -155,13 +162,23 @@ impl Shared {
         }
         let Some((key, body)) = read(stream)? else { return Ok(()) };
         let mood = self.mood();
-        let seen = Seen { key, body, taken: mood == Mood::Well };
+        let taken = match mood {
+            Mood::Well | Mood::Slow(_) => true,
+            Mood::Against(what) => !body.contains(what),
+            _ => false,
+        };
+        let seen = Seen { key, body, taken, at: now() };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         let answer = |status: u16, more: &str| {
             format!("HTTP/1.1 {status} X\r\nConnection: close\r\n{more}Content-Length: 0\r\n\r\n")
         };
         let text = match mood {
             Mood::Well => answer(200, ""),
+            Mood::Slow(time) => {
+                wait::pass(time);
+                answer(200, "")
+            }
+            Mood::Against(_) => answer(if taken { 200 } else { 500 }, ""),
             Mood::Status(status) => answer(status, ""),
             Mood::Busy => answer(429, "Retry-After: 1\r\n"),
             Mood::HalfSaid => "HTTP/1.1 20".to_owned(),
@@ -176,6 +193,14 @@ impl Shared {
         let mut stream = stream;
         stream.write_all(text.as_bytes())
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "when another process asked is told by the clock alone"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// What names a request and what it says; nothing if it was not sent to its end.

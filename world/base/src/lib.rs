@@ -6,12 +6,16 @@
 
 use std::time::Duration;
 
+pub mod allow;
+mod guarded;
 pub mod human;
 mod needs;
 mod outcome;
 mod request;
 mod secret;
+pub mod text;
 
+pub use guarded::Guarded;
 pub use needs::Needs;
 pub use outcome::Outcome;
 pub use request::{Cell, Kind, Request};
@@ -30,6 +34,15 @@ pub trait Capability: Send {
 
     /// Asks the world for what was checked before, in this order. As many outcomes as requests.
     fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome>;
+
+    /// How many requests it asks the world for as one. What is being asked for when the engine is killed is in doubt, so
+    /// where each takes a while this is one: what came of it is written down before the next is asked for.
+    fn at_once(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Nothing more is asked for now: a conversation that was kept for the next request ends.
+    fn rest(&mut self) {}
 
     /// Takes back what was done. What can't be taken back is refused.
     fn undo(&mut self, request: &Request, secrets: &dyn Secrets) -> Outcome {
@@ -61,6 +74,11 @@ pub trait Capability: Send {
         Ok(Vec::new())
     }
 
+    /// Whether doing it twice comes to the same as doing it once: then it need not wait until the disk knows of it.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+
     /// What it needs of the machine, so that all the rest can be taken away.
     fn needs(&self) -> Needs {
         Needs::default()
@@ -79,6 +97,28 @@ pub trait Capability: Send {
     /// Requests of one key are done in order, each after the one before it is; those without one in any order.
     fn key(&self, request: &Request) -> Option<String> {
         let _ = request;
+        None
+    }
+
+    /// Whom or what it is for, where a grant bounds each alone: recipients, sets, endpoints.
+    fn parties(&self, request: &Request) -> Vec<String> {
+        vec![request.target.clone()]
+    }
+
+    /// Whether what was done so long ago may still be in force, and can be taken back.
+    fn lasts(&self, request: &Request, since: Duration) -> bool {
+        let _ = (request, since);
+        false
+    }
+
+    /// Whether there is somebody who is never acted against.
+    fn guards(&self) -> bool {
+        false
+    }
+
+    /// Why what was done so long ago must be in force no more, if it may still be.
+    fn forbids(&self, request: &Request, since: Duration) -> Option<String> {
+        let _ = (request, since);
         None
     }
 }

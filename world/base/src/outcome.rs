@@ -13,6 +13,9 @@ pub enum Outcome {
         reason: String,
         /// How long the world asked to be left alone.
         after: Option<Duration>,
+        /// Whether only this one is not taken: others at the same endpoint may fare better, a mail to another mailbox. If
+        /// not, the endpoint is let rest as a whole.
+        alone: bool,
     },
     /// The world will not take it, however often it is asked.
     Refused(String),
@@ -22,6 +25,12 @@ impl Outcome {
     /// Not now, for a reason.
     #[must_use]
     pub fn later(reason: impl Into<String>) -> Self {
-        Self::Later { reason: reason.into(), after: None }
+        Self::Later { reason: reason.into(), after: None, alone: false }
+    }
+
+    /// Not now, but others may fare better.
+    #[must_use]
+    pub fn later_alone(reason: impl Into<String>) -> Self {
+        Self::Later { reason: reason.into(), after: None, alone: true }
     }
 }

@@ -1,6 +1,7 @@
 //! Requests, and what came of each.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use correlator_world::{Capability, Needs, Outcome, Refused, Request, Secrets};
 
@@ -53,10 +54,10 @@ fn outcome(command: &Command, run: &Run) -> Outcome {
     match &run.end {
         End::Code(0) => Outcome::Done(format!("exit code 0{said}")),
         End::Code(code) if command.retry_codes.contains(code) => {
-            Outcome::later(format!("exit code {code}{said}"))
+            Outcome::later_alone(format!("exit code {code}{said}"))
         }
         End::Code(code) => Outcome::Refused(format!("exit code {code}{said}")),
-        End::Signal(signal) => Outcome::later(format!("ended by signal {signal}{said}")),
+        End::Signal(signal) => Outcome::later_alone(format!("ended by signal {signal}{said}")),
         End::Late => {
             let most = command.timeout;
             Outcome::later(format!("it took longer than {most} and was ended{said}"))
@@ -86,6 +87,11 @@ fn said(run: &Run) -> String {
 }
 
 impl Capability for Commands {
+    /// What a program did may hold for good.
+    fn lasts(&self, request: &Request, _: Duration) -> bool {
+        self.command(request).is_ok_and(|command| command.undo(request).is_some())
+    }
+
     fn needs(&self) -> Needs {
         let run = self.commands.values().map(|command| command.program.clone()).collect();
         Needs { run, ..Needs::default() }
@@ -103,6 +109,10 @@ impl Capability for Commands {
             }
             Err(error) => error.to_string(),
         }
+    }
+
+    fn at_once(&self) -> usize {
+        1
     }
 
     fn deliver(&mut self, requests: &[Request], _: &dyn Secrets) -> Vec<Outcome> {

@@ -59,6 +59,8 @@ impl Sqlite {
                 connection.pragma_update(None, "journal_mode", "wal")?;
             }
             connection.pragma_update(None, "synchronous", "full")?;
+            // A confined engine may not write to the folder for all where this would go otherwise.
+            connection.pragma_update(None, "temp_store", "memory")?;
             Ok((connection, until))
         };
         let (connection, until) = open().map_err(|error| fault(&error).of_file(path))?;

@@ -16,8 +16,8 @@ use crate::wish::{self, Wish};
 impl Capability for Firewall {
     fn check(&self, request: &Request) -> Result<(), Refused> {
         let wish = self.wished(request)?;
-        // Where the host can't be looked at, delivery waits until it can.
-        if self.protected.borrow_mut().look().is_ok() {
+        // Where the host can't be looked at, delivery waits until it can; and it looks more closely.
+        if self.protected.borrow_mut().glance().is_ok() {
             self.place(&wish)?;
         }
         Ok(())
@@ -68,6 +68,10 @@ impl Capability for Firewall {
         }
     }
 
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
     fn restores(&self) -> bool {
         true
     }
@@ -101,6 +105,10 @@ impl Capability for Firewall {
             format!("{} is blocked no more: {why}", wish::shown(&block.network))
         });
         Ok(healed.into_iter().chain(lifted).collect())
+    }
+
+    fn lasts(&self, request: &Request, since: Duration) -> bool {
+        self.wished(request).is_ok_and(|wish| since < wish.duration)
     }
 
     fn needs(&self) -> Needs {

@@ -37,8 +37,9 @@
 //! # Layout
 //! Pure: `settings`, `wish` (what a request asks for), `networks`, `entries`, `coming`. Netlink: `wire` (bytes), `route`
 //! (what the host is on its networks), `table` and `rule` (what is said to nftables), `kernel` (both ways). `session`
-//! reads who is logged in, `protected` adds up what is never blocked, `force` keeps the kernel's sets as they ought to
-//! be, `firewall` decides what ought to be in them, `capability` is its face to the host.
+//! reads who is logged in, `lookout` looks at the host from time to time, `protected` adds up what is never blocked,
+//! `force` keeps the kernel's sets as they ought to be, `firewall` decides what ought to be in them, `capability` is its
+//! face to the host.
 
 mod capability;
 mod clock;
@@ -48,6 +49,7 @@ mod error;
 mod firewall;
 mod force;
 mod kernel;
+mod lookout;
 mod networks;
 mod protected;
 mod route;

@@ -1,33 +1,23 @@
 //! What is never blocked, added up: the allow-lists, what the host is on its networks, and from where somebody is
 //! logged in. It is asked before a block and about what is in force.
 
-use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::clock;
 use crate::error::Error;
+use crate::lookout::{Lookout, Seen};
 use crate::networks::Networks;
-use crate::route::{self, Place};
+use crate::route::Place;
 use crate::session::Sessions;
 use crate::wish;
-
-/// What is known of the host is as old as this at most...
-const AGE_MAX: Duration = Duration::from_secs(1);
-/// ...unless looking takes long, on a router with a million routes: it takes one part in so many of the time.
-const LOOKING_SHARE: u32 = 20;
 
 /// What is never blocked.
 pub(crate) struct Protected {
     /// What the grant says, and what was said since.
     allow: [Networks; 2],
-    places: Vec<(IpAddr, Place)>,
-    sessions: Sessions,
-    /// All addresses of both.
-    home: Networks,
-    /// When it is to be looked at again.
-    due: Option<Duration>,
+    lookout: Lookout,
+    seen: Option<Arc<Seen>>,
     /// Whether something is protected that was not when this was last asked.
     changed: bool,
 }
@@ -35,8 +25,7 @@ pub(crate) struct Protected {
 impl Protected {
     pub(crate) fn new(allow: &[IpNet], sessions: Sessions) -> Self {
         let allow = [allow.iter().copied().collect(), Networks::default()];
-        let home = Networks::default();
-        Self { allow, places: Vec::new(), sessions, home, due: None, changed: true }
+        Self { allow, lookout: Lookout::new(sessions), seen: None, changed: true }
     }
 
     /// Another list beside the grant's own, instead of the last one.
@@ -44,21 +33,24 @@ impl Protected {
         self.allow[1] = list.into_iter().collect();
     }
 
-    /// Looks at the host, if that was not just done.
+    /// Looks at the host, if that was not just done: before anything is blocked.
     pub(crate) fn look(&mut self) -> Result<(), Error> {
-        let now = clock::uptime();
-        if self.due.is_some_and(|due| now < due) {
-            return Ok(());
-        }
-        self.places = route::places().map_err(Error::of("list its routes and addresses"))?;
-        self.sessions.look(now);
-        let addresses = self.places.iter().map(|(address, _)| address).chain(self.sessions.peers());
-        let home: Networks = addresses.map(|address| IpNet::from(*address)).collect();
-        self.changed |= home != self.home;
-        self.home = home;
-        let end = clock::uptime();
-        self.due = Some(end + AGE_MAX.max(end.saturating_sub(now) * LOOKING_SHARE));
+        let seen = self.lookout.seen()?;
+        let seen = if seen.is_stale() { self.lookout.look()? } else { seen };
+        self.know(seen);
         Ok(())
+    }
+
+    /// Looks, but waits for nothing but the first time: for who only judges before it is looked at more closely.
+    pub(crate) fn glance(&mut self) -> Result<(), Error> {
+        let seen = self.lookout.seen()?;
+        self.know(seen);
+        Ok(())
+    }
+
+    fn know(&mut self, seen: Arc<Seen>) {
+        self.changed |= self.seen.as_ref().is_none_or(|before| before.home != seen.home);
+        self.seen = Some(seen);
     }
 
     /// Whether something is protected since this was last asked; it is asked for what is in force.
@@ -81,8 +73,9 @@ impl Protected {
     }
 
     fn at_home(&self, net: &IpNet) -> Option<String> {
-        let address = self.home.overlapping(net)?.addr();
-        let place = self.places.iter().find(|(of, _)| *of == address).map(|(_, place)| place);
+        let seen = self.seen.as_ref().filter(|seen| !seen.is_stale())?;
+        let address = seen.home.overlapping(net)?.addr();
+        let place = seen.places.iter().find(|(of, _)| *of == address).map(|(_, place)| place);
         let what = match place {
             Some(Place::Own) => "an address of this host",
             Some(Place::Broadcast) => "a broadcast address of this host's networks",

@@ -9,7 +9,7 @@ use correlator_wire::clock;
 use correlator_world::{Capability, Outcome, Refused, Request, Secret, Secrets};
 use lettre::Address;
 
-use crate::dialogue::{Dialogue, End, Told};
+use crate::dialogue::{Dialogue, End, THE_MAIL, Told};
 use crate::limit;
 use crate::message::{Draft, message_id};
 use crate::settings::{Rules, Settings};
@@ -19,6 +19,15 @@ use crate::settings::{Rules, Settings};
 pub struct Mail {
     rules: Rules,
     partly: Partly,
+    conversation: Conversation,
+}
+
+/// The conversation that there is, until nothing more is to be sent.
+#[derive(Debug, Default)]
+struct Conversation {
+    dialogue: Option<Dialogue>,
+    /// Mails that were handed over in it.
+    mails: u32,
 }
 
 /// What is remembered of mails that some recipients have and others are still to get, the oldest first.
@@ -54,7 +63,8 @@ impl Mail {
     /// # Errors
     /// A value makes no sense; it is named, and what is allowed.
     pub fn new(settings: &Settings) -> Result<Self, String> {
-        Ok(Self { rules: Rules::new(settings)?, partly: Partly::default() })
+        let rules = Rules::new(settings)?;
+        Ok(Self { rules, partly: Partly::default(), conversation: Conversation::default() })
     }
 
     /// The password, if there is a login.
@@ -65,7 +75,7 @@ impl Mail {
     }
 
     /// Hands over one mail in the conversation that there is. It is gone after that if it broke.
-    fn hand_over(&mut self, dialogue: &mut Option<Dialogue>, request: &Request) -> Handed {
+    fn hand_over(&mut self, request: &Request) -> Handed {
         let made = Draft::new(request, &self.rules).map_err(|error| error.to_string());
         let mail = made.and_then(|draft| {
             draft.mail(&request.id, &self.rules, clock::now()).map(|mail| (draft.to, mail))
@@ -76,10 +86,11 @@ impl Mail {
         };
         let mut share = self.partly.take(&request.id);
         let open: Vec<_> = to.into_iter().filter(|address| !share.knows(address)).collect();
-        let Some(conversation) = dialogue.as_mut().filter(|_| !open.is_empty()) else {
+        let dialogue = &mut self.conversation.dialogue;
+        let Some(talking) = dialogue.as_mut().filter(|_| !open.is_empty()) else {
             return share.outcome(&[], &message_id(&request.id, self.rules.domain())).into();
         };
-        let told = conversation.send(&self.rules, &open, &mail);
+        let told = talking.send(&self.rules, &open, &mail);
         let mut ended_before = false;
         let goes_on = match &told.end {
             End::Taken(_) | End::Nobody => true,
@@ -87,7 +98,7 @@ impl Mail {
                 ended_before = true;
                 false
             }
-            End::Not(..) => conversation.reset(),
+            End::Not(..) => talking.reset(),
             End::Broke { maybe_taken, .. } => {
                 ended_before = !maybe_taken;
                 false
@@ -122,9 +133,12 @@ impl Mail {
             End::Not(step, reply) if reply.is_for_good() => {
                 Outcome::Refused(share.with(&format!("the mail server refuses the {step}: {reply}")))
             }
-            End::Not(step, reply) => Outcome::later(
-                share.with(&format!("the mail server does not take the {step} now: {reply}")),
-            ),
+            End::Not(step, reply) => {
+                let why = format!("the mail server does not take the {step} now: {reply}");
+                // What is in it may be why, once the server has seen it.
+                let alone = step == THE_MAIL && !reply.is_farewell();
+                Outcome::Later { reason: share.with(&why), after: None, alone }
+            }
             End::Broke { error, maybe_taken: false } => {
                 Outcome::later(share.with(&format!("the mail server: {error}")))
             }
@@ -162,7 +176,7 @@ impl Share {
     fn outcome(&self, later: &[(Address, String)], said: &str) -> Outcome {
         if let Some((address, reply)) = later.first() {
             let others = if later.len() > 1 { " and others" } else { "" };
-            return Outcome::later(self.with(&format!(
+            return Outcome::later_alone(self.with(&format!(
                 "the mail server does not take it for {address}{others} now: {reply}"
             )));
         }
@@ -201,30 +215,33 @@ impl Capability for Mail {
         }
     }
 
+    fn at_once(&self) -> usize {
+        1
+    }
+
     fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(requests.len());
-        let mut dialogue = None;
-        // Mails that this conversation took, and conversations that broke since one was taken.
-        let (mut taken, mut broken) = (0, 0);
+        // Conversations that broke since one took a mail.
+        let mut broken = 0;
         while outcomes.len() < requests.len() {
-            if dialogue.is_none() {
+            if self.conversation.dialogue.is_none() {
                 let password = self.password(secrets);
                 match password.and_then(|word| Dialogue::open(&self.rules, word.as_ref())) {
-                    Ok(open) => dialogue = Some(open),
+                    Ok(open) => {
+                        self.conversation = Conversation { dialogue: Some(open), mails: 0 };
+                    }
                     Err(why) => return filled(outcomes, requests.len(), &Outcome::later(why)),
                 }
             }
-            let Handed { outcome, ended_before } =
-                self.hand_over(&mut dialogue, &requests[outcomes.len()]);
-            if dialogue.is_none() && ended_before && taken > 0 {
-                // Some servers end a conversation after so many mails.
-                taken = 0;
+            let Handed { outcome, ended_before } = self.hand_over(&requests[outcomes.len()]);
+            let ended = self.conversation.dialogue.is_none();
+            if ended && ended_before && self.conversation.mails > 0 {
+                // Some servers end a conversation after so many mails, or while nothing is said.
                 continue;
             }
-            broken += u32::from(dialogue.is_none());
-            if matches!(outcome, Outcome::Done(_)) {
-                (taken, broken) = (taken + 1, 0);
-            }
+            self.conversation.mails += 1;
+            let done = matches!(outcome, Outcome::Done(_));
+            broken = if done { 0 } else { broken + u32::from(ended) };
             outcomes.push(outcome);
             if broken == limit::BROKEN_MAX
                 && let Some(last) = outcomes.last().cloned()
@@ -232,10 +249,13 @@ impl Capability for Mail {
                 return filled(outcomes, requests.len(), &last);
             }
         }
-        if let Some(dialogue) = dialogue {
+        outcomes
+    }
+
+    fn rest(&mut self) {
+        if let Some(dialogue) = self.conversation.dialogue.take() {
             dialogue.quit();
         }
-        outcomes
     }
 
     fn credentials(&self) -> Vec<String> {
@@ -244,6 +264,12 @@ impl Capability for Mail {
 
     fn endpoint(&self, _: &Request) -> String {
         self.rules.server.to_string()
+    }
+
+    /// Each recipient, however his address is written.
+    fn parties(&self, request: &Request) -> Vec<String> {
+        let to = Draft::new(request, &self.rules).map(|draft| draft.to).unwrap_or_default();
+        to.iter().map(|address| address.to_string().to_ascii_lowercase()).collect()
     }
 }
 

@@ -16,6 +16,9 @@ use crate::limit;
 use crate::reply::{Ear, Reply};
 use crate::settings::{Rules, Security};
 
+/// The step in which the server has seen a mail.
+pub(crate) const THE_MAIL: &str = "mail";
+
 /// A conversation.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
@@ -139,7 +142,7 @@ impl Dialogue {
         self.link.flush().map_err(unsure)?;
         let reply = self.ear.reply(&mut self.link).map_err(unsure)?;
         if !reply.is_yes() {
-            return Err(End::Not("mail", reply));
+            return Err(End::Not(THE_MAIL, reply));
         }
         told.end = End::Taken(reply);
         Ok(())
@@ -207,6 +210,10 @@ impl Dialogue {
             return Err("it has neither PLAIN nor LOGIN".into());
         };
         let last = steps.len() - 1;
+        let sent = steps[last].split_whitespace().last().unwrap_or_default();
+        let alone = encoded("", password.reveal());
+        let forms = [sent, alone.trim_end()].map(|form| Secret::new(form.as_bytes().to_vec()));
+        self.ear.hush(forms.into_iter().chain([password.clone()]));
         for (number, step) in steps.iter().enumerate() {
             let reply = self.ask(step).map_err(|error| error.to_string())?;
             let expected = if number == last { 235 } else { 334 };

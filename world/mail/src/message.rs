@@ -205,9 +205,10 @@ impl Header for CorrelatorId {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use correlator_world::{Cell, Kind, Request};
+    use correlator_world::{Capability, Cell, Kind, Request};
 
     use super::{Draft, lines, message_id, one_line};
+    use crate::delivery::Mail;
     use crate::settings::{Rules, Settings};
 
     fn rules(more: &str) -> Rules {
@@ -229,6 +230,21 @@ mod tests {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let mail = draft.mail(&request.id, &rules, time).expect("made");
         String::from_utf8(mail).expect("text")
+    }
+
+    #[test]
+    fn whom_a_mail_is_for() {
+        let settings = "{server: localhost, security: none, from: c@example.org, to: [ops@example.org], \
+                        recipients: ['*@example.net']}";
+        let settings: Settings = serde_yaml::from_str(settings).expect("settings");
+        let mail = Mail::new(&settings).expect("a grant");
+        let check = |cells: &[(&str, &str)], expected: &[&str]| {
+            assert_eq!(mail.parties(&request(cells)), expected, "{cells:?}");
+        };
+        let words = [("subject", "s"), ("text", "t")];
+        check(&words, &["ops@example.org"]);
+        let to = [("to", "A@Example.net, b@example.net,A@Example.net"), words[0], words[1]];
+        check(&to, &["a@example.net", "b@example.net"]);
     }
 
     #[test]

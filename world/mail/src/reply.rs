@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use correlator_wire::link::Link;
+use correlator_world::Secret;
 
 use crate::limit;
 
@@ -49,9 +50,21 @@ impl fmt::Display for Reply {
 #[derive(Debug, Default)]
 pub(crate) struct Ear {
     heard: Vec<u8>,
+    /// What is struck out of whatever is heard: a server may repeat what it was told.
+    hushed: Vec<Secret>,
 }
 
 impl Ear {
+    /// From now on these are struck out of whatever is heard.
+    pub fn hush(&mut self, secrets: impl IntoIterator<Item = Secret>) {
+        self.hushed.extend(secrets.into_iter().filter(|secret| !secret.reveal().is_empty()));
+    }
+
+    fn strike(&self, line: &str) -> String {
+        let words = self.hushed.iter().filter_map(Secret::reveal_text);
+        words.fold(line.to_owned(), |line, secret| line.replace(secret, "***"))
+    }
+
     /// The next answer.
     pub fn reply(&mut self, link: &mut Link) -> io::Result<Reply> {
         let (mut code, mut lines, mut bytes) = (None, Vec::new(), 0);
@@ -84,11 +97,11 @@ impl Ear {
             if let Some(end) = self.heard[seen..].iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.heard.drain(..=seen + end).collect();
                 let text = String::from_utf8_lossy(&line);
-                return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+                return Ok(self.strike(text.trim_end_matches(['\r', '\n'])));
             }
             seen = self.heard.len();
             if seen > limit::REPLY_LINE_BYTES_MAX {
-                let line = String::from_utf8_lossy(&self.heard);
+                let line = self.strike(&String::from_utf8_lossy(&self.heard));
                 return Err(nonsense("a line without end", &line));
             }
             match link.read(&mut piece) {

@@ -7,6 +7,7 @@
 //! - [`clock`]: where time comes from
 //! - [`address`]: a server's name and port
 //! - [`trust`]: whose word is taken for who a server is
+//! - `own`: a server whose certificate is its own authority
 //! - [`link`]: a connection with an end in time
 
 pub mod clock;
@@ -14,5 +15,7 @@ pub mod clock;
 pub mod address;
 
 pub mod trust;
+
+mod own;
 
 pub mod link;

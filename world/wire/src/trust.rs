@@ -5,10 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore};
 use thiserror::Error;
+
+use crate::own::Verifier;
 
 /// Why there is no trust.
 #[derive(Debug, Error)]
@@ -50,14 +53,11 @@ impl Trust {
         authorities: Option<&Path>,
         identity: Option<(&Path, &Path)>,
     ) -> Result<Self, TrustError> {
-        let roots = match authorities {
+        let (roots, named) = match authorities {
             Some(path) => roots(path)?,
-            None => native_roots()?,
+            None => (native_roots()?, Vec::new()),
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
+        let builder = believing(roots, named)?;
         let config = match identity {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
@@ -77,17 +77,39 @@ impl Trust {
     ///
     /// # Errors
     /// The library can't do what is asked of it.
-    pub(crate) fn begin(&self) -> Result<ClientConnection, rustls::Error> {
+    pub fn begin(&self) -> Result<ClientConnection, rustls::Error> {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone())
     }
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, TrustError> {
+/// What TLS takes to believe servers whose certificates these authorities have signed, or that show one of the certificates
+/// that were named.
+///
+/// # Errors
+/// The library can't do what is asked of it, or there is no authority.
+pub fn believing(
+    authorities: RootCertStore,
+    named: Vec<CertificateDer<'static>>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let authorities =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(&provider))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { authorities, named })))
+}
+
+/// The authorities in a file, and the same as certificates.
+fn roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TrustError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| wrong(path, error))?;
+    let named = certificates(path)?;
+    for certificate in &named {
+        roots.add(certificate.clone()).map_err(|error| wrong(path, error))?;
     }
-    Ok(roots)
+    Ok((roots, named))
 }
 
 fn native_roots() -> Result<RootCertStore, TrustError> {

@@ -1,23 +1,14 @@
 //! The hours in which people sleep, and the clock on their wall.
 //!
-//! A guest has no clock and is not told the stack's time zone. But daily timers fire by it: when the one of an hour is
-//! due, that hour has just begun on the wall. So the clock is set by the first full hour, and follows a change to summer
-//! time within one.
+//! A guest has no clock and no list of time zones. But an option that is called `time_zone` is filled in by the host: with the
+//! stack's zone where nobody sets it, and with every change of that zone's clock.
 
-use correlator_sdk::prelude::{
-    Cause, Deserialize, Error, ListenerDescription, Serialize, Tick, Time, Timer,
-};
+use correlator_sdk::prelude::{Error, Time};
 
 const MINUTES_PER_HOUR: u32 = 60;
 const SECONDS_PER_DAY: i64 = 86_400;
-const SECONDS_PER_HOUR: i64 = 3_600;
-
-/// The timers by which the clock is set, one for each hour.
-const HOURS: [&str; 24] = [
-    "hour_00", "hour_01", "hour_02", "hour_03", "hour_04", "hour_05", "hour_06", "hour_07",
-    "hour_08", "hour_09", "hour_10", "hour_11", "hour_12", "hour_13", "hour_14", "hour_15",
-    "hour_16", "hour_17", "hour_18", "hour_19", "hour_20", "hour_21", "hour_22", "hour_23",
-];
+/// Characters that are shown of what makes no sense.
+const SHOWN_MAX: usize = 80;
 
 /// Hours of a day in which people are let sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,42 +57,59 @@ fn minute_of_day(text: &str) -> Option<u32> {
     (hour < 24 && minute < MINUTES_PER_HOUR).then_some(hour * MINUTES_PER_HOUR + minute)
 }
 
-/// The clock on the wall of the stack's time zone. Until it is set it shows UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The clock on the wall of a time zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WallClock {
-    /// How far it is ahead of UTC, in seconds, within a day.
+    /// How far it is ahead of UTC before the first change, in seconds.
     ahead: i64,
+    /// From which moments on it is otherwise, and how far ahead it is then, in seconds and in order.
+    changes: Vec<(i64, i64)>,
 }
 
 impl WallClock {
-    /// Adds the timers by which it is set.
-    #[must_use]
-    pub fn timers(description: ListenerDescription) -> ListenerDescription {
-        let timers = (0..).zip(HOURS).map(|(hour, name)| Timer::daily(name, hour, 0));
-        timers.fold(description, ListenerDescription::timer)
-    }
-
-    /// Sets it, if the tick is of one of its timers.
-    pub fn set(&mut self, tick: &Tick) {
-        let Cause::Timer(name) = tick.cause else { return };
-        if let Some(hour) = (0_i64..).zip(HOURS).find(|(_, known)| *known == name) {
-            let seconds = tick.time.nanoseconds().div_euclid(1_000_000_000);
-            self.ahead = (hour.0 * SECONDS_PER_HOUR - seconds).rem_euclid(SECONDS_PER_DAY);
+    /// Reads what the host says of a zone: `NAME OFFSET [MOMENT OFFSET]...`. Nothing is UTC.
+    ///
+    /// # Errors
+    /// If it is written otherwise.
+    pub fn parse(option: &str, text: &str) -> Result<Self, Error> {
+        let mut numbers = Vec::new();
+        for number in text.split_ascii_whitespace().skip(1) {
+            numbers.push(number.parse::<i64>().map_err(|_| wrong(option, text))?);
         }
+        let (ahead, changes) = match numbers.split_first() {
+            None if text.trim().is_empty() => return Ok(Self::default()),
+            Some((ahead, changes)) if changes.len().is_multiple_of(2) => (*ahead, changes),
+            _ => return Err(wrong(option, text)),
+        };
+        let changes: Vec<_> = changes.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+        if changes.is_sorted_by(|one, next| one.0 < next.0) {
+            return Ok(Self { ahead, changes });
+        }
+        Err(wrong(option, text))
     }
 
     /// Which minute of the day it shows.
     #[must_use]
-    pub fn minute(self, time: Time) -> u32 {
-        let seconds = time.nanoseconds().div_euclid(1_000_000_000) + self.ahead;
-        let minute = seconds.rem_euclid(SECONDS_PER_DAY) / i64::from(MINUTES_PER_HOUR);
-        u32::try_from(minute).unwrap_or_default()
+    pub fn minute(&self, time: Time) -> u32 {
+        let seconds = time.nanoseconds().div_euclid(1_000_000_000);
+        let after = self.changes.partition_point(|(moment, _)| *moment <= seconds);
+        let last = after.checked_sub(1).and_then(|last| self.changes.get(last));
+        let ahead = last.map_or(self.ahead, |(_, ahead)| *ahead);
+        let of_day = seconds.saturating_add(ahead).rem_euclid(SECONDS_PER_DAY);
+        u32::try_from(of_day / i64::from(MINUTES_PER_HOUR)).unwrap_or_default()
     }
+}
+
+fn wrong(option: &str, text: &str) -> Error {
+    let shown: String = text.chars().take(SHOWN_MAX).collect();
+    Error::Said(format!(
+        "option `{option}`: {shown:?} is no time zone as the host tells it, such as \"Europe/Berlin 3600 1774746000 7200\""
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use correlator_sdk::prelude::{Cause, Tick, Time};
+    use correlator_sdk::prelude::Time;
 
     use super::{QuietHours, WallClock};
 
@@ -138,18 +146,32 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_set_by_the_hour() {
-        let at = |hours: i64, minutes: i64| Time::from_seconds(hours * 3600 + minutes * 60);
-        let mut clock = WallClock::default();
-        assert_eq!(clock.minute(at(10, 5)), 605);
-        let mut check = |timer, time, now, expected| {
-            clock.set(&Tick { cause: Cause::Timer(timer), time });
-            assert_eq!(clock.minute(now), expected);
+    fn the_clock_shows_what_a_wall_there_does() {
+        let berlin = "Europe/Berlin 3600 1774746000 7200 1792890000 3600";
+        let check = |zone: &str, seconds: i64, (hour, minute): (u32, u32)| {
+            let clock = WallClock::parse("time_zone", zone).expect("a zone");
+            let shown = clock.minute(Time::from_seconds(seconds));
+            assert_eq!(shown, hour * 60 + minute, "{zone:.20} {seconds}");
         };
-        // Ten in the morning in Berlin in winter, midnight in Kathmandu, ten in Honolulu on the day before.
-        check("hour_10", at(9, 0), at(9, 30), 630);
-        check("hour_00", at(18, 15), at(18, 45), 30);
-        check("hour_10", at(20, 0), at(33, 59), 1439);
-        check("tick", at(1, 0), at(20, 0), 600);
+        check("", 36_300, (10, 5));
+        check("UTC 0", 36_300, (10, 5));
+        check("Asia/Kathmandu 20700", 36_300, (15, 50));
+        check("Pacific/Honolulu -36000", 36_300, (0, 5));
+        check("Pacific/Honolulu -36000", 35_999, (23, 59));
+        // The night in which summer time begins, and that in which it ends.
+        check(berlin, 0, (1, 0));
+        check(berlin, 1_774_745_999, (1, 59));
+        check(berlin, 1_774_746_000, (3, 0));
+        check(berlin, 1_792_889_999, (2, 59));
+        check(berlin, 1_792_890_000, (2, 0));
+        check(berlin, -1, (0, 59));
+    }
+
+    #[test]
+    fn what_is_no_zone_is_told() {
+        for wrong in ["Europe/Berlin", "X 1 2", "X one", "X 0 5 0 5 0", "X 0 5 0 4 0"] {
+            let told = WallClock::parse("time_zone", wrong).err().map(|it| it.to_string());
+            assert!(told.unwrap_or_default().contains("option `time_zone`"), "{wrong}");
+        }
     }
 }

@@ -34,7 +34,7 @@ pub struct Handle {
 pub struct Rendered {
     /// The text.
     pub text: String,
-    /// What the template itself says of a subject: `{% set subject %}...{% endset %}`.
+    /// What the template itself says of a subject: `{% set subject %}...{% endset %}`, or the same as a block.
     pub subject: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Templates {
         };
         let place = self.names.len();
         let name = format!("{place}.{ending}");
-        let added = self.environment.add_template_owned(name.clone(), source.to_owned());
+        let added = self.environment.add_template_owned(name.clone(), as_set(source));
         added.map_err(|error| sentence(option, &error))?;
         self.check_names(option, &name)?;
         self.names.push(name);
@@ -150,6 +150,34 @@ impl Templates {
         }
         Ok(Rendered { text: made, subject })
     }
+}
+
+/// A template whose `{% block subject %}...{% endblock %}`, as other engines' templates have it, is what it is here: the
+/// subject set, and nothing of the text. Lines stay where they are.
+fn as_set(source: &str) -> String {
+    let mut made = String::with_capacity(source.len());
+    let (mut rest, mut is_open) = (source, false);
+    while let Some(begin) = rest.find("{%") {
+        let Some(length) = rest[begin..].find("%}") else { break };
+        let (before, tag) = (&rest[..begin], &rest[begin + 2..begin + length]);
+        rest = &rest[begin + length..];
+        made.push_str(before);
+        made.push_str("{%");
+        let words: Vec<&str> = tag.trim_matches(['-', '+']).split_ascii_whitespace().collect();
+        match words.as_slice() {
+            ["block", SUBJECT] if !is_open => {
+                is_open = true;
+                made.push_str(&tag.replacen("block", "set", 1));
+            }
+            ["endblock"] | ["endblock", SUBJECT] if is_open => {
+                is_open = false;
+                made.push_str(&tag.replacen(SUBJECT, "", 1).replacen("endblock", "endset", 1));
+            }
+            _ => made.push_str(tag),
+        }
+    }
+    made.push_str(rest);
+    made
 }
 
 /// Cuts HTML where no tag and no character's name is open. Mail programs close by themselves what else is.
@@ -274,6 +302,22 @@ mod tests {
         assert_eq!(made, ("the text".to_owned(), Some("warning: root came".to_owned())));
         let made = rendered(Form::Text, "the text", Message::one(item("login", 4, "root"), 0));
         assert_eq!(made.1, None);
+        let check = |source: &str, expected: (&str, &str)| {
+            let made = rendered(Form::Text, source, Message::one(item("login", 4, "root"), 0));
+            assert_eq!(
+                (made.0.as_str(), made.1.as_deref()),
+                (expected.0, Some(expected.1)),
+                "{source}"
+            );
+        };
+        let expected = ("the text", "login of root");
+        let subject = "{{ event }} of {{ fields.user }}";
+        check(&format!("{{% block subject %}}{subject}{{% endblock %}}the text"), expected);
+        check(
+            &format!("{{%- block subject -%}} {subject} {{%- endblock subject -%}} the text"),
+            expected,
+        );
+        check(&format!("the text{{%block subject%}}{subject}{{%endblock%}}"), expected);
     }
 
     #[test]
@@ -291,6 +335,8 @@ mod tests {
         check("{% if held_back and left_out %}{{ nothing() }}{% endif %}", "no variable");
         check("{% if count > 1 and time is nothing %}{% endif %}", "test nothing is unknown");
         check("{% macro m() %}{% endmacro %}", "unknown statement macro");
+        check("{% block body %}{% endblock %}", "unknown statement block");
+        check("{% block subject %}never ended", "line 1");
         check(&"x".repeat(70_000), "has 70000 bytes, but a template has 65536 at most");
         let mut templates = Templates::default();
         assert!(templates.add("o", Form::Text, "{{ range(3) }}{% set x = 1 %}{{ x }}").is_ok());

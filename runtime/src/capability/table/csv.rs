@@ -5,10 +5,10 @@
 
 use correlator_frame::text;
 use correlator_frame::value::Value;
+use correlator_world::text::hides;
 
 use super::super::cells::Row;
 use crate::declaration::Column;
-use crate::text::hides;
 
 /// The names of the columns as a line.
 pub(super) fn header(columns: &[Column]) -> Vec<u8> {

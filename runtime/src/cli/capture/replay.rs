@@ -12,7 +12,7 @@ use correlator_source::replay::pace::Speed;
 use correlator_source::replay::play::{self, Plan, ReplayError};
 use correlator_source::replay::reader::Entry;
 use correlator_source::replay::target::Target;
-use correlator_source::replay::tls::{Security, Tls};
+use correlator_wire::trust::{Trust, TrustError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::select::Selection;
@@ -182,12 +182,12 @@ fn wire(target: &Target, framing: Framing) -> Result<Wire, Failed> {
 }
 
 /// What secures the connections, if anything does.
-fn security(target: &Target, typed: &Secured) -> Result<Option<Security>, Failed> {
+fn security(target: &Target, typed: &Secured) -> Result<Option<Trust>, Failed> {
     let Target::Internet { host, .. } = target else { return unsecured(target, typed) };
     if !target.is_secured() {
         return unsecured(target, typed);
     }
-    let Some(authority) = typed.authority.clone() else {
+    let Some(authority) = typed.authority.as_deref() else {
         return Err(Failed::new(
             EXIT_WRONG,
             format_args!(
@@ -195,16 +195,18 @@ fn security(target: &Target, typed: &Secured) -> Result<Option<Security>, Failed
             ),
         ));
     };
-    let tls = Tls {
-        authority,
-        identity: typed.certificate.clone().zip(typed.key.clone()),
-        server_name: typed.server_name.clone().unwrap_or_else(|| host.clone()),
-    };
-    Security::new(&tls).map(Some).map_err(|error| Failed::new(EXIT_WRONG, error))
+    let name = typed.server_name.as_ref().unwrap_or(host);
+    let identity = typed.certificate.as_deref().zip(typed.key.as_deref());
+    Trust::new(name, Some(authority), identity).map(Some).map_err(|error| match error {
+        TrustError::Name(_) => {
+            Failed::new(EXIT_WRONG, format_args!("{error}; name the server with --server-name"))
+        }
+        error => Failed::new(EXIT_WRONG, error),
+    })
 }
 
 /// Flags for TLS without TLS are a mistake that would send logs in the clear.
-fn unsecured(target: &Target, typed: &Secured) -> Result<Option<Security>, Failed> {
+fn unsecured(target: &Target, typed: &Secured) -> Result<Option<Trust>, Failed> {
     let wants =
         typed.authority.is_some() || typed.certificate.is_some() || typed.server_name.is_some();
     if wants {

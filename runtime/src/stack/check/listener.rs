@@ -25,7 +25,8 @@ impl Checker<'_> {
             _ => "",
         };
         let (criteria, compiled) = self.criteria(raw, own, schemas)?;
-        let mut granted = grant::read(&raw.grants, &raw.folder, &mut self.problems);
+        let whole = grant::Whole { zone: &self.zone, allow: &self.allow };
+        let mut granted = grant::read(&raw.grants, &raw.folder, whole, &mut self.problems);
         let common = common?;
         let mut needed = Vec::new();
         if let Role::Listener { wants, credentials, .. } = &common.description.role {

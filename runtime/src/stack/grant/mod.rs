@@ -3,13 +3,18 @@
 //! A new capability is a file here with `NAME`, `read` and `explain`, and a line in each `match` below. Without a grant
 //! the answer is no. This room must never know how a capability does its work.
 
+pub(super) mod allow;
+pub mod bounds;
 pub mod log;
+pub mod retry;
 pub mod table;
 pub mod world;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use correlator_world::allow::Allow;
+use jiff::tz::TimeZone;
 use log::LogGrant;
 use table::TableGrant;
 use world::WorldGrant;
@@ -91,6 +96,19 @@ pub(super) struct Body<'a> {
     pub(super) entries: Parts<'a>,
     /// What relative paths are relative to.
     pub(super) folder: &'a Path,
+    /// The zone of moments without one.
+    pub(super) zone: &'a TimeZone,
+    /// Who is never acted against, whoever asks.
+    pub(super) allow: &'a Allow,
+}
+
+/// What of the whole stack its grants go by.
+#[derive(Clone, Copy)]
+pub(super) struct Whole<'a> {
+    /// The zone of moments without one.
+    pub(super) zone: &'a TimeZone,
+    /// Who is never acted against, whoever asks.
+    pub(super) allow: &'a Allow,
 }
 
 /// What was typed in a grant, by name.
@@ -100,6 +118,7 @@ type Parts<'a> = &'a [(Key, Arc<Node>)];
 pub(super) fn read(
     entries: &[(Key, Arc<Node>)],
     folder: &Path,
+    whole: Whole<'_>,
     problems: &mut Problems,
 ) -> Vec<(Place, Grant)> {
     let mut grants = Vec::new();
@@ -115,7 +134,8 @@ pub(super) fn read(
         let Some(entries) = problems.take(&node.place, parts(name, node)).flatten() else {
             continue;
         };
-        let grant = Grant::read(name, &Body { place, entries, folder }, problems);
+        let Whole { zone, allow } = whole;
+        let grant = Grant::read(name, &Body { place, entries, folder, zone, allow }, problems);
         grants.extend(grant.map(|grant| (place.clone(), grant)));
     }
     grants

@@ -1,26 +1,35 @@
 //! The grants of capabilities that are crates of their own: what each may do is for its crate to say.
 //!
 //! What was typed is read and tried here, without touching the world, so that a stack that is checked can be run. Beside
-//! what is its own, every such grant may have `dry_run`, so that what would be done is recorded and nothing is, and `rate`.
+//! what is its own, every such grant may have `dry_run`, so that what would be done is recorded and nothing is, `rate`, `total`
+//! and `each`, `allow`, `retry`, and where each request is done by itself `order_by`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use correlator_world::{Capability, Needs};
+use correlator_world::allow::Allow;
+use correlator_world::{Capability, Guarded, Needs};
 use serde::de::DeserializeOwned;
 
-use super::{Body, Explained};
+use super::bounds::{self, Bounds};
+use super::retry::{self, Retry};
+use super::{Body, Explained, allow};
 use crate::stack::node::{Key, Node, Value, get};
-use crate::stack::problem::{Problems, Wrong};
+use crate::stack::problem::{Place, Problems, Wrong};
 use crate::stack::{reading, value};
 
 const DRY_RUN: &str = "dry_run";
-const RATE: &str = "rate";
+const ORDER_BY: &str = "order_by";
+/// What such a grant may have beside what is its own.
+const COMMON: [&str; 7] =
+    [DRY_RUN, bounds::RATE, bounds::TOTAL, bounds::EACH, allow::NAME, ORDER_BY, retry::NAME];
 /// What may hold a secret although a credential is the place for one: it is not written down.
 const VEILED: [&str; 3] = ["url", "headers", "environment"];
 /// The capability whose work lies in the kernel.
 pub const FIREWALL: &str = "firewall";
+/// The capabilities that act against somebody: the allow-list of the whole stack is for them.
+const AGAINST: [&str; 2] = [FIREWALL, "command"];
 
 /// How effects of a capability are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +113,19 @@ pub const KNOWN: [Known; 8] = [
     },
 ];
 
+impl Known {
+    /// Whether its requests can be put in order by a column.
+    fn orders(&self, column: String) -> Result<String, Wrong> {
+        match (self.manner, self.name) {
+            (Manner::Together, _) => Err(Wrong::new(format!("`{ORDER_BY}` has no place here"))
+                .help("what is done with the turn is done in the order in which it is asked for")),
+            (_, FIREWALL) => Err(Wrong::new(format!("`{ORDER_BY}` has no place here"))
+                .help("what is asked for of one address is in order already")),
+            _ => Ok(column),
+        }
+    }
+}
+
 /// The capability of this name.
 pub(super) fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
@@ -128,8 +150,16 @@ pub struct WorldGrant {
     pub manner: Manner,
     /// Whether nothing is done, and only recorded what would be.
     pub dry_run: bool,
-    /// How many requests there may be, and in how many nanoseconds.
-    pub rate: Option<(u64, i64)>,
+    /// How many requests there may be.
+    pub bounds: Bounds,
+    /// How many there may be for each target alone.
+    pub each: Bounds,
+    /// Who is never acted against.
+    pub allow: Allow,
+    /// How often what the world does not take now is tried again.
+    pub retry: Retry,
+    /// The column whose values say what is done in order.
+    pub order_by: Option<String>,
     /// The settings, if it is the firewall: what is in force there can be looked at.
     pub firewall: Option<Box<correlator_firewall::Settings>>,
     /// The files that it names.
@@ -147,7 +177,7 @@ pub struct WorldGrant {
 
 impl PartialEq for WorldGrant {
     fn eq(&self, other: &Self) -> bool {
-        (self.name, &self.typed) == (other.name, &other.typed)
+        (self.name, &self.typed, &self.allow) == (other.name, &other.typed, &other.allow)
     }
 }
 
@@ -155,7 +185,7 @@ impl Eq for WorldGrant {}
 
 impl fmt::Debug for WorldGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.typed)
+        write!(f, "{}: {} {:?}", self.name, self.typed, self.allow)
     }
 }
 
@@ -165,7 +195,18 @@ impl WorldGrant {
     /// # Errors
     /// What was well when the stack was checked is not any more: a file that it names.
     pub fn make(&self) -> Result<Box<dyn Capability>, String> {
-        (self.make)()
+        let made = (self.make)()?;
+        if !self.notes_users() {
+            return Ok(made);
+        }
+        Ok(Box::new(Guarded::new(self.allow.clone(), made)))
+    }
+
+    /// Whether it is written down which users an event names that something is asked for: of what acts against somebody
+    /// always, since an allow-list may come later.
+    #[must_use]
+    pub fn notes_users(&self) -> bool {
+        AGAINST.contains(&self.name) || !self.allow.is_empty()
     }
 
     /// What was typed, for the audit trail.
@@ -176,21 +217,42 @@ impl WorldGrant {
 
     pub(super) fn read(known: &Known, body: &Body<'_>, problems: &mut Problems) -> Option<Self> {
         let typed = flow(&Value::Map(body.entries.to_vec()), &[]);
-        let told = flow(&Value::Map(body.entries.to_vec()), &VEILED);
+        let mut told = flow(&Value::Map(body.entries.to_vec()), &VEILED);
         let mut own = body.entries.to_vec();
-        own.retain(|(key, _)| key.text != DRY_RUN && key.text != RATE);
+        own.retain(|(key, _)| !COMMON.contains(&key.text.as_str()));
         let dry_run = get(body.entries, DRY_RUN).is_some_and(|node| {
             let dry_run = node.scalar("`true` or `false`").and_then(value::boolean);
             problems.take(&node.place, dry_run).unwrap_or_default()
         });
-        let rate = get(body.entries, RATE).and_then(|node| {
-            let rate = node.scalar("a rate such as `100/1h`").and_then(rate);
-            problems.take(&node.place, rate)
+        let bounds = Bounds::read(body.entries, body.zone, problems);
+        let each = Bounds::each(body.entries, body.zone, problems);
+        let allowed = get(body.entries, allow::NAME);
+        let mut allow = allowed.map(|node| allow::read(node, problems)).unwrap_or_default();
+        if AGAINST.contains(&known.name) && !body.allow.is_empty() {
+            allow.add(body.allow);
+            told = format!("{told}; of the whole stack: allow {}", allow::told(body.allow));
+        }
+        if known.name == FIREWALL {
+            own.extend(networks(&allow, body));
+        }
+        let retry = get(body.entries, retry::NAME).map_or_else(
+            || Retry::usual(known.manner),
+            |node| Retry::read(node, known.manner, problems),
+        );
+        let order_by = get(body.entries, ORDER_BY).and_then(|node| {
+            let column = node.scalar("the name of a column").map(str::to_owned);
+            problems.take(&node.place, column.and_then(|column| known.orders(column)))
         });
         let node = Node { place: body.place.clone(), value: Value::Map(own) };
         let mut files = Vec::new();
         let node = resolved(&node, known.paths, body.folder, &mut files);
         let Tried { make, needs, credentials } = (known.read)(&node, problems)?;
+        for name in &credentials {
+            if let Err(error) = correlator_credential::Name::parse(name) {
+                let place = place_of(&node, name).unwrap_or(body.place);
+                problems.error(place, Wrong::new(format!("`credential`: {error}")));
+            }
+        }
         let firewall = (known.name == FIREWALL)
             .then(|| reading::read(&node, &mut Problems::default()))
             .flatten()
@@ -200,7 +262,11 @@ impl WorldGrant {
             name,
             manner,
             dry_run,
-            rate,
+            bounds,
+            each,
+            allow,
+            retry,
+            order_by,
             firewall,
             files,
             needs,
@@ -219,6 +285,16 @@ impl WorldGrant {
             default: None,
             meaning: "What the listener may ask of this capability.",
         }]
+    }
+}
+
+/// Where a text stands.
+fn place_of<'a>(node: &'a Node, wanted: &str) -> Option<&'a Place> {
+    match &node.value {
+        Value::Scalar { text, .. } => (text == wanted).then_some(&node.place),
+        Value::List(nodes) => nodes.iter().find_map(|node| place_of(node, wanted)),
+        Value::Map(entries) => entries.iter().find_map(|(_, node)| place_of(node, wanted)),
+        Value::Null => None,
     }
 }
 
@@ -248,13 +324,13 @@ fn resolved(node: &Node, paths: &[&str], folder: &Path, found: &mut Vec<PathBuf>
     Node { place: node.place.clone(), value }
 }
 
-/// `100/1h`: so many in so long.
-fn rate(text: &str) -> Result<(u64, i64), Wrong> {
-    let wrong = || Wrong::new(format!("expected a rate such as `100/1h`, found `{text}`"));
-    let (count, span) = text.split_once('/').ok_or_else(wrong)?;
-    let count = count.trim().parse().map_err(|_| wrong())?;
-    let span = value::duration(span.trim())?;
-    if span > 0 { Ok((count, span)) } else { Err(wrong()) }
+/// The networks of an allow-list, as the firewall reads them: it knows what is in force against them.
+fn networks(allow: &Allow, body: &Body<'_>) -> Option<(Key, Arc<Node>)> {
+    let node = |value| Arc::new(Node { place: body.place.clone(), value });
+    let one = |net: &ipnet::IpNet| node(Value::Scalar { text: net.to_string(), verbatim: None });
+    let list: Vec<_> = allow.networks.iter().map(one).collect();
+    let key = Key { text: allow::NAME.to_owned(), place: body.place.clone() };
+    (!list.is_empty()).then(|| (key, node(Value::List(list))))
 }
 
 /// A value on one line, without what stands under the names that are veiled.

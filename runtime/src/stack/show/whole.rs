@@ -4,6 +4,7 @@ use correlator_spool::settings::Durability;
 
 use super::{Shown, zone_name};
 use crate::limit::setting;
+use crate::stack::grant::allow;
 use crate::stack::keeping::{durability_text, when_full_text};
 use crate::stack::{Keeping, Stack, bound, value};
 
@@ -27,6 +28,8 @@ pub(super) fn show(shown: &mut Shown, stack: &Stack) {
     let default = "keyring, keyutils, systemd, file, environment";
     let meaning = "Where credentials are looked for, in this order.";
     row("credentials", "list", order.join(", "), default, meaning);
+    let meaning = "Who is never blocked, and never a command's value, whatever a rule says.";
+    row("allow", "list", allow::told(&stack.allow), "nobody", meaning);
     reached(stack, &mut row);
 }
 

@@ -21,7 +21,11 @@ pub(super) fn describe(name: &str) -> Option<Description> {
         "mail" => (vec![], listener("", &[("mail", "events are sent")], &["smtp-password"])),
         "silent" => (vec![], listener("", &[], &[])),
         "odd" => (vec![], listener("event == \"never\"", &[], &[])),
-        _ => return None,
+        "zoned" => (zoned(), listener("", &[("log", "events are shown")], &[])),
+        _ => match name.strip_prefix("asks-") {
+            Some(capability) => (vec![], listener("", &[(capability, "it is asked for")], &[])),
+            None => return None,
+        },
     };
     Some(Description {
         name: name.to_owned(),
@@ -60,6 +64,14 @@ fn option(name: &str, kind: Kind, default: Option<Setting>) -> OptionSchema {
         at_most: None,
         choices: vec![],
     }
+}
+
+/// A zone, and what is none though it is called so.
+fn zoned() -> Vec<OptionSchema> {
+    vec![
+        option("time_zone", Kind::Text, Some(Setting::Text(String::new()))),
+        option("zone", Kind::Text, Some(Setting::Text(String::new()))),
+    ]
 }
 
 fn required() -> OptionSchema {

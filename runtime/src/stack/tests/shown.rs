@@ -33,6 +33,7 @@ fn the_stack_itself() {
             "capture path: none (none)",
             "credentials list: keyring, keyutils, systemd, file, environment \
              (keyring, keyutils, systemd, file, environment)",
+            "allow list: nobody (nobody)",
             "control.socket path: the usual place (the usual place)",
             "control.metrics address: none (none)",
             "control.watch boolean: true (true)",
@@ -56,6 +57,7 @@ fn the_stack_itself() {
             "* capture path: x.cap (none)",
             "credentials list: keyring, keyutils, systemd, file, environment \
              (keyring, keyutils, systemd, file, environment)",
+            "allow list: nobody (nobody)",
             "* control.socket path: none (the usual place)",
             "* control.metrics address: [::]:9600 (none)",
             "* control.watch boolean: false (true if it is a file and live)",

@@ -112,8 +112,7 @@ impl Connection {
             secured
                 .map_err(|error| Trouble::Broken(format!("tls: {}", shown(&error.to_string()))))?;
         }
-        let mut plugin =
-            offered.filter(|plugin| *plugin != Plugin::Clear).unwrap_or(Plugin::Native);
+        let mut plugin = offered.filter(|plugin| !plugin.is_said()).unwrap_or(Plugin::Native);
         let answer = plugin.answer(password, &challenge);
         hello.extend_from_slice(login.user.as_bytes());
         hello.push(0);
@@ -131,7 +130,7 @@ impl Connection {
                 Some(0xFF) => return Err(Trouble::Server(ServerError::read(&packet))),
                 Some(0xFE) => {
                     (plugin, challenge) = asked(&packet)?;
-                    if plugin == Plugin::Clear {
+                    if plugin.is_said() {
                         self.check_guarded()?;
                     }
                     self.send(&plugin.answer(password, &challenge))?;
@@ -156,7 +155,7 @@ impl Connection {
             return Ok(());
         }
         Err(Trouble::Broken(
-            "the server asks for the password in the open; use tls or its socket".into(),
+            "the server asks for the password in the open, perhaps because it is a wrong one; use tls or its socket".into(),
         ))
     }
 

@@ -13,6 +13,8 @@ pub enum Plugin {
     Native,
     /// By SHA-256: the one of MySQL since 8. A server that has not seen the user lately asks for the password itself.
     CachingSha2,
+    /// By SHA-256 without a cache, which nobody ought to use any more: over TLS by the password itself.
+    Sha256,
     /// By the password itself.
     Clear,
 }
@@ -23,6 +25,7 @@ impl Plugin {
         match name {
             b"mysql_native_password" => Some(Self::Native),
             b"caching_sha2_password" => Some(Self::CachingSha2),
+            b"sha256_password" => Some(Self::Sha256),
             b"mysql_clear_password" => Some(Self::Clear),
             _ => None,
         }
@@ -33,14 +36,20 @@ impl Plugin {
         match self {
             Self::Native => "mysql_native_password",
             Self::CachingSha2 => "caching_sha2_password",
+            Self::Sha256 => "sha256_password",
             Self::Clear => "mysql_clear_password",
         }
+    }
+
+    /// Whether its answer is the password itself.
+    pub fn is_said(self) -> bool {
+        matches!(self, Self::Sha256 | Self::Clear)
     }
 
     /// What answers a challenge.
     pub fn answer(self, password: &[u8], challenge: &[u8]) -> Zeroizing<Vec<u8>> {
         match self {
-            Self::Clear => with_nul(password),
+            Self::Sha256 | Self::Clear => with_nul(password),
             Self::Native | Self::CachingSha2 if password.is_empty() => Zeroizing::new(Vec::new()),
             Self::CachingSha2 => {
                 let once = digest(&SHA256, password);

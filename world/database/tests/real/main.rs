@@ -1,4 +1,4 @@
-//! Rows into real databases: SQLite, PostgreSQL and MariaDB, also when they are stopped, slow, full or hostile.
+//! Rows into real databases: SQLite, PostgreSQL, MySQL and MariaDB, also when they are stopped, slow, full or hostile.
 //!
 //! Servers are started by the tests themselves where they are installed; where they aren't, a test says that it is skipped.
 
@@ -10,7 +10,8 @@
 )]
 
 mod hostile;
-mod mariadb;
+mod mysql;
+mod outages;
 mod postgres;
 mod server;
 mod sqlite;

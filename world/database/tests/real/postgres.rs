@@ -2,19 +2,18 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use correlator_world::{Capability, Cell, Request};
+use correlator_world::{Capability, Cell};
 use rustix::process::Signal;
 
+use crate::outages::{Server, killed_in_the_middle, now, row, stalled, stopped};
 use crate::server::{
-    Folder, Known, PASSWORD, Running, User, certificate, database, deliver, expect, output, port,
-    program, request, said, text,
+    Folder, Known, PASSWORD, Running, User, database, deliver, expect, folder_with_papers, output,
+    port, program, request, said, text,
 };
-use crate::stall::Relay;
 use crate::suite::{self, Real};
 
 pub struct Postgres {
@@ -33,14 +32,8 @@ impl Postgres {
             eprintln!("skipped: PostgreSQL's server is not installed");
             return None;
         };
-        let folder = Folder::new("postgres");
-        user.own(&folder.0);
-        let (certificate, key) = certificate();
-        fs::write(folder.path("ca.pem"), certificate).unwrap();
-        fs::write(folder.path("key.pem"), key).unwrap();
+        let folder = folder_with_papers("postgres", user);
         fs::write(folder.path("password"), PASSWORD).unwrap();
-        fs::set_permissions(folder.path("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
-        user.own(&folder.path("key.pem"));
         let mut command = user.command(&initdb);
         command.args([
             "-U",
@@ -59,6 +52,27 @@ impl Postgres {
         this.up(&[]);
         Some(this)
     }
+
+    fn psql(&self) -> Command {
+        let mut command = Command::new("psql");
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "admin",
+            "-d",
+            "postgres",
+        ]);
+        command.args(["-X", "-A", "-t", "-q", "-P", "null=NULL", "-v", "ON_ERROR_STOP=1"]);
+        command.env("PGPASSWORD", PASSWORD);
+        command
+    }
+}
+
+impl Server for Postgres {
+    const SIGNALS: (Signal, Signal) = (Signal::INT, Signal::QUIT);
 
     fn up(&mut self, more: &[&str]) {
         let mut command = self.user.command(&self.server);
@@ -79,21 +93,8 @@ impl Postgres {
         self.running.take().unwrap().stop(signal);
     }
 
-    fn psql(&self) -> Command {
-        let mut command = Command::new("psql");
-        command.args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &self.port.to_string(),
-            "-U",
-            "admin",
-            "-d",
-            "postgres",
-        ]);
-        command.args(["-X", "-A", "-t", "-q", "-P", "null=NULL", "-v", "ON_ERROR_STOP=1"]);
-        command.env("PGPASSWORD", PASSWORD);
-        command
+    fn port(&self) -> u16 {
+        self.port
     }
 
     fn settings_at(&self, port: u16) -> String {
@@ -129,10 +130,6 @@ impl Real for Postgres {
     }
 }
 
-fn row(id: &str, table: &str) -> Request {
-    request(id, table, &[("a", text("x"))])
-}
-
 #[test]
 fn everything() {
     let Some(mut server) = Postgres::start() else { return };
@@ -149,7 +146,16 @@ fn everything() {
     read_only(&mut server, &mut database);
     stopped(&mut server, &mut database);
     killed_in_the_middle(&mut server);
-    stalled(&server);
+    let places = [
+        ("off", 0),
+        ("off", 5),
+        ("off", 60),
+        ("off", 400),
+        ("verify", 0),
+        ("verify", 1),
+        ("verify", 900),
+    ];
+    stalled(&server, &places);
     server.down(Signal::INT);
 }
 
@@ -246,11 +252,6 @@ fn ways_to_log_in(server: &Postgres) {
     server.ask("SELECT pg_reload_conf()");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test has to end")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 fn deadline() -> Instant {
     now() + Duration::from_secs(10)
 }
@@ -293,58 +294,4 @@ fn read_only(server: &mut Postgres, database: &mut correlator_database::Database
     server.down(Signal::INT);
     server.up(&[]);
     expect(&deliver(database, &[row("2", "again")]), &["new"]);
-}
-
-fn stopped(server: &mut Postgres, database: &mut correlator_database::Database) {
-    server.down(Signal::INT);
-    expect(
-        &deliver(database, &[row("3", "again"), row("4", "again")]),
-        &["later: database `d`: connecting", "later"],
-    );
-    server.up(&[]);
-    expect(&deliver(database, &[row("3", "again"), row("4", "again")]), &["new", "new"]);
-    // Restarted in between, nobody notices.
-    server.down(Signal::INT);
-    server.up(&[]);
-    expect(&deliver(database, &[row("4", "again"), row("5", "again")]), &["known", "new"]);
-}
-
-fn killed_in_the_middle(server: &mut Postgres) {
-    let database = database(&format!("{}, tables: ['*'], timeout: 5s", server.settings()));
-    let (mut database, open, count) = suite::killed(database, || server.down(Signal::QUIT));
-    server.up(&[]);
-    assert!(deliver(&mut database, &open).iter().all(|said| said == "new" || said == "known"));
-    let found = server.ask("SELECT count(*), count(DISTINCT correlator_id) FROM middle");
-    assert_eq!(found, format!("{count}|{count}"));
-}
-
-/// A server that hangs at any place of a conversation keeps nobody longer than the limit.
-fn stalled(server: &Postgres) {
-    let relay = Relay::to(server.port);
-    let settings = server.settings_at(relay.port);
-    for (tls, bytes) in [
-        ("off", 0),
-        ("off", 5),
-        ("off", 60),
-        ("off", 400),
-        ("verify", 0),
-        ("verify", 1),
-        ("verify", 900),
-    ] {
-        let mut database =
-            database(&format!("{settings}, tables: ['*'], tls: {tls}, timeout: 300ms"));
-        relay.pass(bytes);
-        let start = now();
-        expect(&deliver(&mut database, &[row("9", "again")]), &["later: database `d`: "]);
-        assert!(start.elapsed() < Duration::from_secs(4), "{tls} {bytes}: {:?}", start.elapsed());
-        relay.pass(usize::MAX);
-        suite::recovers(&mut database, &row("9", "again"));
-    }
-    // In the middle of a session, which is made anew then.
-    let mut database = database(&format!("{settings}, tables: ['*'], timeout: 300ms"));
-    expect(&deliver(&mut database, &[row("10", "again")]), &["new"]);
-    relay.pass(10);
-    expect(&deliver(&mut database, &[row("11", "again")]), &["later: database `d`: "]);
-    relay.pass(usize::MAX);
-    suite::recovers(&mut database, &row("11", "again"));
 }

@@ -138,6 +138,14 @@ pub fn program(candidates: &[&str]) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
+/// Where something is unpacked that no package of the system has: as a variable says, or among `target/peers`.
+pub fn peer(variable: &str, name: &str) -> PathBuf {
+    let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    std::env::var_os(variable)
+        .map_or_else(|| workspace.join(target).join("peers").join(name), PathBuf::from)
+}
+
 /// Runs a program to its end; its output.
 pub fn output(mut command: Command) -> String {
     let output = command.output().unwrap();
@@ -146,11 +154,18 @@ pub fn output(mut command: Command) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
 }
 
-/// A certificate of this machine that vouches for itself, and its key, in PEM.
-pub fn certificate() -> (String, String) {
+/// A folder for a server of this user, with a certificate of this machine that vouches for itself, `ca.pem`, and its key,
+/// `key.pem`.
+pub fn folder_with_papers(name: &str, user: User) -> Folder {
+    let folder = Folder::new(name);
+    user.own(&folder.0);
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
-    (made.cert.pem(), made.signing_key.serialize_pem())
+    fs::write(folder.path("ca.pem"), made.cert.pem()).unwrap();
+    fs::write(folder.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    fs::set_permissions(folder.path("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    user.own(&folder.path("key.pem"));
+    folder
 }
 
 /// Secrets that know one password.
@@ -200,6 +215,7 @@ pub fn said(outcome: &Outcome) -> String {
 }
 
 /// That each outcome has its part in it.
+#[track_caller]
 pub fn expect(found: &[String], expected: &[&str]) {
     let fits = found.len() == expected.len()
         && found.iter().zip(expected).all(|(found, part)| found.contains(part));

@@ -52,9 +52,3 @@ fn expect(outcome: &Outcome, kind: &str, words: &str) {
     };
     assert!(found == kind && told.contains(words), "expected {kind} with `{words}`: {outcome:?}");
 }
-
-/// Tells that a test did not look at what it should.
-#[expect(clippy::print_stderr, reason = "what is skipped is told")]
-fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-}

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use correlator_mail::Mail;
+use correlator_tests::world::postfix::Papers;
 use correlator_world::{Capability, Outcome, Request};
 
 use crate::server::{Act, Server};
@@ -13,6 +14,7 @@ use crate::{Known, expect, mail, request, some};
 fn deliver(mail: &mut Mail, requests: &[Request]) -> Vec<Outcome> {
     let start = correlator_wire::clock::instant();
     let outcomes = mail.deliver(requests, &Known::password("correct horse"));
+    mail.rest();
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert_eq!(outcomes.len(), requests.len());
     outcomes
@@ -76,7 +78,7 @@ fn what_is_said_where() {
 #[test]
 fn nothing_goes_out_in_the_open() {
     let secure = |server: &Server| {
-        let authority = crate::postfix::Papers::new();
+        let authority = Papers::new();
         let ca = authority.folder.join("ca.pem");
         let grant = server.grant("").replace("security: none", &format!("ca: '{}'", ca.display()));
         deliver(&mut mail(&grant), &[some("m:1#0")]).remove(0)
@@ -123,6 +125,13 @@ fn passwords() {
     let outcome = one(&server, login);
     expect(&outcome, "later", "does not let `me` in with credential `smtp`: 535 5.7.8 wrong");
     assert!(!format!("{outcome:?}").contains("horse"));
+
+    // One that repeats what it was told, as it was sent and as it was meant.
+    let echo = "535 no AUTH PLAIN AG1lAGNvcnJlY3QgaG9yc2U= Y29ycmVjdCBob3JzZQ== correct horse\r\n";
+    let outcome = one(&Server::at("AUTH", Act::Say(echo)), login);
+    expect(&outcome, "later", "535 no AUTH PLAIN *** *** ***");
+    let outcome = one(&Server::at("RCPT", Act::Say("550 no correct horse\r\n")), login);
+    assert!(!format!("{outcome:?}").contains("horse"), "{outcome:?}");
 
     let server = Server::at("EHLO", Act::Say("250-x\r\n250 AUTH GSSAPI\r\n"));
     expect(&one(&server, login), "later", "neither PLAIN nor LOGIN");
@@ -175,6 +184,45 @@ fn many_mails_are_one_conversation() {
         expect(outcome, if number == 7 { "refused" } else { "done" }, "");
     }
     assert!(server.all().iter().all(|heard| heard.connection == 0));
+}
+
+#[test]
+fn mails_that_are_handed_over_one_by_one_are_one_conversation_until_it_rests() {
+    let server = Server::new(|_| Act::Usual);
+    let (mut mail, secrets) = (mail(&server.grant("")), Known::password("correct horse"));
+    assert_eq!(mail.at_once(), 1);
+    for number in 0..6 {
+        let outcome = mail.deliver(&[some(&format!("m:{number}#0"))], &secrets).remove(0);
+        expect(&outcome, "done", "");
+        if number == 3 {
+            mail.rest();
+        }
+    }
+    mail.rest();
+    let mut connections = [0; 2];
+    for heard in server.all().iter().filter(|heard| heard.line.starts_with("MAIL")) {
+        connections[heard.connection] += 1;
+    }
+    assert_eq!(connections, [4, 2]);
+    let farewells = server.heard().into_iter().filter(|line| line == "QUIT").count();
+    assert_eq!(farewells, 2);
+}
+
+#[test]
+fn who_may_fare_better_is_told() {
+    for (beginning, act, expected) in [
+        ("greeting", Act::Last("421 busy\r\n"), false),
+        ("MAIL", Act::Say("452 full\r\n"), false),
+        ("RCPT", Act::Say("450 later\r\n"), true),
+        ("RCPT", Act::Last("421 bye\r\n"), false),
+        ("DATA", Act::Last(""), false),
+        ("mail", Act::Say("451 greylisted\r\n"), true),
+        ("mail", Act::Last(""), false),
+    ] {
+        let outcome = one(&Server::at(beginning, act), "");
+        let Outcome::Later { alone, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(alone, expected, "{beginning} {outcome:?}");
+    }
 }
 
 #[test]

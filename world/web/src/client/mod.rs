@@ -7,6 +7,7 @@ mod guard;
 mod lookup;
 mod reach;
 mod roots;
+mod secure;
 
 use std::io::Read;
 use std::net::IpAddr;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderValue, Method, Request, Response, Uri};
-use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 use ureq::{Agent, Body, Proxy};
 use zeroize::Zeroizing;
 
@@ -27,6 +28,7 @@ pub(crate) use roots::Roots;
 use crate::{clock, limit};
 use guard::Guard;
 use lookup::Guarded;
+use secure::Secure;
 
 /// A header's name and value, which may be a secret.
 pub(crate) type Header = (String, Zeroizing<String>);
@@ -76,20 +78,16 @@ impl Client {
         let proxy = reach.proxy.as_deref().map(proxy).transpose()?;
         let own = |proxy: &Proxy| (lookup::bare(proxy.host()).to_owned(), proxy.port());
         let guarded = Guarded { lookup, guard: guard.clone(), proxy: proxy.as_ref().map(own) };
-        let mut tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
-        match &reach.ca {
-            Some(path) => tls = tls.root_certs(roots::of_file(path)?),
-            None if secure => tls = tls.root_certs(roots.system()?),
-            None => tls = tls.root_certs(Vec::new().into()),
-        }
+        let trust = match &reach.ca {
+            Some(path) => Some(roots::of_file(path)?),
+            None if secure => Some(roots.system()?),
+            None => None,
+        };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(proxy)
-            .tls_config(tls.build())
             .timeout_resolve(Some(reach.connect()?))
             .timeout_connect(Some(reach.connect()?))
             .timeout_global(Some(reach.whole()?))
@@ -100,11 +98,8 @@ impl Client {
             .accept_encoding(AutoHeaderValue::None)
             .user_agent(concat!("correlator/", env!("CARGO_PKG_VERSION")))
             .build();
-        let agent = Agent::with_parts(
-            config,
-            ureq::unversioned::transport::DefaultConnector::default(),
-            guarded,
-        );
+        let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
+        let agent = Agent::with_parts(config, connector.chain(Secure(trust)), guarded);
         Ok(Self { agent, guard, near: reach.near() })
     }
 

@@ -135,9 +135,9 @@ fn result_outcome(session: &Session, result: &Value, answer: &Answer, done: &str
         }
         // An index that is closed for a while, and a cluster that lacks room or has no master.
         _ if kind == "cluster_block_exception" => {
-            Outcome::Later { reason, after: answer.retry_after }
+            Outcome::Later { reason, after: answer.retry_after, alone: false }
         }
-        408 | 429 | 500..=599 => Outcome::Later { reason, after: answer.retry_after },
+        408 | 429 | 500..=599 => Outcome::Later { reason, after: answer.retry_after, alone: false },
         // Nothing that is an answer to it.
         0 => Outcome::later("its answer lacks this document"),
         _ => Outcome::Refused(reason),

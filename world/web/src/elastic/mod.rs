@@ -12,6 +12,9 @@
 //!   index: correlator-{target}-{+yyyy.MM.dd}
 //! ```
 //!
+//! `auth: bearer` is for tokens, such as those of service accounts. A credential that is refused is waited for: it can be
+//! mended, and no document is lost until it is.
+//!
 //! `index` may have `{target}`, columns such as `{module}`, and a date (`yyyy`, `MM`, `dd`, `HH`, `xxxx`, `ww`) in it; this
 //! one is the default. `stream` in its place names a data stream: `stream: correlator-{target}`. In a dated index an id is
 //! unique, because a request's date is its own; in a data stream it is so only until the stream gets its next index.
@@ -37,11 +40,11 @@ mod settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use correlator_world::{Capability, Cell, Kind, Outcome, Refused, Request, Secrets};
+use correlator_world::{Capability, Kind, Outcome, Refused, Request, Secrets};
 use serde_json::Value;
 
 use crate::client::{Client, Lookup, Roots, System};
-use crate::recipe::{Auth, clean, excerpt};
+use crate::recipe::{Auth, clean, excerpt, size};
 use crate::{clock, limit};
 use bulk::Entry;
 use pattern::{Named, Pattern};
@@ -96,7 +99,7 @@ impl Elastic {
             server: server(settings, Arc::clone(lookup))?,
             pattern: Pattern::read(text, !settings.targets.is_empty())?,
             is_stream,
-            has_templates: settings.template,
+            has_templates: settings.template.unwrap_or(true),
             targets: settings.targets.clone(),
             indices_max,
             indices: BTreeSet::new(),
@@ -110,16 +113,16 @@ impl Elastic {
             let shown: String = request.target.chars().take(limit::SAID_CHARACTERS_MAX).collect();
             return Err(Refused::Denied(format!("`{}` is not among the `targets`", clean(&shown))));
         }
-        document::check(request).map_err(Refused::Malformed)?;
-        let moment = document::moment(request, now);
-        let named = self.pattern.name(request, moment).map_err(Refused::Denied)?;
-        let bytes: usize = request.cells.iter().map(|(name, cell)| name.len() + size(cell)).sum();
+        let bytes = size(request);
         if bytes > limit::DOCUMENT_BYTES_MAX {
             return Err(Refused::Denied(format!(
                 "a document has {} bytes at most, this one has {bytes}",
                 limit::DOCUMENT_BYTES_MAX
             )));
         }
+        document::check(request).map_err(Refused::Malformed)?;
+        let moment = document::moment(request, now);
+        let named = self.pattern.name(request, moment).map_err(Refused::Denied)?;
         Ok((named, Value::Object(document::document(request, now))))
     }
 
@@ -147,11 +150,15 @@ fn server(settings: &Settings, lookup: Arc<dyn Lookup>) -> Result<Server, String
     let user = settings.user.clone().unwrap_or_default();
     let auth = match (&settings.auth, &settings.credential) {
         (Some(auth), Some(_)) => auth.clone(),
-        (Some(_), None) => return Err("`auth` needs a `credential`".into()),
+        (Some(_), None) => return Err(
+            "`auth` needs a `credential`: the name of one that is kept with `correlator credential set NAME`".into(),
+        ),
         (None, Some(_)) if user.is_empty() => Auth::Scheme(API_KEY.into()),
         (None, Some(_)) => Auth::Basic,
         (None, None) if user.is_empty() => Auth::None,
-        (None, None) => return Err("a `user` needs a `credential`".into()),
+        (None, None) => return Err(
+            "a `user` needs a `credential`: the name of one that is kept with `correlator credential set NAME`".into(),
+        ),
     };
     if auth == Auth::Basic && user.is_empty() {
         return Err("basic authentication needs a `user`".into());
@@ -183,14 +190,6 @@ fn lacking(
         }
     }
     lacking
-}
-
-/// About how many bytes a value has as JSON.
-fn size(cell: &Cell) -> usize {
-    match cell {
-        Cell::Text(text) => text.len(),
-        _ => size_of::<u64>(),
-    }
 }
 
 impl Capability for Elastic {

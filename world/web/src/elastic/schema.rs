@@ -93,14 +93,15 @@ fn put(
     refused.map_or(Ok(()), Err)
 }
 
-/// Tells indices that are there already about the fields. Those that have other kinds keep them.
+/// Tells indices that are there already about the fields. Those that have other kinds keep them; and who may only write
+/// documents may not tell them, so they find out the kinds by themselves until the next index.
 fn extend(session: &Session, family: &str, properties: &Map<String, Value>) -> Result<(), Outcome> {
     let path = format!("/{family}/_mapping?allow_no_indices=true&ignore_unavailable=true");
     let body = json!({ "properties": properties }).to_string();
     let body = Some((JSON, body.as_bytes()));
     let answer = session.ask(Method::PUT, &path, body, limit::ANSWER_BYTES_MAX)?;
     match answer.status {
-        200..=299 | 400 | 404 => Ok(()),
+        200..=299 | 400 | 403 | 404 => Ok(()),
         _ => Err(session.outcome(&answer)),
     }
 }

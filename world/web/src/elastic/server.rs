@@ -82,7 +82,9 @@ impl Session<'_> {
     pub fn outcome(&self, answer: &Answer) -> Outcome {
         let reason = self.told(answer);
         match by_status(answer.status) {
-            Verdict::Later => Outcome::Later { reason, after: answer.retry_after },
+            // A credential can be mended, and no document is lost until it is.
+            Verdict::Refused if matches!(answer.status, 401 | 403) => Outcome::later(reason),
+            Verdict::Later => Outcome::Later { reason, after: answer.retry_after, alone: false },
             Verdict::Refused => Outcome::Refused(reason),
             // A good status, and yet no answer that can be read.
             Verdict::Done => Outcome::later(reason),

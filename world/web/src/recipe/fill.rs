@@ -26,6 +26,15 @@ pub(super) enum What {
     Credential,
 }
 
+/// How many bytes a request brings along, about: what it is made of is copied several times, so it is asked first.
+pub(crate) fn size(request: &Request) -> usize {
+    let cell = |cell: &Cell| match cell {
+        Cell::Text(text) => text.len(),
+        _ => size_of::<u64>(),
+    };
+    request.cells.iter().map(|(name, value)| name.len() + cell(value)).sum()
+}
+
 impl What {
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some(name) = text.strip_prefix('$') {

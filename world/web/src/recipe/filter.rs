@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use correlator_world::text::hides;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::words::{clean, hides};
+use super::words::clean;
 use crate::limit;
 
 /// The tables and escapes of a recipe, by name.

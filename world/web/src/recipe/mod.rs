@@ -38,8 +38,8 @@ pub use rule::{Rule, Statuses, Verdict};
 pub use signature::{Algorithm, Signature};
 
 pub(crate) use auth::{Credential, Hush};
-pub(crate) use fill::value;
+pub(crate) use fill::{size, value};
 pub(crate) use merge::Recipe;
 pub(crate) use rule::by_status;
 pub(crate) use sender::{Sender, Use};
-pub(crate) use words::{clean, excerpt, hides};
+pub(crate) use words::{clean, excerpt};

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::auth::{Auth, Credential, Hush};
 use super::body::{self, Body, Tree};
-use super::fill::{Scope, What};
+use super::fill::{Scope, What, size};
 use super::filter::Known;
 use super::merge::Recipe;
 use super::rule::{Rule, Verdict, judge};
@@ -98,16 +98,9 @@ impl Sender {
 
     /// Whether a message can be made of a request.
     pub fn check(&self, request: &Request) -> Result<(), Refused> {
+        self.bounded(size(request)).map_err(Refused::Denied)?;
         let message = self.message(request, HIDDEN).map_err(Refused::Malformed)?;
-        let bytes = message.body.len();
-        if bytes > limit::BODY_BYTES_MAX {
-            return Err(Refused::Denied(format!(
-                "{} takes bodies of {} bytes at most, this one has {bytes}",
-                self.who,
-                limit::BODY_BYTES_MAX
-            )));
-        }
-        Ok(())
+        self.bounded(message.body.len()).map_err(Refused::Denied)
     }
 
     /// What would be sent, on one line.
@@ -179,15 +172,31 @@ impl Sender {
                 let name = name.map(|name| hush.strike(&name)).unwrap_or_default();
                 Outcome::Done(format!("{status}{}", excerpt(&name, limit::SAID_CHARACTERS_MAX)))
             }
-            Verdict::Later => Outcome::Later { reason: reason(), after: answer.retry_after },
+            Verdict::Later => {
+                // Anything else may be for what this message has in it.
+                let after = answer.retry_after;
+                let alone = after.is_none() && !matches!(answer.status, 429 | 502..=504);
+                Outcome::Later { reason: reason(), after, alone }
+            }
             Verdict::Refused => Outcome::Refused(reason()),
         };
-        let down =
-            matches!(outcome, Outcome::Later { .. }) && matches!(answer.status, 429 | 502..=504);
+        let down = matches!(outcome, Outcome::Later { alone: false, .. });
         Sent { outcome, down }
     }
 
+    fn bounded(&self, bytes: usize) -> Result<(), String> {
+        if bytes <= limit::BODY_BYTES_MAX {
+            return Ok(());
+        }
+        Err(format!(
+            "{} takes bodies of {} bytes at most, this one has {bytes}",
+            self.who,
+            limit::BODY_BYTES_MAX
+        ))
+    }
+
     fn message(&self, request: &Request, credential: &str) -> Result<Message, String> {
+        self.bounded(size(request))?;
         let scope = Scope { request, values: &self.values, credential };
         let mut headers = vec![
             ("content-type".to_owned(), Zeroizing::new(self.body.content_type().to_owned())),
@@ -269,7 +278,10 @@ fn sound(sender: &Sender, anonymous: bool) -> Result<(), String> {
         sender.auth != Auth::None || fills.iter().any(|(what, _)| **what == What::Credential);
     match &sender.credential {
         None if wanted && !(anonymous && sender.auth != Auth::Basic) => {
-            return Err("it needs a `credential`".into());
+            return Err(
+                "it needs a `credential`: the name of one that is kept with `correlator credential set NAME`"
+                    .into(),
+            );
         }
         Some(_) if !wanted => {
             return Err("its `credential` is used by nothing; say how with `auth`".into());

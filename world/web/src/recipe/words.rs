@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use correlator_world::text::hides;
+
 /// A text on one line: line ends and other control characters become spaces, hidden ones are dropped.
 pub(crate) fn clean(text: &str) -> String {
     let words = text.chars().filter_map(|character| match character {
@@ -27,14 +29,6 @@ pub(crate) fn excerpt(text: &str, characters_max: usize) -> String {
         said.push_str(" ...");
     }
     said
-}
-
-/// Whether a character steers or reorders what is seen instead of being seen.
-pub(crate) fn hides(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

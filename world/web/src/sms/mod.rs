@@ -37,11 +37,12 @@ mod settings;
 
 use std::sync::Arc;
 
+use correlator_world::text::hides;
 use correlator_world::{Capability, Cell, Outcome, Refused, Request, Secrets};
 
 use crate::client::{Lookup, Roots, System};
 use crate::limit;
-use crate::recipe::{Recipe, Sender, Use, clean, hides};
+use crate::recipe::{Auth, Recipe, Sender, Use, clean};
 use recipient::{Recipients, is_number};
 pub use settings::Settings;
 
@@ -131,11 +132,19 @@ fn twilio(settings: &Settings) -> Result<Recipe, String> {
         return Err("Twilio needs the account's SID as `account`".into());
     }
     let account = settings.account.as_deref().unwrap_or_default();
-    if !account.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let letters = account.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !letters || !account.starts_with("AC") {
         return Err(format!("account `{account}` is no SID; it begins with `AC`"));
     }
     if settings.from.is_some() == settings.messaging_service.is_some() {
         return Err("Twilio needs one of `from` and `messaging_service`".into());
+    }
+    if settings.credential.is_none() && settings.auth != Some(Auth::None) {
+        return Err(
+            "Twilio needs the name of the credential that has the account's auth token: write `credential: twilio`, \
+             and keep the token with `correlator credential set twilio`"
+                .into(),
+        );
     }
     Recipe::bundled(TWILIO)
 }
@@ -173,6 +182,10 @@ impl Capability for Sms {
         }
     }
 
+    fn at_once(&self) -> usize {
+        1
+    }
+
     fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome> {
         let mut down: Option<Outcome> = None;
         let send = |request: &Request| match (&down, self.plain(request)) {
@@ -195,6 +208,10 @@ impl Capability for Sms {
 
     fn endpoint(&self, _request: &Request) -> String {
         self.provider.clone()
+    }
+
+    fn parties(&self, request: &Request) -> Vec<String> {
+        request.text("to").map(|to| to.trim().to_owned()).into_iter().collect()
     }
 }
 

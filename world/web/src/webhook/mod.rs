@@ -88,9 +88,10 @@ impl Webhook {
     fn find(&self, request: &Request) -> Result<&Sender, Refused> {
         self.endpoints.get(&request.target).ok_or_else(|| {
             let names: Vec<_> = self.endpoints.keys().map(String::as_str).collect();
+            let shown: String = request.target.chars().take(limit::SAID_CHARACTERS_MAX).collect();
             Refused::Denied(format!(
                 "there is no endpoint `{}` in `endpoints`; there are {}",
-                clean(&request.target),
+                clean(&shown),
                 names.join(", ")
             ))
         })
@@ -132,6 +133,10 @@ impl Capability for Webhook {
             Ok(sender) => sender.plan(request),
             Err(refused) => refused.to_string(),
         }
+    }
+
+    fn at_once(&self) -> usize {
+        1
     }
 
     fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome> {

@@ -1,9 +1,10 @@
 //! What hostile guests, servers and name servers try.
 
+use std::fs;
 use std::sync::Arc;
 
 use correlator_web::webhook::{Settings, Webhook};
-use correlator_web::{Lookup, elastic};
+use correlator_web::{Lookup, elastic, sms};
 use correlator_world::{Capability, Outcome, Refused, Request};
 
 use crate::server::{Reply, Server};
@@ -11,6 +12,29 @@ use crate::vault::{
     SECRET, Script, Vault, assert_done, assert_later, assert_refused, event, request, text,
 };
 use crate::webhooks::webhook;
+
+/// Each capability with a server at this URL, and a request for it.
+fn each(url: &str, more: &str, lookup: &Arc<dyn Lookup>) -> [(Box<dyn Capability>, Request); 3] {
+    let hook = format!("endpoints: {{ a: {{ url: '{url}', {more} }} }}");
+    let hook: Settings = serde_yaml::from_str(&hook).expect("settings");
+    let message = format!(
+        "{{ provider: other, url: '{url}', json: '{{text}}', recipients: ['+49*'], {more} }}"
+    );
+    let message: sms::Settings = serde_yaml::from_str(&message).expect("settings");
+    let index = format!("{{ url: '{}', {more} }}", url.trim_end_matches('/'));
+    let index: elastic::Settings = serde_yaml::from_str(&index).expect("settings");
+    [
+        (Box::new(Webhook::with_lookup(&hook, lookup).expect("a webhook")), event("r", "a")),
+        (
+            Box::new(sms::Sms::with_lookup(&message, lookup).expect("text messages")),
+            request("r", "sms", &[("to", text("+4917012345")), ("text", text("x"))]),
+        ),
+        (
+            Box::new(elastic::Elastic::with_lookup(&index, lookup).expect("a search engine")),
+            event("r", "a"),
+        ),
+    ]
+}
 
 fn with_lookup(yaml: &str, lookup: &Arc<Script>) -> Webhook {
     let settings: Settings = serde_yaml::from_str(yaml).expect("settings");
@@ -24,22 +48,23 @@ fn deliver(webhook: &mut Webhook) -> Outcome {
 
 #[test]
 fn redirects_are_not_followed() {
-    for status in [301, 302, 303, 307, 308] {
+    for status in [300, 301, 302, 303, 305, 307, 308] {
         let inside = Server::with(Reply::status(200));
         let outside = Server::with(Reply::header(status, "Location", &inside.url("/admin")));
-        let yaml = format!(
-            "endpoints: {{ a: {{ url: '{}', private: true, credential: token }} }}",
-            outside.url("/")
-        );
-        assert_refused(&deliver(&mut webhook(&yaml)), "redirects are not followed");
+        let system: Arc<dyn Lookup> = Arc::new(correlator_web::System);
+        for (mut one, request) in each(&outside.url("/"), "private: true", &system) {
+            let outcome = one.deliver(&[request], &Vault::default()).remove(0);
+            assert_refused(&outcome, "redirects are not followed");
+        }
         assert_eq!(inside.seen().len(), 0);
-        let settings = format!("{{ url: '{}', private: true }}", outside.url(""));
-        let settings: elastic::Settings = serde_yaml::from_str(&settings).expect("settings");
-        let mut elastic = elastic::Elastic::new(&settings).expect("a capability");
-        assert_refused(
-            &elastic.deliver(&[event("r", "a")], &Vault::default())[0],
-            "redirects are not followed",
-        );
+    }
+    // Nor is what else might be taken for one.
+    for name in ["Location", "Refresh", "Content-Location", "Alt-Svc", "Link"] {
+        let inside = Server::with(Reply::status(200));
+        let outside = Server::with(Reply::header(201, name, &inside.url("/admin")));
+        let yaml = format!("endpoints: {{ a: {{ url: '{}', private: true }} }}", outside.url("/"));
+        assert_done(&deliver(&mut webhook(&yaml)), "201");
+        assert_done(&deliver(&mut webhook(&yaml)), "201");
         assert_eq!(inside.seen().len(), 0);
     }
 }
@@ -48,19 +73,40 @@ fn redirects_are_not_followed() {
 fn a_public_name_may_not_lead_inside() {
     for address in [
         "127.0.0.1:80",
+        "127.8.9.10:80",
         "10.0.0.1:80",
+        "172.31.0.1:80",
+        "192.168.0.1:80",
+        "100.64.0.1:80",
         "169.254.169.254:80",
-        "[::1]:80",
-        "[::ffff:127.0.0.1]:80",
+        "168.63.129.16:80",
         "0.0.0.0:80",
-        "[fe80::1]:80",
+        "255.255.255.255:80",
         "224.0.0.1:80",
+        "[::]:80",
+        "[::1]:80",
+        "[::127.0.0.1]:80",
+        "[::ffff:127.0.0.1]:80",
+        "[::ffff:169.254.169.254]:80",
+        "[::ffff:0:127.0.0.1]:80",
+        "[64:ff9b::10.0.0.1]:80",
+        "[64:ff9b:1::10.0.0.1]:80",
+        "[2002:7f00:1::]:80",
+        "[2002:a00:1::1]:80",
+        "[2001:0:4136:e378:8000:63bf:f5ff:fffe]:80",
+        "[fd00:ec2::254]:80",
+        "[fc00::1]:80",
+        "[fe80::1]:80",
+        "[fec0::1]:80",
+        "[ff02::1]:80",
     ] {
-        let lookup = Arc::new(Script::new(&[&[address]]));
-        let mut webhook =
-            with_lookup("endpoints: { a: { url: 'http://hooks.example.org/' } }", &lookup);
-        assert_refused(&deliver(&mut webhook), "if that is meant");
-        assert_eq!(lookup.asked(), ["hooks.example.org"]);
+        let script = Arc::new(Script::new(&[&[address]]));
+        let lookup: Arc<dyn Lookup> = script.clone();
+        for (mut one, request) in each("http://hooks.example.org/", "proxy: null", &lookup) {
+            let outcome = one.deliver(&[request], &Vault::default()).remove(0);
+            assert_refused(&outcome, "if that is meant");
+        }
+        assert_eq!(script.asked(), ["hooks.example.org"; 3]);
     }
 }
 
@@ -95,17 +141,58 @@ fn a_name_that_changes_its_mind_gains_nothing() {
 }
 
 #[test]
+fn a_name_that_changes_its_mind_within_a_turn_gains_nothing() {
+    let good = Server::with(Reply::text(404, "{}"));
+    let bad = Server::at("127.0.0.2:0", |_| Reply::text(200, "{\"items\":[]}"));
+    let (first, second) = (good.address.to_string(), bad.address.to_string());
+    // The template is asked for where it may be, and then the name leads elsewhere.
+    let lookup: Arc<dyn Lookup> = Arc::new(Script::new(&[&[&first], &[&second]]));
+    let url = "http://search.example.org";
+    let [.., (mut elastic, request)] = each(url, "networks: [127.0.0.1/32]", &lookup);
+    let outcome = elastic.deliver(&[request], &Vault::default()).remove(0);
+    assert_refused(&outcome, "127.0.0.2 is in none of its `networks`");
+    assert_eq!((good.seen().len(), bad.seen().len()), (1, 0));
+}
+
+#[test]
 fn addresses_in_disguise_are_addresses() {
     for host in [
         "localhost",
+        "LocalHost.",
+        "ip6-localhost",
         "127.0.0.1.",
         "2130706433",
+        "2130706433.",
+        "017700000001",
         "0x7f000001",
+        "0x7F.1",
         "0177.0.0.1",
         "127.1",
-        "[::ffff:7f00:1]",
-        "[::]",
+        "127.0.0.01",
         "0",
+        "00000000",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[::1%25lo]",
+        "[::1%lo]",
+        "[::]",
+        "127.0.0.1%00.example.org",
+        "%31%32%37.0.0.1",
+        "127\u{3002}0\u{3002}0\u{3002}1",
+        "\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}",
+        "\u{ff11}27.0.0.1",
+        "hooks.example.org@127.0.0.1",
+        "hooks.example.org:443@127.0.0.1",
+        "@127.0.0.1",
+        "hooks.example.org\\@127.0.0.1",
+        "127.0.0.1\\.example.org",
+        "127.0.0.1#.example.org",
+        "127.0.0.1?.example.org",
+        "127.0.0.1\t",
+        " 127.0.0.1",
     ] {
         let server = Server::with(Reply::status(200));
         let yaml =
@@ -131,6 +218,12 @@ fn the_secret_url_is_checked_too() {
     check(&mut hook, "http://hooks.slack.com/TOKEN", "over plain HTTP");
     check(&mut hook, "TOKEN", "no scheme or no host");
     check(&mut hook, "https://user:TOKEN@x.org/", "belong into");
+    check(&mut hook, "https://x.org:TOKEN@127.0.0.1/", "its URL");
+    check(&mut hook, "https://x.org@127.0.0.1/TOKEN", "belong into");
+    check(&mut hook, "https://[::ffff:10.0.0.1]/TOKEN", "is private");
+    check(&mut hook, "https://[::1]:443/TOKEN", "is the machine itself");
+    check(&mut hook, "//127.0.0.1/TOKEN", "its URL");
+    check(&mut hook, "gopher://x.org/TOKEN", "it can be https or http");
     check(&mut hook, "file:///TOKEN", "its URL is none");
     check(&mut hook, "https://x.org/TOK EN\u{1}TOKEN", "is empty or no plain text");
 }
@@ -184,6 +277,48 @@ fn guests_write_no_placeholders() {
     let seen = server.only();
     assert_eq!(seen.header("x-e"), Some("{@credential}"));
     assert_eq!(seen.json()["t"], "{@credential}{@all}");
+}
+
+/// The most memory that this process ever had, in kB.
+fn memory_kb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a line");
+    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
+}
+
+/// It is looked at and refused, or cut, before anything is made of it.
+#[test]
+fn a_gigabyte_is_not_copied() {
+    let server = Server::with(Reply::status(200));
+    let system: Arc<dyn Lookup> = Arc::new(correlator_web::System);
+    let capabilities = each(&server.url("/"), "private: true", &system);
+    let mut requests = capabilities.each_ref().map(|(_, request)| request.clone());
+    let huge = "x".repeat(1 << 30);
+    let before = memory_kb();
+    requests[0].cells.push(("body".into(), text("")));
+    requests[2].cells.push(("body".into(), text("")));
+    for ((mut one, _), request) in capabilities.into_iter().zip(&mut requests) {
+        let is_message = request.text("to").is_some();
+        let cell = request.cells.last_mut().expect("a cell");
+        cell.1 = correlator_world::Cell::Text(huge.clone());
+        if is_message {
+            one.check(request).expect("cut");
+        } else {
+            assert!(matches!(one.check(request), Err(Refused::Denied(_))));
+        }
+        assert!(one.plan(request).len() < 2_000);
+        let outcome = one.deliver(std::slice::from_ref(request), &Vault::default()).remove(0);
+        assert_eq!(matches!(outcome, Outcome::Done(_)), is_message, "{outcome:?}");
+        // One copy is the request's own.
+        request.cells.clear();
+    }
+    let mut named = event("r", "");
+    named.target = huge;
+    let hook = webhook("endpoints: { a: { url: 'https://x.org' } }");
+    assert!(hook.check(&named).expect_err("no endpoint").to_string().len() < 2_000);
+    let grown = memory_kb() - before;
+    assert!(grown < 1_300_000, "{grown} kB");
+    assert!(server.only().body.len() < 2_000);
 }
 
 #[test]

@@ -149,7 +149,10 @@ fn what_is_wrong_with_all_is_told_of_all() {
     check(Reply::text(429, busy), assert_later, "429 Too Many Requests: `rejected execution");
     check(Reply::status(503), assert_later, "503 Service Unavailable");
     check(Reply::status(502), assert_later, "502");
-    check(Reply::status(401), assert_refused, "are its user and credential right?");
+    // Whoever mends the credential finds nothing lost.
+    check(Reply::status(401), assert_later, "are its user and credential right?");
+    check(Reply::status(403), assert_later, "are its user and credential right?");
+    check(Reply::status(404), assert_refused, "404");
     check(Reply::status(400), assert_refused, "400");
     check(Reply::text(200, "{}"), assert_later, "200 OK");
     check(Reply::text(200, "<html>"), assert_later, "<html>");
@@ -234,7 +237,8 @@ fn documents_without_their_template_wait() {
         assert!(!server.seen().iter().any(is_bulk));
     };
     check(Reply::status(503), assert_later, "503");
-    check(Reply::status(403), assert_refused, "403");
+    check(Reply::status(403), assert_later, "403");
+    check(Reply::status(400), assert_refused, "400");
     check(Reply::Bytes(Vec::new()), assert_later, "");
 }
 

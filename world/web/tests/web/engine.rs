@@ -9,16 +9,20 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use correlator_web::elastic::{Elastic, Settings};
 use serde_json::Value;
+use ureq::tls::{TlsConfig, TlsProvider};
 
 use crate::server::pause;
-use crate::vault::skipped;
+use crate::vault::{peer, skipped};
 
 const NOBODY: u32 = 65_534;
 const HEAP: &str = "-Xms512m -Xmx512m";
+/// A machine that is busy lets a Java program wait.
+pub const PATIENCE: &str = "timeout: 5m";
 /// It may take so many tenths of a second until it answers.
 const STARTS_WITHIN: usize = 1_800;
 
@@ -28,6 +32,8 @@ pub struct Site {
     java: PathBuf,
     pub folder: PathBuf,
     pub address: SocketAddr,
+    /// Whoever may do everything there, as `Authorization` has it; then it speaks TLS.
+    pub master: Option<String>,
 }
 
 /// One that runs, until it is dropped.
@@ -52,9 +58,7 @@ impl Site {
     /// A copy of what is installed, with settings; nothing if it is not installed, which is told.
     pub fn new(name: &str, more: &str) -> Option<Self> {
         let variable = format!("CORRELATOR_{}_HOME", name.to_uppercase());
-        let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers/");
-        let home = std::env::var_os(&variable)
-            .map_or_else(|| PathBuf::from(format!("{peers}{name}")), PathBuf::from);
+        let home = peer(&variable, name);
         if !home.join("bin").join(name).exists() {
             skipped(&format!(
                 "there is no {name} in target/peers/{name}, and {variable} names none"
@@ -76,7 +80,7 @@ impl Site {
         );
         fs::write(folder.join(format!("config/{name}.yml")), settings).expect("written");
         let address = SocketAddr::from(([127, 0, 0, 1], ports[0]));
-        Some(Self { name: name.to_owned(), java, folder, address })
+        Some(Self { name: name.to_owned(), java, folder, address, master: None })
     }
 
     /// A command of it.
@@ -90,6 +94,39 @@ impl Site {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
+    }
+
+    /// Adds what the index of API keys needs, which the Elasticsearch for tests lacks; whether it could.
+    pub fn add_words(&self) -> bool {
+        let compiler = self.java.join("bin/javac");
+        if !compiler.exists() {
+            skipped("there is no Java compiler for a plugin that API keys need");
+            return false;
+        }
+        let library = self.folder.join("lib");
+        let files = fs::read_dir(&library).expect("a folder").flatten();
+        let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        let version = |name: String| {
+            let rest = name.strip_prefix("elasticsearch-")?.strip_suffix(".jar")?;
+            rest.starts_with(|c: char| c.is_ascii_digit()).then(|| rest.to_owned())
+        };
+        let version = names.find_map(version).expect("the version in a name");
+        let (classes, plugin) = (self.folder.join("words"), self.folder.join("plugins/words"));
+        fs::create_dir_all(&plugin).expect("a folder");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/web/words/Words.java");
+        let mut compile = Command::new(compiler);
+        compile.arg("-cp").arg(library.join("*")).arg("-d").arg(&classes);
+        // What its libraries are annotated with is not there.
+        compile.args(["-Xlint:none", source]).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(compile.status().expect("it starts").success(), "{source}");
+        let mut pack = Command::new(self.java.join("bin/jar"));
+        pack.arg("cf").arg(plugin.join("words.jar")).arg("-C").arg(&classes).arg(".");
+        assert!(pack.status().expect("it starts").success());
+        let about = format!(
+            "name=words\ndescription=words\nversion=1\njava.version=17\nelasticsearch.version={version}\nclassname=Words\n"
+        );
+        fs::write(plugin.join("plugin-descriptor.properties"), about).expect("written");
+        true
     }
 
     /// Starts it, and waits until it is ready.
@@ -113,15 +150,23 @@ impl Site {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+        // It is a test's own, on loopback.
+        let tls = TlsConfig::builder().provider(TlsProvider::Rustls).disable_verification(true);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
+            .tls_config(tls.unversioned_rustls_crypto_provider(provider).build())
             .allow_non_standard_methods(true)
-            .timeout_global(Some(Duration::from_secs(30)));
-        let request = ureq::http::Request::builder()
+            .timeout_global(Some(Duration::from_mins(5)));
+        let scheme = if self.master.is_some() { "https" } else { "http" };
+        let mut request = ureq::http::Request::builder()
             .method(method)
-            .uri(format!("http://{}{path}", self.address))
+            .uri(format!("{scheme}://{}{path}", self.address))
             .header("content-type", "application/json");
+        if let Some(master) = &self.master {
+            request = request.header("authorization", master);
+        }
         let agent = config.build().new_agent();
         let mut answer = match body {
             "" => agent.run(request.body(()).expect("a request")).ok()?,
@@ -156,7 +201,8 @@ impl Engine {
     }
 
     pub fn elastic(&self, more: &str) -> Elastic {
-        let yaml = format!("{{ url: 'http://{}', private: true, {more} }}", self.site.address);
+        let yaml =
+            format!("{{ url: 'http://{}', private: true, {PATIENCE}, {more} }}", self.site.address);
         let settings: Settings = serde_yaml::from_str(&yaml).expect("settings");
         Elastic::new(&settings).expect("a capability")
     }

@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
+use std::sync::Mutex;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use correlator_web::elastic::{Elastic, Settings};
 use correlator_world::{Capability, Cell, Outcome, Request};
 use rcgen::generate_simple_self_signed;
 
-use crate::engine::{Engine, Site};
+use crate::engine::{Engine, PATIENCE, Site};
 use crate::vault::{
     SECRET, Vault, assert_done, assert_later, assert_refused, event, request, text,
 };
@@ -141,14 +144,14 @@ fn too_busy(name: &str) {
     assert_done(&deliver(&mut elastic, &small)[0], "created");
 }
 
-/// One that speaks TLS with a certificate of its own, and wants a password.
-fn with_passwords(name: &str) {
-    let settings = "xpack.security.enabled: true\nxpack.security.http.ssl.enabled: true\n\
-        xpack.security.http.ssl.certificate: http.crt\nxpack.security.http.ssl.key: http.key";
-    let Some(site) = Site::new(name, settings) else { return };
+const SECURITY: &str = "xpack.security.enabled: true\nxpack.security.http.ssl.enabled: true\n\
+    xpack.security.http.ssl.certificate: http.crt\nxpack.security.http.ssl.key: http.key";
+
+/// One that speaks TLS with a certificate of its own, and wants to know who asks.
+fn secured(name: &str) {
+    let Some(mut site) = Site::new(name, SECURITY) else { return };
     let made = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");
-    let ca = site.folder.join("config/http.crt");
-    fs::write(&ca, made.cert.pem()).expect("written");
+    fs::write(site.folder.join("config/http.crt"), made.cert.pem()).expect("written");
     fs::write(site.folder.join("config/http.key"), made.signing_key.serialize_pem())
         .expect("written");
     let mut keystore = site.command("elasticsearch-keystore");
@@ -159,31 +162,122 @@ fn with_passwords(name: &str) {
     input.write_all(SECRET.as_bytes()).expect("written");
     drop(input);
     assert!(keystore.wait().expect("a child").success());
-    let elastic = |site: &Site, ca: &str| {
-        let yaml = format!(
-            "{{ url: 'https://{}', private: true, user: elastic, credential: token, {ca} }}",
-            site.address
-        );
-        let settings: Settings = serde_yaml::from_str(&yaml).expect("settings");
-        Elastic::new(&settings)
-    };
-    let ca = format!("ca: '{}'", ca.display());
-    let index = |site: &Site, password: &str| {
-        let vault = Vault::with(&[("token", password)]);
-        let mut elastic = elastic(site, &ca).expect("a capability");
-        elastic.deliver(&[event("1", "events")], &vault).remove(0)
-    };
-    let engine = site.start(|site| matches!(index(site, SECRET), Outcome::Done(_)));
-    assert_done(&index(&engine.site, SECRET), "was there already");
-    assert_refused(&index(&engine.site, "wrong"), "401");
-    if let Ok(mut elastic) = elastic(&engine.site, "template: true") {
-        let outcome = elastic.deliver(&[event("2", "events")], &Vault::with(&[("token", SECRET)]));
+    let mut tokens = site.command("elasticsearch-service-tokens");
+    let token = tokens.args(["create", "elastic/fleet-server", "it"]).output().expect("it starts");
+    let token = String::from_utf8(token.stdout).expect("text");
+    let token = token.rsplit(' ').next().expect("a word").trim().to_owned();
+    let has_keys = site.add_words();
+    site.master = Some(format!("Basic {}", BASE64_STANDARD.encode(format!("elastic:{SECRET}"))));
+    let engine = site.start(|site| {
+        let outcome = shown(site, "user: elastic", SECRET, &[event("1", "events")]).remove(0);
+        matches!(outcome, Outcome::Done(_))
+    });
+    passwords(&engine.site);
+    tokens_of_services(&engine.site, &token);
+    if has_keys {
+        keys(&engine);
+    }
+}
+
+/// What comes of requests with this credential.
+fn shown(site: &Site, more: &str, credential: &str, requests: &[Request]) -> Vec<Outcome> {
+    let ca = site.folder.join("config/http.crt");
+    let yaml = format!(
+        "{{ url: 'https://{}', private: true, credential: token, {PATIENCE}, ca: '{}', {more} }}",
+        site.address,
+        ca.display()
+    );
+    let settings: Settings = serde_yaml::from_str(&yaml).expect("settings");
+    let vault = Vault::with(&[("token", credential)]);
+    Elastic::new(&settings).expect("a capability").deliver(requests, &vault)
+}
+
+fn passwords(site: &Site) {
+    let one = [event("1", "events")];
+    assert_done(&shown(site, "user: elastic", SECRET, &one)[0], "was there already");
+    assert_later(&shown(site, "user: elastic", "wrong", &one)[0], "401");
+    assert_later(&shown(site, "user: nobody", SECRET, &one)[0], "401");
+    // Whom the system knows not.
+    let yaml = format!(
+        "{{ url: 'https://{}', private: true, user: elastic, credential: token }}",
+        site.address
+    );
+    let settings: Settings = serde_yaml::from_str(&yaml).expect("settings");
+    if let Ok(mut elastic) = Elastic::new(&settings) {
+        let outcome = elastic.deliver(&one, &Vault::with(&[("token", SECRET)]));
         assert_later(&outcome[0], "TLS");
     }
 }
 
+/// A token of a service, which may write to streams of logs.
+fn tokens_of_services(site: &Site, token: &str) {
+    let bearer = "auth: bearer, stream: 'logs-{target}', template: false";
+    let one = [event("1", "correlator")];
+    assert_done(&shown(site, bearer, token, &one)[0], "created in");
+    assert_done(&shown(site, bearer, token, &one)[0], "was there already");
+    let elsewhere = "auth: bearer, index: 'correlator-{target}', template: false";
+    assert_refused(&shown(site, elsewhere, token, &one)[0], "status 403");
+    assert_later(&shown(site, bearer, &token.replace("AAEAA", "AAEBB"), &one)[0], "401");
+    // It is no API key, and may make no templates.
+    assert_later(&shown(site, "stream: 'logs-{target}'", token, &one)[0], "401");
+    assert_later(&shown(site, "auth: bearer, stream: 'logs-{target}'", token, &one)[0], "403");
+}
+
+/// API keys that may no more than is needed.
+fn keys(engine: &Engine) {
+    let key = |name: &str, privileges: &str| {
+        let body = format!(
+            "{{\"name\": \"{name}\", \"role_descriptors\": {{\"writer\": {{\"cluster\": [\"manage_index_templates\"],
+                \"index\": [{{\"names\": [\"correlator-*\"], \"privileges\": [{privileges}]}}]}}}}}}"
+        );
+        let made = engine.json("POST", "/_security/api_key", &body);
+        made["encoded"].as_str().expect("a key").to_owned()
+    };
+    let site = &engine.site;
+    let index = "index: 'correlator-{target}'";
+    let writer = key("writer", "\"create_index\", \"create_doc\"");
+    let mut rows = [event("k:1", "keys"), event("k:2", "keys")];
+    for outcome in shown(site, index, &writer, &rows) {
+        assert_done(&outcome, "created in correlator-keys");
+    }
+    assert_done(&shown(site, index, &writer, &rows)[0], "was there already");
+    // A new column of an index that is there: it may not be told, and takes the document all the same.
+    rows[0] = event("k:3", "keys");
+    rows[0].cells.push(("began".into(), Cell::Time(1_000_000_000)));
+    assert_done(&shown(site, index, &writer, &rows)[0], "created");
+    // And one of `passwords`.
+    assert_eq!(engine.count("*:*"), 4);
+    // The key alone says who asks.
+    let headed = format!("{index}, auth: {{ header: Authorization }}");
+    assert_done(&shown(site, &headed, &format!("ApiKey {writer}"), &rows)[0], "was there already");
+    let undo = |credential: &str| {
+        let yaml = format!(
+            "{{ url: 'https://{}', private: true, credential: token, ca: '{}', {index} }}",
+            site.address,
+            site.folder.join("config/http.crt").display()
+        );
+        let settings: Settings = serde_yaml::from_str(&yaml).expect("settings");
+        let vault = Vault::with(&[("token", credential)]);
+        Elastic::new(&settings).expect("a capability").undo(&rows[1], &vault)
+    };
+    assert_refused(&undo(&writer), "status 403");
+    let eraser = key("eraser", "\"create_index\", \"create_doc\", \"delete\"");
+    assert_done(&undo(&eraser), "deleted from correlator-keys");
+    // Where it may not write, and when it is no more.
+    let other = "index: 'other-{target}', template: false";
+    assert_refused(&shown(site, other, &writer, &rows)[0], "status 403");
+    assert_later(&shown(site, index, "bm9ib2R5Om5vdGhpbmc=", &rows)[0], "401");
+    assert_later(&shown(site, index, "no base64", &rows)[0], "40");
+    engine.json("DELETE", "/_security/api_key", "{\"name\": \"writer\"}");
+    assert_later(&shown(site, index, &writer, &rows)[0], "401");
+}
+
+/// They are large: one at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 #[test]
 fn opensearch() {
+    let _turn = TURN.lock();
     if let Some(engine) = Engine::start("opensearch", "") {
         all(&engine);
         drop(engine);
@@ -194,9 +288,10 @@ fn opensearch() {
 
 #[test]
 fn elasticsearch() {
+    let _turn = TURN.lock();
     if let Some(engine) = Engine::start("elasticsearch", "xpack.security.enabled: false") {
         all(&engine);
         drop(engine);
-        with_passwords("elasticsearch");
+        secured("elasticsearch");
     }
 }

@@ -1,5 +1,6 @@
 //! What goes out over HTTP, and to whom: against endpoints that behave, that misbehave, and that are real.
 
+mod alerts;
 mod attacks;
 mod bulk;
 mod engine;

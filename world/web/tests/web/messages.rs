@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use correlator_world::{Capability, Cell, Outcome, Request};
 
 use crate::server::{Reply, Seen, Server, pause};
 use crate::vault::{
-    SECRET, Vault, assert_done, assert_later, assert_refused, request, skipped, text,
+    SECRET, Vault, assert_done, assert_later, assert_refused, peer, request, skipped, text,
 };
 
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
@@ -100,6 +99,7 @@ fn twilio_gets_what_it_wants() {
     let server = Server::start(judge);
     let mut sms = twilio(&server.url(""), "from: '+15005550006'");
     assert_eq!(sms.credentials(), ["token"]);
+    assert_eq!(sms.parties(&message("1", " +4917012345 ", "x")), ["+4917012345"]);
     let hostile = "5 Fehlschläge\r\nFrom: x&To=+1900\0\u{1b}[31m \u{202e}";
     let outcomes = sms.deliver(
         &[
@@ -221,7 +221,14 @@ fn settings_that_make_no_sense_are_told() {
         "{ account: AC1, credential: c, recipients: ['+49*'] }",
         "one of `from` and `messaging_service`",
     );
-    check("{ account: AC1, from: x, recipients: ['+49*'] }", "it needs a `credential`");
+    check(
+        "{ account: AC1, from: x, recipients: ['+49*'] }",
+        "keep the token with `correlator credential set twilio`",
+    );
+    check(
+        "{ provider: other, url: 'https://x.org', auth: bearer, json: {}, recipients: ['+49*'] }",
+        "kept with `correlator credential set NAME`",
+    );
     check("{ account: AC1, from: x, credential: c }", "`recipients` lists");
     check(
         "{ account: AC1, from: x, credential: c, recipients: ['*'] }",
@@ -242,29 +249,29 @@ impl Drop for Prism {
     }
 }
 
-fn prism(specification: &str) -> Option<(Prism, SocketAddr)> {
-    let peers = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../target/peers/prism/node_modules/.bin/prism"
-    ));
-    let program = std::env::var_os("CORRELATOR_PRISM").map_or(peers, PathBuf::from);
-    if !program.exists() {
-        return None;
+fn prism() -> Option<(Prism, SocketAddr)> {
+    let program = peer("CORRELATOR_PRISM", "prism/node_modules/.bin/prism");
+    let description = "twilio/twilio_api_v2010.json";
+    let description = peer("CORRELATOR_TWILIO_SPEC", description);
+    for (path, what, variable) in [
+        (&program, "Prism", "CORRELATOR_PRISM"),
+        (&description, "Twilio's description of its API", "CORRELATOR_TWILIO_SPEC"),
+    ] {
+        if !path.exists() {
+            skipped(&format!(
+                "there is no {what} at {}, and {variable} names none",
+                path.display()
+            ));
+            return None;
+        }
     }
     let address = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port");
     let child = Command::new("node")
         .arg(program)
-        .args([
-            "mock",
-            "--errors",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &address.port().to_string(),
-            specification,
-        ])
+        .args(["mock", "--errors", "-h", "127.0.0.1", "-p", &address.port().to_string()])
+        .arg(description)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -283,18 +290,7 @@ fn prism(specification: &str) -> Option<(Prism, SocketAddr)> {
 
 #[test]
 fn requests_fit_twilios_description() {
-    let Ok(specification) = std::env::var("CORRELATOR_TWILIO_SPEC") else {
-        skipped(
-            "CORRELATOR_TWILIO_SPEC does not name Twilio's description (twilio_api_v2010.json)",
-        );
-        return;
-    };
-    let Some((_prism, address)) = prism(&specification) else {
-        skipped(
-            "there is no Prism (npm @stoplight/prism-cli, in target/peers/prism or named by CORRELATOR_PRISM)",
-        );
-        return;
-    };
+    let Some((_prism, address)) = prism() else { return };
     let url = format!("http://{address}");
     let mut good = twilio(&url, "from: '+15005550006'");
     assert_done(

@@ -89,7 +89,7 @@ fn teams() {
         "text": "error: 5 failed logins from \\<192.0.2.7\\> & \"more\"",
     });
     assert_eq!(card["content"]["body"][0], first);
-    assert_eq!(card["content"]["body"][1]["text"], "user: root\naddr: 192.0.2.7\nfailures: 5");
+    assert_eq!(card["content"]["body"][1]["text"], "user: root\n\naddr: 192.0.2.7\n\nfailures: 5");
     let failed = "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429";
     let (_, outcome) = sent(settings, Reply::text(200, failed), &event("r-1", "a"));
     assert_later(&outcome, "HTTP error 429");
@@ -204,6 +204,58 @@ fn little_is_enough_and_hostile_text_stays_text() {
         assert!(!settings.contains("teams") || !body.contains("[a]("), "{body}");
         assert!(!body.contains('\u{202e}'), "{settings}: {body}");
         assert_eq!(body.contains(SECRET), settings.contains("pagerduty"), "{body}");
+    }
+}
+
+/// The bounds that services have published: what is longer would be cut where it hurts, or refused.
+#[test]
+fn long_texts_keep_to_the_bounds_of_services() {
+    let long = |count: usize| text(&"\u{1f980}*<\\".repeat(count));
+    let fields = serde_json::json!({ "a": "\u{1f980}*<\\".repeat(20_000), "b": 1 }).to_string();
+    let cells = [
+        ("severity", Cell::Integer(0)),
+        ("summary", long(20_000)),
+        ("event", long(500)),
+        ("module", long(500)),
+        ("time", Cell::Time(1_700_000_000_250_000_000)),
+        ("id", long(500)),
+        ("fields", text(&fields)),
+    ];
+    let id = "i".repeat(200);
+    let made = |settings: &str| {
+        let (seen, _) = sent(settings, Reply::text(200, "ok"), &request(&id, "a", &cells));
+        (seen.body.len(), seen.json())
+    };
+    let characters = |value: &Value| value.as_str().expect("text").chars().count();
+    let hook = |name: &str| format!("{{ preset: {name}, credential: url, private: true }}");
+    // Slack and Mattermost: 300 of a footer; markup counts too, but only where it is.
+    let (_, slack) = made(&hook("slack"));
+    assert!(characters(&slack["text"]) <= 40_000);
+    let (_, mattermost) = made(&hook("mattermost"));
+    assert!(characters(&mattermost["text"]) <= 16_383);
+    assert!(characters(&mattermost["attachments"][0]["footer"]) <= 300);
+    // Teams: 28 kB in all.
+    let (bytes, _) = made(&hook("teams"));
+    assert!(bytes <= 28 * 1024, "{bytes}");
+    let (_, body) = made("{ preset: pagerduty, url: URL, credential: token, private: true }");
+    assert!(characters(&body["payload"]["summary"]) <= 1_024);
+    assert!(characters(&body["dedup_key"]) <= 255);
+    assert!(
+        ["critical", "error", "warning", "info"]
+            .contains(&body["payload"]["severity"].as_str().expect("text"))
+    );
+    let (_, body) = made("{ preset: servicenow, url: URL, credential: token, private: true }");
+    assert!(characters(&body["short_description"]) <= 160);
+    assert!(characters(&body["description"]) <= 4_000);
+    assert!(body["description"].as_str().expect("text").contains("severity: emergency"));
+    assert!(characters(&body["correlation_id"]) <= 100);
+    let (_, body) = made(
+        "{ preset: jira, url: URL, credential: token, private: true, values: { project: SEC } }",
+    );
+    assert!(characters(&body["fields"]["summary"]) <= 255);
+    assert!(characters(&body["fields"]["description"]) <= 32_767);
+    for label in body["fields"]["labels"].as_array().expect("a list") {
+        assert!(characters(label) <= 255 && !label.as_str().expect("text").contains(' '));
     }
 }
 

@@ -38,8 +38,8 @@ pub enum Reply {
     Answer(u16, Vec<(String, String)>, Vec<u8>),
     /// These bytes, and the connection is closed.
     Bytes(Vec<u8>),
-    /// These bytes, and then the last of them for ever.
-    Endless(Vec<u8>),
+    /// These bytes, and then those for ever.
+    Endless(Vec<u8>, Vec<u8>),
     /// These bytes one by one, slowly, again and again.
     Drip(Vec<u8>),
     /// Nothing, and the connection stays.
@@ -55,12 +55,18 @@ impl Reply {
         Self::Answer(status, Vec::new(), body.into())
     }
 
+    pub fn bytes(bytes: &str) -> Self {
+        Self::Bytes(bytes.into())
+    }
+
+    pub fn endless(bytes: &str, again: &str) -> Self {
+        Self::Endless(bytes.into(), again.into())
+    }
+
     pub fn header(status: u16, name: &str, value: &str) -> Self {
         Self::Answer(status, vec![(name.into(), value.into())], Vec::new())
     }
 }
-
-type Answering = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
 /// A server on loopback until it is dropped.
 pub struct Server {
@@ -76,21 +82,40 @@ impl Server {
     }
 
     pub fn at(address: &str, answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let noted = Arc::clone(&seen);
+        let serve = move |stream: &TcpStream, ends: &AtomicBool| {
+            let Some(request) = read(stream) else { return };
+            let reply = answer(&request);
+            noted.lock().expect("no panic").push(request);
+            tell(stream, reply, ends);
+        };
+        Self::listen(address, seen, serve)
+    }
+
+    /// One that says the same to everybody, without waiting to be asked.
+    pub fn deaf(reply: Reply) -> Self {
+        let serve = move |stream: &TcpStream, ends: &AtomicBool| tell(stream, reply.clone(), ends);
+        Self::listen("127.0.0.1:0", Arc::default(), serve)
+    }
+
+    fn listen(
+        address: &str,
+        seen: Arc<Mutex<Vec<Seen>>>,
+        serve: impl Fn(&TcpStream, &AtomicBool) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("bound");
-        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let ends = Arc::new(AtomicBool::new(false));
-        let answer: Answering = Arc::new(answer);
-        let (noted, ended) = (Arc::clone(&seen), Arc::clone(&ends));
+        let (serve, ended) = (Arc::new(serve), Arc::clone(&ends));
         let acceptor = thread::spawn(move || {
             for stream in listener.incoming() {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let (noted, ended) = (Arc::clone(&noted), Arc::clone(&ended));
-                let answer = Arc::clone(&answer);
+                let (serve, ended) = (Arc::clone(&serve), Arc::clone(&ended));
                 // Ends when its peer goes away, or with the server.
-                thread::spawn(move || stream.map(|stream| serve(&stream, &answer, &noted, &ended)));
+                thread::spawn(move || stream.map(|stream| serve(&stream, &ended)));
             }
         });
         Self { address, seen, ends, acceptor: Some(acceptor) }
@@ -129,11 +154,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(stream: &TcpStream, answer: &Answering, seen: &Mutex<Vec<Seen>>, ends: &AtomicBool) {
-    let Some(request) = read(stream) else { return };
-    let reply = answer(&request);
-    seen.lock().expect("no panic").push(request);
-    let mut stream = stream;
+fn tell(mut stream: &TcpStream, reply: Reply, ends: &AtomicBool) {
     match reply {
         Reply::Answer(status, headers, body) => {
             let mut head = format!(
@@ -148,9 +169,9 @@ fn serve(stream: &TcpStream, answer: &Answering, seen: &Mutex<Vec<Seen>>, ends: 
         Reply::Bytes(bytes) => {
             let _ = stream.write_all(&bytes);
         }
-        Reply::Endless(bytes) => {
+        Reply::Endless(bytes, again) => {
             let _ = stream.write_all(&bytes);
-            let more = vec![bytes.last().copied().unwrap_or(b'x'); 64 * 1024];
+            let more = again.repeat(64 * 1024 / again.len());
             while !ends.load(Ordering::SeqCst) && stream.write_all(&more).is_ok() {}
         }
         Reply::Drip(bytes) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use correlator_web::Lookup;
@@ -78,6 +79,14 @@ pub fn event(id: &str, target: &str) -> Request {
 
 pub fn text(text: &str) -> Cell {
     Cell::Text(text.into())
+}
+
+/// Where something is that no package of the system has: as a variable says, or among `target/peers`.
+pub fn peer(variable: &str, path: &str) -> PathBuf {
+    let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    std::env::var_os(variable)
+        .map_or_else(|| workspace.join(target).join("peers").join(path), PathBuf::from)
 }
 
 /// Says why a test does not do what it is for.

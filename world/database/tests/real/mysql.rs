@@ -1,23 +1,25 @@
-//! MariaDB with TLS: everything, then stopped, stalled, locked, with a wrong password.
+//! MySQL and MariaDB with TLS: everything, then stopped, stalled, locked, with a wrong password.
 
-use std::fs;
+mod logins;
+
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use correlator_world::{Capability, Cell, Request};
+use correlator_world::{Capability, Cell};
 use rustix::process::Signal;
 
+use crate::outages::{Server, killed_in_the_middle, now, row, stalled, stopped};
 use crate::server::{
-    Folder, Known, PASSWORD, Running, User, certificate, database, deliver, expect, output, port,
-    program, request, said, text,
+    Folder, Known, PASSWORD, Running, User, database, deliver, expect, folder_with_papers, output,
+    peer, port, program, request, said, text,
 };
-use crate::stall::Relay;
 use crate::suite::{self, Real};
 
-struct Mariadb {
+/// A server of one of them.
+struct Mysql {
+    product: Product,
     folder: Folder,
     user: User,
     server: PathBuf,
@@ -26,39 +28,96 @@ struct Mariadb {
     running: Option<Running>,
 }
 
-impl Mariadb {
-    fn start() -> Option<Self> {
-        let programs = (
-            program(&["mariadbd", "mysqld"]),
-            program(&["mariadb-install-db", "mysql_install_db"]),
-            program(&["mariadb", "mysql"]),
-            User::named("mysql"),
-        );
-        let (Some(server), Some(install), Some(client), Some(user)) = programs else {
-            eprintln!("skipped: MariaDB's server is not installed");
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Product {
+    Mariadb,
+    Mysql,
+}
+
+impl Mysql {
+    fn start(product: Product) -> Option<Self> {
+        let user = User::named("mysql");
+        let found = match product {
+            Product::Mariadb => (
+                program(&["mariadbd"]),
+                program(&["mariadb"]),
+                user.filter(|_| installer().is_some()),
+            ),
+            Product::Mysql => {
+                let home = peer("CORRELATOR_MYSQL_HOME", "mysql");
+                let own =
+                    |name: &str| Some(home.join("bin").join(name)).filter(|path| path.exists());
+                let user = user.filter(|user| is_mysql(*user, own("mysqld").as_deref()));
+                (own("mysqld"), own("mysql"), user)
+            }
+        };
+        let (Some(server), Some(client), Some(user)) = found else {
+            match product {
+                Product::Mariadb => eprintln!("skipped: MariaDB's server is not installed"),
+                Product::Mysql => eprintln!(
+                    "skipped: MySQL is not in target/peers/mysql, CORRELATOR_MYSQL_HOME names none, or it can't be run"
+                ),
+            }
             return None;
         };
-        let folder = Folder::new("mariadb");
-        user.own(&folder.0);
-        let (certificate, key) = certificate();
-        fs::write(folder.path("ca.pem"), certificate).unwrap();
-        fs::write(folder.path("key.pem"), key).unwrap();
-        fs::set_permissions(folder.path("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
-        user.own(&folder.path("key.pem"));
-        let mut command = user.command(&install);
-        command.args([
-            "--no-defaults",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-        ]);
+        let folder = folder_with_papers("mysql", user);
+        let (program, arguments) = match product {
+            Product::Mariadb => (
+                installer().unwrap(),
+                ["--auth-root-authentication-method=normal", "--skip-test-db"].as_slice(),
+            ),
+            Product::Mysql => (server.clone(), ["--initialize-insecure"].as_slice()),
+        };
+        let mut command = user.command(&program);
+        command.arg("--no-defaults").args(arguments);
         command.arg(format!("--datadir={}", folder.path("data").display()));
         output(command);
-        let mut this = Self { folder, user, server, client, port: port(), running: None };
+        let mut this = Self { product, folder, user, server, client, port: port(), running: None };
         this.up(&[]);
-        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "''");
-        this.ask(&format!("CREATE DATABASE siem; CREATE USER writer IDENTIFIED BY '{password}'; GRANT ALL ON siem.* TO writer"));
+        let password = quoted(PASSWORD);
+        this.ask(&format!(
+            "CREATE DATABASE siem; CREATE USER writer IDENTIFIED BY {password}; GRANT ALL ON siem.* TO writer"
+        ));
         Some(this)
     }
+
+    fn client(&self) -> Command {
+        let mut command = Command::new(&self.client);
+        command
+            .arg("--no-defaults")
+            .arg(format!("--socket={}", self.folder.path("sock").display()));
+        command.args(["-u", "root", "-N", "-B", "-n", "--default-character-set=utf8mb4"]);
+        command
+    }
+
+    /// The settings to reach it by its socket.
+    fn settings_at_socket(&self) -> String {
+        let socket = self.folder.path("sock").display().to_string();
+        let settings = self.settings().replace(&format!("'localhost:{}'", self.port), &socket);
+        settings.rsplit_once(", ca: ").unwrap().0.to_owned()
+    }
+}
+
+/// What makes a data folder of MariaDB.
+fn installer() -> Option<PathBuf> {
+    program(&["mariadb-install-db", "mysql_install_db"])
+}
+
+/// Whether this is a server that the user can run, and not MariaDB, which goes by the same name.
+fn is_mysql(user: User, server: Option<&Path>) -> bool {
+    let Some(server) = server else { return false };
+    let said = user.command(server).arg("--version").output();
+    said.is_ok_and(|said| {
+        said.status.success() && !String::from_utf8_lossy(&said.stdout).contains("MariaDB")
+    })
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+impl Server for Mysql {
+    const SIGNALS: (Signal, Signal) = (Signal::TERM, Signal::KILL);
 
     fn up(&mut self, more: &[&str]) {
         let mut command = self.user.command(&self.server);
@@ -77,6 +136,9 @@ impl Mariadb {
         ] {
             command.arg(format!("--{name}={}", self.folder.path(file).display()));
         }
+        if self.product == Product::Mysql {
+            command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
+        }
         command.args(more);
         self.running = Some(Running::start(command, "ready for connections"));
     }
@@ -85,13 +147,8 @@ impl Mariadb {
         self.running.take().unwrap().stop(signal);
     }
 
-    fn client(&self) -> Command {
-        let mut command = Command::new(&self.client);
-        command
-            .arg("--no-defaults")
-            .arg(format!("--socket={}", self.folder.path("sock").display()));
-        command.args(["-u", "root", "-N", "-B", "-n", "--default-character-set=utf8mb4"]);
-        command
+    fn port(&self) -> u16 {
+        self.port
     }
 
     fn settings_at(&self, port: u16) -> String {
@@ -103,7 +160,7 @@ impl Mariadb {
     }
 }
 
-impl Real for Mariadb {
+impl Real for Mysql {
     fn settings(&self) -> String {
         self.settings_at(self.port)
     }
@@ -128,33 +185,46 @@ impl Real for Mariadb {
     }
 }
 
-fn row(id: &str, table: &str) -> Request {
-    request(id, table, &[("a", text("x"))])
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test has to end")]
-fn now() -> Instant {
-    Instant::now()
+#[test]
+fn mariadb() {
+    everything(Product::Mariadb);
 }
 
 #[test]
-fn everything() {
-    let Some(mut server) = Mariadb::start() else { return };
+fn mysql() {
+    everything(Product::Mysql);
+}
+
+fn everything(product: Product) {
+    let Some(mut server) = Mysql::start(product) else { return };
     suite::all(&server);
     columns_of_its_own(&server);
     ways_to_log_in(&server);
+    few_privileges(&server);
+    if product == Product::Mysql {
+        logins::told_apart(&mut server);
+    }
     locked(&server);
     let mut database = database(&format!("{}, tables: ['*']", server.settings()));
-    expect(&deliver(&mut database, &[row("0", "again")]), &["new"]);
+    suite::recovers(&mut database, &row("0", "again"));
     read_only(&server, &mut database);
     stopped(&mut server, &mut database);
     killed_in_the_middle(&mut server);
-    stalled(&server);
+    let places = [
+        ("off", 0),
+        ("off", 3),
+        ("off", 50),
+        ("off", 120),
+        ("off", 250),
+        ("verify", 0),
+        ("verify", 900),
+    ];
+    stalled(&server, &places);
     small_packets(&mut server);
     server.down(Signal::TERM);
 }
 
-fn columns_of_its_own(server: &Mariadb) {
+fn columns_of_its_own(server: &Mysql) {
     server.ask(
         "CREATE TABLE own (correlator_id varchar(200) CHARACTER SET latin1 PRIMARY KEY, old text CHARACTER SET latin1, \
          three text CHARACTER SET utf8mb3, s smallint, v varchar(3), at timestamp NULL, e enum('a', 'b'))",
@@ -179,17 +249,13 @@ fn columns_of_its_own(server: &Mariadb) {
     assert!(found.iter().all(|words| !words.contains("hush")), "{found:?}");
 }
 
-fn ways_to_log_in(server: &Mariadb) {
+fn ways_to_log_in(server: &Mysql) {
     let one = [row("1", "again")];
     let settings = server.settings();
     let ca = format!(", ca: {}", server.folder.path("ca.pem").display());
-    let socket = server.folder.path("sock").display().to_string();
     let cases = [
         (settings.clone(), "new"),
-        (
-            settings.replace(&format!("'localhost:{}'", server.port), &socket).replace(&ca, ""),
-            "known",
-        ),
+        (server.settings_at_socket(), "known"),
         (format!("{settings}, tls: off"), "known"),
         // Its certificate is for other names; and the system's authorities don't know it.
         (settings.replace("localhost", "127.0.0.2"), "later: database `d`: tls: "),
@@ -216,7 +282,23 @@ fn ways_to_log_in(server: &Mariadb) {
     expect(&[said(&outcomes[0])], &["refused: table `again`: the user has no right to it"]);
 }
 
-fn locked(server: &Mariadb) {
+/// What the manual says that is needed, and no more: it finds out that a row is there, too.
+fn few_privileges(server: &Mysql) {
+    let password = quoted(PASSWORD);
+    server.ask(&format!(
+        "CREATE USER few IDENTIFIED BY {password}; GRANT SELECT, INSERT ON siem.* TO few"
+    ));
+    let settings = server.settings().replace("writer", "few");
+    let mut database = database(&format!("{settings}, tables: ['*'], create: false"));
+    let rows = [row("f1", "again"), row("f2", "again")];
+    expect(&deliver(&mut database, &rows), &["new", "new"]);
+    expect(&deliver(&mut database, &rows), &["known", "known"]);
+    expect(&deliver(&mut database, &[row("f1", "nowhere")]), &["there is no table `nowhere`"]);
+    let outcome = database.undo(&rows[0], &Known(PASSWORD));
+    expect(&[said(&outcome)], &["the user has no right to it"]);
+}
+
+fn locked(server: &Mysql) {
     let mut database = database(&format!("{}, tables: ['*'], timeout: 2s", server.settings()));
     expect(&deliver(&mut database, &[row("1", "locked")]), &["new"]);
     let mut other =
@@ -234,7 +316,7 @@ fn locked(server: &Mariadb) {
     expect(&deliver(&mut database, &[row("2", "locked")]), &["new"]);
 }
 
-fn read_only(server: &Mariadb, database: &mut correlator_database::Database) {
+fn read_only(server: &Mysql, database: &mut correlator_database::Database) {
     server.ask("SET GLOBAL read_only = 1");
     expect(
         &deliver(database, &[row("2", "again")]),
@@ -244,53 +326,8 @@ fn read_only(server: &Mariadb, database: &mut correlator_database::Database) {
     expect(&deliver(database, &[row("2", "again")]), &["new"]);
 }
 
-fn stopped(server: &mut Mariadb, database: &mut correlator_database::Database) {
-    server.down(Signal::TERM);
-    expect(
-        &deliver(database, &[row("3", "again"), row("4", "again")]),
-        &["later: database `d`: connecting", "later"],
-    );
-    server.up(&[]);
-    expect(&deliver(database, &[row("3", "again"), row("4", "again")]), &["new", "new"]);
-    server.down(Signal::TERM);
-    server.up(&[]);
-    expect(&deliver(database, &[row("4", "again"), row("5", "again")]), &["known", "new"]);
-}
-
-fn killed_in_the_middle(server: &mut Mariadb) {
-    let database = database(&format!("{}, tables: ['*'], timeout: 5s", server.settings()));
-    let (mut database, open, count) = suite::killed(database, || server.down(Signal::KILL));
-    server.up(&[]);
-    assert!(deliver(&mut database, &open).iter().all(|said| said == "new" || said == "known"));
-    let found = server.ask("SELECT count(*), count(DISTINCT correlator_id) FROM middle");
-    assert_eq!(found, format!("{count}|{count}"));
-}
-
-fn stalled(server: &Mariadb) {
-    let relay = Relay::to(server.port);
-    let settings = server.settings_at(relay.port);
-    for (tls, bytes) in [
-        ("off", 0),
-        ("off", 3),
-        ("off", 50),
-        ("off", 120),
-        ("off", 250),
-        ("verify", 0),
-        ("verify", 900),
-    ] {
-        let mut database =
-            database(&format!("{settings}, tables: ['*'], tls: {tls}, timeout: 300ms"));
-        relay.pass(bytes);
-        let start = now();
-        expect(&deliver(&mut database, &[row("9", "again")]), &["later: database `d`: "]);
-        assert!(start.elapsed() < Duration::from_secs(4), "{tls} {bytes}: {:?}", start.elapsed());
-        relay.pass(usize::MAX);
-        suite::recovers(&mut database, &row("9", "again"));
-    }
-}
-
 /// A server that takes small packets gets small statements, and no row that is larger.
-fn small_packets(server: &mut Mariadb) {
+fn small_packets(server: &mut Mysql) {
     server.down(Signal::TERM);
     server.up(&["--max-allowed-packet=1M"]);
     let mut database = database(&format!("{}, tables: ['*']", server.settings()));

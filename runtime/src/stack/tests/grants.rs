@@ -1,0 +1,151 @@
+//! Grants of capabilities that are crates of their own: what is wrong with one, what two must agree on, who is never acted
+//! against.
+
+use super::super::grant::Grant;
+use super::super::grant::world::WorldGrant;
+use super::{check_with, stack};
+
+/// The listener `a` that asks for a capability, with this grant, from line 6 on.
+fn asks(capability: &str, grant: &str) -> String {
+    format!(
+        "state: kept\nlisteners:\n  a: {{ listener: ./asks-{capability}.wasm, grants: {{ {capability}: {grant} }} }}\n"
+    )
+}
+
+/// The only problem of a grant begins with its place, and says this.
+fn check(capability: &str, grant: &str, expected: &str) {
+    let text = asks(capability, grant);
+    let told = match stack(&format!(
+        "sources:\n  auth: {{ file: auth.log }}\nmodules:\n  sshd:\n{text}"
+    )) {
+        Ok(stack) => stack.warnings.iter().map(ToString::to_string).collect(),
+        Err(problems) => problems,
+    };
+    match (told.as_slice(), expected) {
+        ([], "") => {}
+        ([problem], expected) if !expected.is_empty() => assert!(
+            problem.starts_with("stack.yaml:7:") && problem.contains(expected),
+            "{capability}: {grant}: {problem}"
+        ),
+        _ => panic!("{capability}: {grant}: {told:?}"),
+    }
+}
+
+#[test]
+fn what_a_grant_lacks_is_told_with_the_way_out() {
+    let numbers = "account: AC1, from: '+1', recipients: ['+4917012345']";
+    check("sms", &format!("{{ {numbers}, credential: twilio }}"), "");
+    check(
+        "sms",
+        &format!("{{ {numbers} }}"),
+        "write `credential: twilio`, and keep the token with `correlator credential set twilio`",
+    );
+    check("sms", &format!("{{ {numbers}, credential: My Token }}"), "`credential`: ");
+    let other = numbers.replace("AC1", "bob, credential: t");
+    check("sms", &format!("{{ {other} }}"), "account `bob` is no SID; it begins with `AC`");
+    let basic =
+        "{ endpoints: { ops: { preset: jira, url: 'https://x.org/', values: { project: X } } } }";
+    check("webhook", basic, "kept with `correlator credential set NAME`");
+    check("webhook", "{ endpoints: {} }", "`endpoints` names 1 to");
+    check(
+        "elastic",
+        "{ url: 'https://x.org', user: me }",
+        "kept with `correlator credential set NAME`",
+    );
+    let mail = "server: mail.example.org, from: a@example.org";
+    check("mail", &format!("{{ {mail} }}"), "to: nobody could get mail");
+    check(
+        "mail",
+        &format!("{{ {mail}, to: b@example.org, username: u }}"),
+        "credential: name the one",
+    );
+    check("firewall", "{ sets: {} }", "sets: there is none");
+    check("command", "{ commands: {} }", "commands: name one at least");
+    check("database", "{ databases: {} }", "it needs 1 to 64");
+    check("syslog", "{ targets: {} }", "targets: name one at least");
+}
+
+#[test]
+fn bounds_are_told_where_they_stand() {
+    let webhook =
+        |more: &str| format!("{{ endpoints: {{ ops: {{ url: 'https://x.org/' }} }}, {more} }}");
+    check("webhook", &webhook("rate: 5/1h, total: 500, each: { total: 5 }"), "");
+    check("webhook", &webhook("total: 500/1d"), "or `rate: 500/1d` for how many in a span");
+    check("webhook", &webhook("each: { rate: 5 }"), "expected a rate such as `100/1h`, found `5`");
+    check("webhook", &webhook("totl: 5"), "there is no `totl` here");
+}
+
+#[test]
+fn two_grants_agree_on_what_a_set_is() {
+    let two = |first: &str, second: &str| {
+        format!(
+            "state: kept\nlisteners:\n  a: {{ listener: ./asks-firewall.wasm, grants: {{ firewall: {first} }} }}\n  \
+             b:\n    listener: ./asks-firewall.wasm\n    grants:\n      firewall: {second}\n"
+        )
+    };
+    let ssh = "{ sets: { ssh: { ports: [22] } } }";
+    check_with(&two(ssh, ssh), "");
+    check_with(
+        &two(ssh, "{ sets: { ssh: { ports: 22 }, web: { ports: [80] } }, duration: 5m }"),
+        "",
+    );
+    check_with(&two(ssh, "{ table: other, sets: { ssh: {} } }"), "");
+    check_with(&two(ssh, "{ sets: { web: {} } }"), "");
+    check_with(
+        &two(ssh, "{ sets: { ssh: { ports: [22], verdict: reject, hook: both } } }"),
+        "stack.yaml:11:27: set `ssh` of table inet correlator is another one in the grant of listener `a`; it is first at \
+         stack.yaml:7:70, and `hook`, `verdict` must be the same; or give this one another name",
+    );
+    check_with(
+        &two("{ table: x, sets: { ssh: {} } }", "{ table: x, sets: { ssh: { priority: 0 } } }"),
+        "stack.yaml:11:37: set `ssh` of table inet x is another one in the grant of listener `a`; it is first at \
+         stack.yaml:7:80, and `priority` must be the same; or give this one another name",
+    );
+}
+
+/// The only grant of a stack.
+fn granted(head: &str, capability: &str, grant: &str) -> WorldGrant {
+    let text = asks(capability, grant);
+    let text = format!("{head}sources:\n  auth: {{ file: auth.log }}\nmodules:\n  sshd:\n{text}");
+    let stack = stack(&text).expect("a stack");
+    match stack.listeners[0].grants.as_slice() {
+        [Grant::World(grant)] => grant.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_stacks_allow_list_is_for_what_acts_against_somebody() {
+    let head = "allow: { users: [backup], networks: [10.0.0.0/8] }\n";
+    let firewall = "{ sets: { ssh: {} }, allow: [192.0.2.7] }";
+    let plain = granted("", "firewall", firewall);
+    assert_eq!(plain.firewall.as_ref().expect("settings").allow, ["192.0.2.7/32"]);
+    assert!(plain.notes_users() && plain.allow.users.is_empty());
+    let more = granted(head, "firewall", firewall);
+    let networks = ["192.0.2.7/32", "10.0.0.0/8"];
+    assert_eq!(more.firewall.as_ref().expect("settings").allow, networks);
+    assert_eq!(more.allow.users, ["backup"]);
+    assert_ne!(plain, more);
+    assert!(
+        more.told()
+            .ends_with("; of the whole stack: allow users: [backup], networks: [10.0.0.0/8]")
+    );
+    let own = "{ sets: { ssh: {} }, allow: { users: 'ops@*', networks: 192.0.2.7 } }";
+    let own = granted(head, "firewall", own);
+    assert_eq!(own.firewall.as_ref().expect("settings").allow, networks);
+    assert_eq!(own.allow.users, ["ops@*", "backup"]);
+    // Mails about them are sent.
+    let mail = "{ server: mail.example.org, from: a@example.org, to: b@example.org }";
+    assert!(!granted(head, "mail", mail).notes_users());
+    let commands = "{ commands: { lock: { program: /bin/true } } }";
+    assert_eq!(granted(head, "command", commands).allow.users, ["backup"]);
+}
+
+#[test]
+fn an_allow_list_is_of_the_whole_stack() {
+    check_with(
+        "listeners:\n  log: { grants: { log: true } }\nallow: { users: [backup], networks: [10.0.0.0/33] }\n",
+        "stack.yaml:7:38: `10.0.0.0/33` is neither an address nor a network; write `192.0.2.7`, `10.0.0.0/8` or \
+         `2001:db8::/32`; users stand under `users`",
+    );
+}
