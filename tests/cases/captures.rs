@@ -421,7 +421,8 @@ fn rsyslog_takes_a_replay_in_either_framing() {
 #[test]
 fn what_comes_by_files_is_captured_too() {
     let guests = ["--module", "report", "--listener", "csv", "--output", "rows"];
-    let lines = "<38>1 2024-12-10T06:00:00Z a app - - - one\n<38>1 2024-12-10T06:00:01Z a app - - - two";
+    let lines =
+        "<38>1 2024-12-10T06:00:00Z a app - - - one\n<38>1 2024-12-10T06:00:01Z a app - - - two";
     let site = Site::new("captured-file").with(&guests).with(&["--file", "log", "--capture", "c"]);
     site.put("log", lines);
     site.run();

@@ -192,12 +192,12 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
     let control = ["--control", "control.sock", "--durability", durability];
     let mut site = Site::new("tcp").with(&args(&[&GUESTS, &KEPT, &control]));
     site = site.with(&["--tcp", &address]);
-    let (done, taken) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (done, progress) = (AtomicBool::new(false), AtomicUsize::new(0));
     let sent = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         let _ends = Ends(&done);
         for half in 0..2 {
-            let (port, chunks, done, sent) = (&port, &chunks, (&done, &taken), &sent);
+            let (port, chunks, done, sent) = (&port, &chunks, (&done, &progress), &sent);
             scope.spawn(move || {
                 let mine: Vec<usize> = (half..chunks.len()).step_by(2).collect();
                 let sending = send_all(port, chunks, &mine, done);
@@ -221,8 +221,8 @@ fn killed_over_tcp(what: &str, durability: &'static str, count: usize) {
         }
         let engine = site.start();
         site.until_it_runs();
-        let taken = || taken.load(Ordering::Relaxed);
-        wait::while_it_grows("all is acknowledged", taken, || {
+        let progress = || progress.load(Ordering::Relaxed);
+        wait::while_it_grows("all is acknowledged", progress, || {
             (sent.lock().expect("no panic").len() == 2).then_some(())
         });
         assert_eq!(engine.stop(), Some(0), "{}", site.said());

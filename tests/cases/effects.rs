@@ -302,10 +302,18 @@ fn credentials_are_set_listed_looked_for_and_removed_and_never_shown() {
     site.put("stack.yaml", text);
     let lacking = site.tell(&["credential", "check", "stack.yaml"]);
     assert_eq!(lacking.code, Some(1), "{}", lacking.stdout);
-    assert!(lacking.stderr.contains("correlator credential set hook stack.yaml"), "{}", lacking.stderr);
+    assert!(
+        lacking.stderr.contains("correlator credential set hook stack.yaml"),
+        "{}",
+        lacking.stderr
+    );
     let refused = site.tell(&["run", "stack.yaml"]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-    assert!(refused.stderr.contains("correlator credential set hook stack.yaml"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("correlator credential set hook stack.yaml"),
+        "{}",
+        refused.stderr
+    );
 
     fs::create_dir_all(site.folder().join("secrets")).expect("a folder");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
