@@ -95,11 +95,11 @@ pub const TAIL_BYTES_LARGE_MAX: usize = 64 << 20;
 pub const UNSEEN_BYTES_MAX: usize = 2 << 20;
 /// Those that all consumers have seen, where the disk has them too: who asks for something wants to say what it is about.
 pub const SEEN_BYTES_MAX: usize = 4 << 20;
-/// How long a source that can wait does so for consumers that nearly keep up, for each byte that it brings: what comes at
-/// more than 25 MB a second waits, what comes slower hardly does.
-pub const GRACE_PER_BYTE: Duration = Duration::from_nanos(40);
-/// How long a file waits for a consumer that does not move.
-pub const GRACE_OF_FILES: Duration = Duration::from_secs(1);
+/// How long a source that can wait does so for a consumer that is behind, for each item that this one reads: one that
+/// reads 250,000 a second is waited for always, one that reads a twentieth of that for a twentieth of the time.
+pub const GRACE_PER_ITEM: Duration = Duration::from_micros(4);
+/// How long it is waited for at most while it reads nothing.
+pub const GRACE_MAX: Duration = Duration::from_millis(100);
 /// When so much has come to the spools, ledgers are written down and guests make checkpoints, so that the oldest segments
 /// can go: their files are overwritten, which costs a fraction of what new ones do.
 pub const SPOOLED_BETWEEN_CHECKPOINTS: u64 = 32 << 20;

@@ -31,6 +31,8 @@ const BELIEVED: Duration = Duration::from_millis(1_500);
 /// Events in each part of the day.
 const CHUNK: usize = 25;
 const CHUNKS: usize = 12;
+/// From one to the next.
+const STEP: f64 = DAY / 12.0;
 const MANY: usize = CHUNK * CHUNKS;
 /// After which parts the engine is killed.
 const KILLS: [usize; 3] = [2, 5, 9];
@@ -145,10 +147,10 @@ impl World {
 
 /// A day passes, with events all the time and nobody who takes what comes of them.
 fn day(site: &Site, port: &Port, clock: &mut Clock) -> Engine {
-    let mut engine = clock.start(site);
+    let (mut engine, mut until) = (clock.start(site), 0.0);
     for chunk in 0..CHUNKS {
         send(port, &failures(chunk * CHUNK..(chunk + 1) * CHUNK), site);
-        let until = DAY / CHUNKS as f64 * (chunk + 1) as f64;
+        until += STEP;
         wait::until("time passes", || (clock.now() >= until).then_some(()));
         if KILLS.contains(&chunk) {
             assert!(engine.kill(), "it works: {}", site.said());

@@ -12,10 +12,9 @@ use correlator_spool::sync::Syncer;
 use super::clock::SteadyClock;
 use super::interest::Filter;
 use super::marks::SourceMarks;
-use super::piece::{PickList, Piece, RecordKind, RecordPiece};
+use super::piece::{PickList, RecordKind, RecordPiece};
 use super::share;
 use super::stream::{Refused, Stream};
-use super::tail::Grace;
 use super::watermark::Watermark;
 use crate::declaration::Interest;
 use crate::limit;
@@ -271,9 +270,7 @@ impl Intake for Door {
         lot.clear();
         let came = if live { clock } else { i64::MIN };
         if placed || waits {
-            let time = limit::GRACE_PER_BYTE.saturating_mul(piece.bytes() as u32);
-            let grace = if placed { Grace::WhileTheyMove } else { Grace::For(time) };
-            self.stream.wait_for_consumers(grace, &self.stop);
+            self.stream.wait_for_consumers(&self.stop);
         }
         let seal = |first| {
             piece.first = first;

@@ -16,7 +16,7 @@ use correlator_spool::spool::Spool;
 use correlator_spool::sync::Syncer;
 
 use super::piece::Piece;
-use super::tail::{Grace, Room, Slot, Tail};
+use super::tail::{Room, Slot, Tail};
 use crate::{clock, limit};
 
 /// Why nothing was published.
@@ -282,6 +282,7 @@ impl<P: Piece> Stream<P> {
             wake_at: i64::MIN,
             position,
             kept: position,
+            grace: limit::GRACE_MAX,
             save_wanted: Arc::clone(&save_wanted),
             ..Slot::default()
         };
@@ -366,8 +367,8 @@ impl<P: Piece> Stream<P> {
     pub(super) fn advance(&self, slot_of: usize, position: u64, pinned: Option<u64>) {
         let mut tail = lock(&self.tail);
         let slot = &mut tail.slots[slot_of];
-        // Pieces that did not concern it may have passed by meanwhile.
-        (slot.position, slot.pinned) = (slot.position.max(position), pinned);
+        slot.advance(position);
+        slot.pinned = pinned;
         if tail.waiting > 0 {
             let (next, over) = (tail.next, tail.is_over(Room::Half));
             let slot = &tail.slots[slot_of];
@@ -377,7 +378,7 @@ impl<P: Piece> Stream<P> {
             }
             tail.evict(self.disk.is_some());
             let goes_on = match self.disk {
-                Some(_) => tail.behind(Grace::NONE, Room::Half).is_none(),
+                Some(_) => tail.behind(Room::Half).is_none(),
                 None => tail.has_room(Room::Half),
             };
             if goes_on {

@@ -40,29 +40,6 @@ impl Room {
     }
 }
 
-/// How long whoever brings something waits for those who are behind, though the disk has all that they need: who reads
-/// from the disk has more to do than who finds it in memory, and would fall back further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grace {
-    /// As long as they move. What is brought can be had at any time.
-    WhileTheyMove,
-    /// So long, and only for those who find in memory what they need.
-    For(Duration),
-}
-
-impl Grace {
-    /// None to speak of.
-    pub(super) const NONE: Self = Self::For(Duration::ZERO);
-
-    /// How long it lasts while nobody moves.
-    pub(super) fn time(self) -> Duration {
-        match self {
-            Self::WhileTheyMove => limit::GRACE_OF_FILES,
-            Self::For(time) => time,
-        }
-    }
-}
-
 /// A consumer as the stream sees it.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not, whatever the others are")]
@@ -75,8 +52,8 @@ pub(super) struct Slot {
     pub(super) gives_way: bool,
     /// It only holds what another will need, and never moves.
     pub(super) holds: bool,
-    /// Where it was when nobody waited for it any longer.
-    pub(super) left_behind: Option<u64>,
+    /// For how long it is still waited for though the disk has all that it needs; more of it the more it reads.
+    pub(super) grace: Duration,
     pub(super) thread: Option<Thread>,
     pub(super) waiting: bool,
     /// The version of the routing that it needs picks of, and the time at which it wants to be woken.
@@ -102,6 +79,15 @@ impl Slot {
 }
 
 impl Slot {
+    /// Has come to there.
+    pub(super) fn advance(&mut self, position: u64) {
+        let read = u32::try_from(position.saturating_sub(self.position)).unwrap_or(u32::MAX);
+        let earned = limit::GRACE_PER_ITEM.saturating_mul(read);
+        self.grace = self.grace.saturating_add(earned).min(limit::GRACE_MAX);
+        // Pieces that did not concern it may have passed by meanwhile.
+        self.position = self.position.max(position);
+    }
+
     /// Has the consumer look again.
     pub(super) fn wake(&mut self) {
         self.waiting = false;
@@ -159,29 +145,26 @@ impl<P: Piece> Tail<P> {
         })
     }
 
-    /// Where the slowest is of those who are waited for so long, if that is too far behind.
-    pub(super) fn behind(&self, grace: Grace, room: Room) -> Option<u64> {
-        let most = room.of(limit::UNSEEN_BYTES_MAX);
-        if self.bytes <= most {
-            return None;
-        }
-        let first = match grace {
-            Grace::WhileTheyMove => 0,
-            Grace::For(_) => self.pieces.front().map_or(self.next, |piece| piece.first()),
-        };
-        let waited_for = self.slots.iter().filter(|slot| {
-            let moves = slot.active && !slot.gives_way && !slot.holds;
-            moves && slot.position >= first && slot.left_behind != Some(slot.position)
-        });
-        let slowest = waited_for.map(|slot| slot.position).min()?;
-        self.has_unseen(slowest, most).then_some(slowest)
+    /// For how long those who are too far behind are still waited for.
+    pub(super) fn behind(&self, room: Room) -> Option<Duration> {
+        let behind = self.slots.iter().filter(|slot| self.is_behind(slot, room));
+        behind.map(|slot| slot.grace).max()
     }
 
-    /// Waits no longer for those who are here, until they move.
-    pub(super) fn leave_behind(&mut self, item: u64) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.position == item) {
-            slot.left_behind = Some(item);
+    /// Takes the time for which they were waited for from those who still are.
+    pub(super) fn spend(&mut self, room: Room, time: Duration) {
+        for place in 0..self.slots.len() {
+            if self.is_behind(&self.slots[place], room) {
+                let grace = &mut self.slots[place].grace;
+                *grace = grace.saturating_sub(time);
+            }
         }
+    }
+
+    fn is_behind(&self, slot: &Slot, room: Room) -> bool {
+        let most = room.of(limit::UNSEEN_BYTES_MAX);
+        let moves = slot.active && !slot.gives_way && !slot.holds;
+        moves && self.bytes > most && !slot.grace.is_zero() && self.has_unseen(slot.position, most)
     }
 
     /// Whether more is kept than there should be, seen or not.
@@ -212,11 +195,11 @@ mod tests {
 
     use correlator_frame::record::{Frame, STRIDE};
 
-    use super::{Grace, Room, Slot, Tail};
+    use super::{Room, Slot, Tail};
     use crate::pipeline::piece::{Piece, RecordPiece};
 
     const MEGABYTE: usize = 1 << 20;
-    const BRIEFLY: Grace = Grace::For(Duration::from_millis(1));
+    const GRACE: Duration = Duration::from_millis(1);
 
     /// Pieces of one record and a megabyte each, from this item on.
     fn tail(first: u64, megabytes: u64, slots: Vec<Slot>) -> Tail<RecordPiece> {
@@ -238,36 +221,36 @@ mod tests {
     }
 
     fn slot(position: u64) -> Slot {
-        Slot { active: true, position, ..Slot::default() }
+        Slot { active: true, grace: GRACE, position, ..Slot::default() }
     }
 
     #[test]
     fn those_are_waited_for_who_are_behind_and_move() {
-        let check = |slots: Vec<Slot>, grace, expected| {
-            let tail = tail(10, 5, slots);
-            assert_eq!(tail.behind(grace, Room::All), expected);
+        let check = |slots: Vec<Slot>, expected: Option<Duration>| {
+            assert_eq!(tail(10, 5, slots).behind(Room::All), expected);
         };
-        check(vec![slot(15), slot(14)], BRIEFLY, None);
-        check(vec![slot(15), slot(12)], BRIEFLY, Some(12));
-        check(vec![slot(11), slot(12)], Grace::WhileTheyMove, Some(11));
-        // What these need is on the disk only: a file waits for them, a peer does not.
-        check(vec![slot(9), slot(15)], Grace::WhileTheyMove, Some(9));
-        check(vec![slot(9), slot(15)], BRIEFLY, None);
+        check(vec![slot(15), slot(14)], None);
+        check(vec![slot(15), slot(12)], Some(GRACE));
+        // What this one needs is on the disk only.
+        check(vec![slot(9), slot(15)], Some(GRACE));
+        // It was waited for long enough.
+        check(vec![Slot { grace: Duration::ZERO, ..slot(10) }], None);
         // These never move.
-        check(vec![Slot { holds: true, ..slot(10) }], Grace::WhileTheyMove, None);
-        check(vec![Slot { gives_way: true, ..slot(10) }], Grace::WhileTheyMove, None);
-        check(vec![Slot { active: false, ..slot(10) }], Grace::WhileTheyMove, None);
+        check(vec![Slot { holds: true, ..slot(10) }], None);
+        check(vec![Slot { gives_way: true, ..slot(10) }], None);
+        check(vec![Slot { active: false, ..slot(10) }], None);
     }
 
     #[test]
-    fn who_was_left_behind_is_waited_for_again_once_it_moves() {
-        let mut tail = tail(10, 5, vec![slot(10), slot(11)]);
-        tail.leave_behind(10);
-        assert_eq!(tail.behind(BRIEFLY, Room::All), Some(11));
-        tail.leave_behind(11);
-        assert_eq!(tail.behind(BRIEFLY, Room::All), None);
-        tail.slots[0].position = 12;
-        assert_eq!(tail.behind(BRIEFLY, Room::All), Some(12));
+    fn who_reads_is_waited_for_again() {
+        let mut tail = tail(10, 5, vec![slot(10), slot(15)]);
+        tail.spend(Room::All, GRACE);
+        assert_eq!((tail.slots[0].grace, tail.slots[1].grace), (Duration::ZERO, GRACE));
+        assert_eq!(tail.behind(Room::All), None);
+        tail.slots[0].advance(12);
+        assert_eq!(tail.behind(Room::All), Some(2 * limit::GRACE_PER_ITEM));
+        tail.slots[0].advance(1 << 40);
+        assert_eq!(tail.slots[0].grace, limit::GRACE_MAX);
     }
 
     #[test]

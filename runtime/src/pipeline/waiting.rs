@@ -10,34 +10,24 @@ use std::time::Duration;
 
 use super::piece::Piece;
 use super::stream::{Stream, lock};
-use super::tail::{Grace, Room, Tail};
+use super::tail::{Room, Tail};
 use crate::{clock, limit};
 
 impl<P: Piece> Stream<P> {
-    /// Waits for consumers that are behind, where the disk would have what they need. Nothing is held meanwhile.
-    pub(super) fn wait_for_consumers(&self, grace: Grace, stop: &AtomicBool) {
+    /// Waits for consumers that are behind, where the disk would have what they need: for each only in proportion to what it
+    /// reads, so that one that is slow costs the others little. Nothing is held meanwhile.
+    pub(super) fn wait_for_consumers(&self, stop: &AtomicBool) {
         if self.disk.is_none() {
             // Then all are waited for when something is published.
             return;
         }
-        let mut tail = lock(&self.tail);
-        let Some(mut slowest) = tail.behind(grace, Room::All) else { return };
-        let mut since = clock::instant();
+        let (mut tail, mut room) = (lock(&self.tail), Room::All);
         while !stop.load(Ordering::Relaxed) && !self.ending.load(Ordering::Relaxed) {
-            let left = grace.time().saturating_sub(clock::instant().duration_since(since));
-            if left.is_zero() {
-                tail.leave_behind(slowest);
-            } else {
-                tail = self.wait(tail, left.min(limit::RETRY_STEP));
-            }
-            match tail.behind(grace, Room::Half) {
-                None => return,
-                Some(_) if left.is_zero() && grace != Grace::WhileTheyMove => return,
-                Some(place) if grace == Grace::WhileTheyMove && place != slowest => {
-                    (slowest, since) = (place, clock::instant());
-                }
-                Some(place) => slowest = place,
-            }
+            let Some(grace) = tail.behind(room) else { return };
+            let since = clock::instant();
+            tail = self.wait(tail, grace.min(limit::RETRY_STEP));
+            room = Room::Half;
+            tail.spend(room, clock::instant().duration_since(since));
         }
     }
 
