@@ -196,6 +196,7 @@ mod tests {
     use correlator_frame::record::{Frame, STRIDE};
 
     use super::{Room, Slot, Tail};
+    use crate::limit;
     use crate::pipeline::piece::{Piece, RecordPiece};
 
     const MEGABYTE: usize = 1 << 20;
