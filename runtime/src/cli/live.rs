@@ -164,7 +164,8 @@ impl Running<'_> {
         for (name, _) in fixed.iter().filter(|(_, changed)| *changed) {
             let told = format!("`{name}` has changed, which needs a new start of the engine");
             tracing::warn!("{told}");
-            before += &format!("{told}; ");
+            before.push_str(&told);
+            before.push_str("; ");
         }
         if !before.is_empty() {
             before += "apart from that: ";

@@ -70,9 +70,9 @@ mod tests {
         stream.end();
         assert!(patience.waits(Duration::from_millis(1)), "a while is left");
         patience.since = clock::instant().checked_sub(limit::DELIVERY_DRAIN);
-        assert!(!patience.waits(Duration::from_secs(60)));
+        assert!(!patience.waits(Duration::from_mins(1)));
         let mut patience = Patience::new(stream, Arc::clone(&stop));
         stop.store(true, Ordering::Relaxed);
-        assert!(!patience.waits(Duration::from_secs(60)));
+        assert!(!patience.waits(Duration::from_mins(1)));
     }
 }

@@ -140,7 +140,7 @@ mod tests {
         let Value::Map(entries) = &node.value else { panic!("{text} is no mapping") };
         let bounds = Bounds::read(entries, &TimeZone::UTC, &mut problems);
         let each = Bounds::each(entries, &TimeZone::UTC, &mut problems);
-        let told: String = problems.finish(&[]).iter().map(|problem| problem.to_string()).collect();
+        let told: String = problems.finish(&[]).iter().map(ToString::to_string).collect();
         match expected {
             Ok(expected) => assert_eq!(((bounds, each), told.as_str()), (expected, ""), "{text}"),
             Err(part) => assert!(told.contains(part), "{text}: {told}"),

@@ -31,7 +31,7 @@ pub enum Grant {
     /// Rows in files of one folder.
     Table(TableGrant),
     /// What a capability does that is a crate of its own.
-    World(WorldGrant),
+    World(Box<WorldGrant>),
 }
 
 /// The names of all capabilities.

@@ -141,7 +141,7 @@ mod tests {
         let mut problems = Problems::default();
         let node = yaml::read(text, &"stack.yaml".into(), &mut problems).expect("a document");
         let retry = Retry::read(&node, manner, &mut problems);
-        let told: String = problems.finish(&[]).iter().map(|problem| problem.to_string()).collect();
+        let told: String = problems.finish(&[]).iter().map(ToString::to_string).collect();
         match expected {
             Ok(expected) => assert_eq!((retry, told.as_str()), (expected, ""), "{text}"),
             Err(part) => assert!(told.contains(part), "{text}: {told}"),
