@@ -65,7 +65,8 @@ impl Grant {
         match name {
             log::NAME => LogGrant::read(body, problems).map(Self::Log),
             table::NAME => TableGrant::read(body, problems).map(Self::Table),
-            _ => WorldGrant::read(world::known(name)?, body, problems).map(Self::World),
+            _ => WorldGrant::read(world::known(name)?, body, problems)
+                .map(|grant| Self::World(Box::new(grant))),
         }
     }
 

@@ -109,7 +109,7 @@ fn granted(head: &str, capability: &str, grant: &str) -> WorldGrant {
     let text = format!("{head}sources:\n  auth: {{ file: auth.log }}\nmodules:\n  sshd:\n{text}");
     let stack = stack(&text).expect("a stack");
     match stack.listeners[0].grants.as_slice() {
-        [Grant::World(grant)] => grant.clone(),
+        [Grant::World(grant)] => (**grant).clone(),
         other => panic!("{other:?}"),
     }
 }
