@@ -181,7 +181,7 @@ mod tests {
         let outcomes = guarded.deliver(&[two.clone(), one.clone()], &Nowhere);
         let refused = Outcome::Refused(format!("denied: {denied}"));
         assert_eq!(outcomes, [refused, Outcome::Done("a".to_owned())]);
-        let (now, long_ago) = (Duration::ZERO, Duration::from_secs(60));
+        let (now, long_ago) = (Duration::ZERO, Duration::from_mins(1));
         let restored = guarded.restore(&[(two.clone(), now), (one.clone(), now)]);
         assert_eq!(restored, Ok(Some("a".to_owned())));
         assert_eq!(guarded.forbids(&two, now), Some(denied));
