@@ -1,12 +1,12 @@
 //! The threads that write to the disk: what lies in the spools and ledgers, and checkpoints.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use correlator_spool::settings::Durability;
-use correlator_spool::sync::Syncer;
 use correlator_store::entry::By;
 use correlator_store::prune::Retention;
 use correlator_store::store::Store;
@@ -14,6 +14,8 @@ use correlator_store::store::Store;
 use super::checkpoint::SaverWork;
 use super::crew::{Floor, Kept};
 use super::engine::spawn;
+use super::piece::{EventPiece, RecordPiece};
+use super::stream::Stream;
 use super::{RunError, marks};
 use crate::{clock, limit};
 
@@ -23,9 +25,8 @@ pub(super) fn start(
     work: Option<SaverWork>,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let (Some(kept), Some(work)) = (&floor.kept, work) else { return Ok(Vec::new()) };
-    let through = kept.rooms.through;
     let ground = Ground::of(floor, kept);
-    let prepare = move || if through { ground.write_through() } else { Ok(()) };
+    let prepare = move || ground.secure();
     let (spools, store) = (Arc::clone(floor), Arc::clone(floor));
     Ok(vec![
         spawn("checkpoints", move || work.run(prepare))?,
@@ -93,37 +94,56 @@ fn tend_store(floor: &Floor) {
     }
 }
 
-/// Writes the spools through, and writes down how far they say that all have come.
+/// Writes the spools through, writes down how far they say that all have come, and lets go of what is older.
 pub(super) fn write(floor: &Floor, kept: &Kept) -> io::Result<()> {
-    let (sources, turns) = (floor.records.ledger(), floor.events.ledger());
-    let through = kept.rooms.through;
-    if through {
-        // What the ledgers say must not be known before it is so.
-        Ground::of(floor, kept).write_through()?;
-    }
-    marks::store(&kept.rooms.sources, &sources, through)?;
-    floor.records.hold_from(sources.item);
-    marks::store(&kept.rooms.turns, &turns, through)?;
-    floor.events.hold_from(turns.item);
+    Ground::of(floor, kept).secure()?;
     floor.records.release();
     floor.events.release();
     Ok(())
 }
 
-/// What ledgers and checkpoints build on: the streams, and what was asked for because of them.
+/// Held while ledgers are written: an older one must not take the place of a newer one.
+static SECURING: Mutex<()> = Mutex::new(());
+
+/// What checkpoints build on: the streams, what was asked for because of them, and the ledgers that say how far all have
+/// come. A checkpoint that is ahead of these would pass over what is told again after a spool was lost.
 struct Ground {
-    syncers: [Option<Syncer>; 2],
+    records: Arc<Stream<RecordPiece>>,
+    events: Arc<Stream<EventPiece>>,
     store: Arc<OnceLock<Arc<Store>>>,
+    sources: PathBuf,
+    turns: PathBuf,
+    through: bool,
 }
 
 impl Ground {
     fn of(floor: &Floor, kept: &Kept) -> Self {
-        let syncers = [floor.records.syncer(), floor.events.syncer()];
-        Self { syncers, store: Arc::clone(&kept.store) }
+        Self {
+            records: Arc::clone(&floor.records),
+            events: Arc::clone(&floor.events),
+            store: Arc::clone(&kept.store),
+            sources: kept.rooms.sources.clone(),
+            turns: kept.rooms.turns.clone(),
+            through: kept.rooms.through,
+        }
+    }
+
+    fn secure(&self) -> io::Result<()> {
+        let _one_at_a_time = SECURING.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sources, turns) = (self.records.ledger(), self.events.ledger());
+        if self.through {
+            // What the ledgers say must not be known before it is so.
+            self.write_through()?;
+        }
+        marks::store(&self.sources, &sources, self.through)?;
+        self.records.hold_from(sources.item);
+        marks::store(&self.turns, &turns, self.through)?;
+        self.events.hold_from(turns.item);
+        Ok(())
     }
 
     fn write_through(&self) -> io::Result<()> {
-        for syncer in self.syncers.iter().flatten() {
+        for syncer in [self.records.syncer(), self.events.syncer()].into_iter().flatten() {
             syncer.sync().map_err(io::Error::other)?;
         }
         self.store.get().map_or(Ok(()), |store| store.sync().map_err(io::Error::other))

@@ -56,8 +56,8 @@ fn the_examples_are_good_stacks() {
     let examples = examples();
     assert!(examples.len() >= 10, "only {} examples were found", examples.len());
     for (line, mut text) in examples {
-        // One shows mistakes, and says so.
-        if text.contains("login_failure_limt") {
+        // One shows mistakes, and says so; one names a file that is to stand beside it.
+        if text.contains("login_failure_limt") || text.contains("{ file: mails/") {
             continue;
         }
         for (part, least) in [("sources", "{ least: { file: x } }"), ("modules", "{ quiet: }")] {
