@@ -4,7 +4,11 @@
 //! written in, and a greatest value that still protects the machine. What nobody may change is a constant. This room
 //! must never know who is bounded.
 
+mod delivery;
+
 pub mod setting;
+
+pub use delivery::*;
 
 use std::time::Duration;
 
@@ -155,72 +159,6 @@ pub const MARKS_STEP: Duration = Duration::from_secs(1);
 pub const TIME_TOLD_STEP: i64 = 1_000_000_000;
 /// How often time passes without records.
 pub const TIME_STEP: Duration = Duration::from_secs(1);
-
-// How effects are delivered.
-
-/// Requests that an endpoint is given at once.
-pub const DELIVERED_AT_ONCE_MAX: usize = 64;
-/// How long a request, or an endpoint, is left alone after its first failure.
-pub const DELIVERY_PAUSE_MIN: Duration = Duration::from_secs(1);
-/// And after many.
-pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_mins(10);
-/// How long an endpoint is left alone at the most that answers, but puts off one request after the other.
-pub const DELIVERY_PAUSE_ALONE_MAX: Duration = Duration::from_secs(10);
-/// Requests in a row that an endpoint puts off, each alone, before it is left alone for a while.
-pub const DELIVERED_ALONE_MAX: usize = 8;
-/// Nothing waits longer for its time than this, whatever the world asked for: who does has seen another clock.
-pub const DELIVERY_WAIT_MAX: Duration = Duration::from_hours(36);
-/// How long rows of a turn that can't be written are left alone after many failures.
-pub const TOGETHER_PAUSE_MAX: Duration = Duration::from_secs(32);
-/// How long a request is tried before it is given up.
-pub const DELIVERY_TIME_MAX: Duration = Duration::from_hours(72);
-/// Requests of a listener that are denied and recorded in a minute; more are only counted.
-pub const DENIALS_RECORDED_PER_MINUTE: u64 = 100;
-/// A request is not given up before it was tried so often since it was accepted, or since an operator had it tried again.
-pub const DELIVERY_TRIES_MIN: u32 = 20;
-/// The shortest first pause that a grant may ask for, in nanoseconds.
-pub const RETRY_PAUSE_LEAST: i64 = 10_000_000;
-/// The longest pause that a grant may ask for, in nanoseconds.
-pub const RETRY_PAUSE_MOST: i64 = DAY_NANOSECONDS;
-/// How long a grant may have something tried, in nanoseconds.
-pub const RETRY_TIME_MOST: i64 = 366 * DAY_NANOSECONDS;
-/// How often a grant may have something tried before it is given up.
-pub const RETRY_TRIES_MOST: u32 = 1_000_000;
-/// Targets of a grant that are counted each alone; requests for more are denied.
-pub const PARTIES_MAX: usize = 10_000;
-/// Users, or networks, of an allow-list.
-pub const ALLOW_MAX: usize = 10_000;
-/// Bytes of a file that holds an option's value.
-pub const OPTION_FILE_BYTES_MAX: usize = 1 << 20;
-/// Effects that are read at once when what was done is put in force again.
-pub const RESTORED_AT_ONCE: usize = 1_000;
-/// How often a delivery thread looks whether an operator gave it something to do.
-pub const DELIVERY_LOOK: Duration = Duration::from_secs(1);
-/// Effects, and entries of the audit trail, that are listed if nobody says how many.
-pub const LISTED_DEFAULT: usize = 100;
-/// Pieces of the record stream in which the record is looked for that caused an effect; there are older ones on the disk.
-pub const TRACED_PIECES_MAX: usize = 64;
-/// Orders that wait for one delivery thread.
-pub const ORDERS_MAX: usize = 64;
-/// How long an operator waits until a delivery thread has done as ordered: it may be asking the world for something else.
-pub const ORDER_TIME: Duration = Duration::from_mins(2);
-/// How long a run that has ended waits for what is due to be delivered.
-pub const DELIVERY_DRAIN: Duration = Duration::from_secs(30);
-
-/// How often what is old goes from the store.
-pub const PRUNE_STEP: Duration = Duration::from_hours(1);
-/// How long effects that are finished are kept, in nanoseconds: a month.
-pub const EFFECTS_KEPT: i64 = 30 * DAY_NANOSECONDS;
-/// Those that were given up: a quarter of a year.
-pub const DEAD_EFFECTS_KEPT: i64 = 90 * DAY_NANOSECONDS;
-/// The audit trail: two years.
-pub const TRAIL_KEPT: i64 = 730 * DAY_NANOSECONDS;
-/// What is kept in any case, since listeners may ask for it once more after a crash.
-pub const EFFECTS_KEPT_MIN: i64 = DAY_NANOSECONDS;
-/// More than this, younger ones go too: above a gigabyte the store takes nothing new.
-pub const STORE_BYTES: u64 = 768 << 20;
-/// A day, in nanoseconds.
-const DAY_NANOSECONDS: i64 = 24 * 3_600 * 1_000_000_000;
 
 // How guests are kept.
 

@@ -130,12 +130,15 @@ fn endure(site: &Site, (web, port): (&Web, &Port), phase: usize, (mood, tries): 
     }
 }
 
+/// Steps in which an endpoint that is back is given more, until it is given as much as before.
+const RAMP: u32 = 6;
+
 /// How many a server took in one, two, three steps of time, and so on, after the first of those behind a request.
 pub fn curve(web: &Web, behind: usize, step: Duration) -> Vec<usize> {
     let seen = web.seen();
     let taken: Vec<_> = seen[behind..].iter().filter(|it| it.taken).map(|it| it.at).collect();
     let within = |steps| taken.iter().filter(|at| **at < taken[0] + step * steps).count();
-    (1..=7).map(within).collect()
+    (1..=RAMP).map(within).collect()
 }
 
 /// One in the first step, two in the second, four in the third, and so on: no more.

@@ -246,7 +246,7 @@ fn a_day_without_the_world_loses_nothing_and_doubles_nothing() {
     check_all(&world, &site);
     eprintln!(
         "asked {asked} times in vain in a day; all {MANY} of each there {took:.0} s of its clock after it was back; of those there \
-         within 1 to 7 s: {:?}, in order: {:?}",
+         within 1 to 6 s: {:?}, in order: {:?}",
         curves[0], curves[1]
     );
 }

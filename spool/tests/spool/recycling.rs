@@ -236,7 +236,7 @@ fn spares_of_an_earlier_run_are_used_and_too_many_go() {
     }
     let (mut spool, _) = open(&folder);
     assert_eq!(files(&folder, "spare").len(), 8);
-    let frames: Vec<_> = (0..30).map(|_| append(&mut spool, 1, 900).unwrap()).collect();
+    let frames: Vec<_> = (0..40).map(|_| append(&mut spool, 1, 900).unwrap()).collect();
     assert_eq!(files(&folder, "spare").len(), 0);
     drop(spool);
     assert_eq!(read_folder(&folder, 0), frames);
