@@ -7,7 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    since.map_or(0, nanoseconds)
+}
+
+/// A span as times are counted; the longest there is for one that is longer.
+#[must_use]
+pub fn nanoseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The moment by the clock that never jumps: for budgets and accounts.

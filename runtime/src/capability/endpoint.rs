@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use correlator_world::Outcome;
 
+use crate::clock::nanoseconds;
 use crate::limit;
 use crate::stack::grant::retry::Retry;
 
@@ -130,10 +131,6 @@ impl Endpoint {
     pub(super) fn wake(&mut self) {
         self.rests_until = i64::MIN;
     }
-}
-
-pub(super) fn nanoseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

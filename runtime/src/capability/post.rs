@@ -18,12 +18,13 @@ use correlator_store::filter::EffectFilter;
 use correlator_store::store::Store;
 use correlator_world::{Capability, Outcome, Request, Secrets};
 
-use super::endpoint::{Change, Endpoint, Fared, nanoseconds};
+use super::endpoint::{Change, Endpoint, Fared};
 use super::lift::lift;
 use super::orders::{Order, Orders, Signal, take_back};
+use crate::clock::{self, nanoseconds};
+use crate::limit;
 use crate::stack::grant::retry::Retry;
 use crate::stack::grant::world::WorldGrant;
-use crate::{clock, limit};
 
 /// Tells what became of requests: the target, what it came to, and how many.
 pub type Tell = Arc<dyn Fn(&str, Result<(), &str>) + Send + Sync>;

@@ -70,15 +70,6 @@ impl<P: Piece> Stream<P> {
     pub(super) fn hold(&self, slot: usize, gives_way: bool) -> usize {
         let mut tail = lock(&self.tail);
         let (position, kept) = (tail.slots[slot].need(), tail.slots[slot].kept);
-        let holder =
-            Slot { active: true, gives_way, holds: true, position, kept, ..Slot::default() };
-        let free = tail.slots.iter().position(|slot| slot.free);
-        let place = free.unwrap_or(tail.slots.len());
-        if free.is_none() {
-            tail.slots.push(holder);
-        } else {
-            tail.slots[place] = holder;
-        }
-        place
+        tail.seat(Slot { active: true, gives_way, holds: true, position, kept, ..Slot::default() })
     }
 }

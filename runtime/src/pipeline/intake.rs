@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use correlator_source::counts::Counts;
 use correlator_source::intake::{Ended, Intake, Lot};
@@ -16,6 +15,7 @@ use super::piece::{PickList, RecordKind, RecordPiece};
 use super::share;
 use super::stream::{Refused, Stream};
 use super::watermark::Watermark;
+use crate::clock::nanoseconds;
 use crate::declaration::Interest;
 use crate::limit;
 use crate::stack::PartitionBy;
@@ -110,7 +110,6 @@ impl Door {
 
     /// Makes a source known under this place.
     pub(super) fn source(&self, place: usize, source: &Source) {
-        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         let (lateness, idle) = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
         let number = source.number();
         locked(&self.watermark).source(place, number, lateness, idle);
@@ -269,7 +268,7 @@ impl Intake for Door {
         let (place, placed) = (lot.source, lot.placed);
         lot.clear();
         let came = if live { clock } else { i64::MIN };
-        if placed || waits {
+        if waits {
             self.stream.wait_for_consumers(&self.stop);
         }
         let seal = |first| {

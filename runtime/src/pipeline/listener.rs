@@ -245,7 +245,7 @@ impl ListenerSide {
                 Ok(count) => {
                     let name = format!("{} {}", effect.capability, effect.target);
                     let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-                    count_up(&mut outcomes.done, name, count as u64);
+                    count_up(&mut outcomes.done, &name, count as u64);
                     return true;
                 }
                 Err(refusal) => refusal,
@@ -323,15 +323,14 @@ pub(super) fn note(
     result: Result<(), &str>,
 ) {
     let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-    // The guest chose the target's name.
     match result {
-        Ok(()) => count_up(&mut outcomes.done, clean(what, limit::MESSAGE_BYTES_MAX), 1),
+        Ok(()) => count_up(&mut outcomes.done, what, 1),
         Err(reason) => {
             let reason = clean(&format!("{what}: {reason}"), limit::MESSAGE_BYTES_MAX);
             if !outcomes.refused.contains_key(&reason) {
                 tracing::warn!("listener `{listener}`: {reason} (told once; the summary counts)");
             }
-            count_up(&mut outcomes.refused, reason, 1);
+            count_up(&mut outcomes.refused, &reason, 1);
         }
     }
 }
@@ -342,16 +341,20 @@ fn refuse(listener: &str, refused: &mut BTreeMap<String, u64>, refusal: &Refusal
     if !refused.contains_key(&reason) {
         tracing::warn!("listener `{listener}`: {reason} (told once; the summary counts)");
     }
-    count_up(refused, reason, rows as u64);
+    count_up(refused, &reason, rows as u64);
 }
 
-/// Counts by name, with an end to the number of names: names are a stranger's.
-fn count_up(counts: &mut BTreeMap<String, u64>, name: String, by: u64) {
-    if counts.len() >= limit::COUNTED_NAMES_MAX && !counts.contains_key(&name) {
-        *counts.entry("others".to_owned()).or_default() += by;
-    } else {
-        *counts.entry(name).or_default() += by;
+/// Counts by name, with an end to the number of names: names are a stranger's, and made harmless once, when they are new.
+fn count_up(counts: &mut BTreeMap<String, u64>, name: &str, by: u64) {
+    if let Some(count) = counts.get_mut(name) {
+        *count += by;
+        return;
     }
+    let mut name = clean(name, limit::MESSAGE_BYTES_MAX);
+    if counts.len() >= limit::COUNTED_NAMES_MAX && !counts.contains_key(&name) {
+        "others".clone_into(&mut name);
+    }
+    *counts.entry(name).or_default() += by;
 }
 
 impl Side for ListenerSide {

@@ -9,7 +9,7 @@ use super::crew::Kept;
 use super::deliveries;
 use super::engine::{Engine, ModuleHands, Running, locked};
 use super::keeper::GuestReport;
-use crate::clock;
+use crate::clock::{self, nanoseconds};
 use crate::guest::Failure;
 use crate::status::{
     GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState, SourceStatus,
@@ -82,7 +82,7 @@ impl Engine {
         let source = &running.source;
         let (gauge, late) = self.floor.door.gauge(running.place);
         let ended = running.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished);
-        let idle_after = i64::try_from(source.idle_after.as_nanos()).unwrap_or(i64::MAX);
+        let idle_after = nanoseconds(source.idle_after);
         let clock = self.floor.door.clock.now();
         let idle = gauge.last.is_none_or(|last| clock.saturating_sub(last) > idle_after);
         let error = self.source_error(running);

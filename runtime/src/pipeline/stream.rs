@@ -286,14 +286,7 @@ impl<P: Piece> Stream<P> {
             save_wanted: Arc::clone(&save_wanted),
             ..Slot::default()
         };
-        let free = tail.slots.iter().position(|slot| slot.free);
-        let place = free.unwrap_or(tail.slots.len());
-        if free.is_none() {
-            tail.slots.push(slot);
-        } else {
-            tail.slots[place] = slot;
-        }
-        (place, save_wanted)
+        (tail.seat(slot), save_wanted)
     }
 
     /// Whether anything is held back for a consumer. On the disk what it needs stays as long as there is room.

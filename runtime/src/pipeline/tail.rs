@@ -145,6 +145,18 @@ impl<P: Piece> Tail<P> {
         })
     }
 
+    /// Gives a consumer a place of its own.
+    pub(super) fn seat(&mut self, slot: Slot) -> usize {
+        let free = self.slots.iter().position(|slot| slot.free);
+        let place = free.unwrap_or(self.slots.len());
+        if free.is_none() {
+            self.slots.push(slot);
+        } else {
+            self.slots[place] = slot;
+        }
+        place
+    }
+
     /// For how long those who are too far behind are still waited for.
     pub(super) fn behind(&self, room: Room) -> Option<Duration> {
         let behind = self.slots.iter().filter(|slot| self.is_behind(slot, room));

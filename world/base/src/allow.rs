@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::pattern::fits;
 use crate::request::{Cell, Request};
 
 /// The columns, of events and of what is asked for, that name users.
@@ -69,7 +70,9 @@ impl Allow {
 
     fn user(&self, text: &str) -> Option<String> {
         let name: String = text.chars().take(NAME_BYTES_MAX).collect();
-        let pattern = self.users.iter().find(|pattern| fits(pattern, &name))?;
+        let letters = |text: &str| text.chars().collect::<Vec<_>>();
+        let wanted = letters(&name);
+        let pattern = self.users.iter().find(|pattern| fits(&letters(pattern), &wanted))?;
         let shown = name.escape_debug();
         Some(if *pattern == name {
             format!("user `{shown}` is on the allow-list")
@@ -120,33 +123,6 @@ fn shown(net: &IpNet) -> String {
         }
         net => net.to_string(),
     }
-}
-
-/// Whether all of a text fits a pattern. Takes their lengths' product at the worst, not more.
-fn fits(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut place) = (0, 0);
-    // Where to go on when a guess at what a `*` stands for was wrong.
-    let mut retry = None;
-    while place < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                at += 1;
-                retry = Some((at, place));
-            }
-            Some(&wanted) if wanted == '?' || wanted == text[place] => {
-                at += 1;
-                place += 1;
-            }
-            _ => {
-                let Some((after, from)) = retry else { return false };
-                retry = Some((after, from + 1));
-                (at, place) = (after, from + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|&rest| rest == '*')
 }
 
 #[cfg(test)]

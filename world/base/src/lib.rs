@@ -11,6 +11,7 @@ mod guarded;
 pub mod human;
 mod needs;
 mod outcome;
+pub mod pattern;
 mod request;
 mod secret;
 pub mod text;

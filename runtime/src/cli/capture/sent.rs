@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::output::Output;
 use crate::cli::words::{bytes, count, span};
 use crate::cli::{EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_WELL};
+use crate::clock::nanoseconds;
 use crate::stack::value::duration_text;
 
 /// How much later than due a record may be sent without being told of.
@@ -166,5 +167,5 @@ fn per_second(outcome: &Outcome) -> u64 {
 
 /// A span as it is typed.
 fn lasting(span: Duration) -> String {
-    duration_text(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
+    duration_text(nanoseconds(span))
 }

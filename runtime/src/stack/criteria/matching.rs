@@ -7,6 +7,7 @@ use std::str;
 
 use correlator_frame::event::{self, BATCH_HEADER, BatchHeader};
 use correlator_frame::value::{Kind, Value};
+use correlator_world::pattern::fits;
 use ipnet::IpNet;
 use memchr::memmem::Finder;
 
@@ -173,7 +174,7 @@ impl TextTest {
             Self::Contains(finder) => finder.find(text).is_some(),
             Self::Starts(start) => text.starts_with(start),
             Self::Ends(end) => text.ends_with(end),
-            Self::Pattern(pattern) => pattern_matches(pattern, text),
+            Self::Pattern(pattern) => fits(pattern, text),
         }
     }
 }
@@ -188,39 +189,14 @@ fn within(text: &[u8], networks: &[IpNet]) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Whether all of a text fits a pattern. Takes their lengths' product at the worst, not more.
-fn pattern_matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut place) = (0, 0);
-    // Where to go on when a guess at what a `*` stands for was wrong.
-    let mut retry = None;
-    while place < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                retry = Some((at + 1, place));
-                at += 1;
-            }
-            Some(&wanted) if wanted == b'?' || wanted == text[place] => {
-                at += 1;
-                place += 1;
-            }
-            _ => {
-                let Some((after, from)) = retry else { return false };
-                retry = Some((after, from + 1));
-                (at, place) = (after, from + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|&rest| rest == b'*')
-}
-
 #[cfg(test)]
 mod tests {
-    use super::pattern_matches;
+    use super::fits;
 
     #[test]
     fn patterns() {
         let check = |pattern: &str, text: &str, expected: bool| {
-            let found = pattern_matches(pattern.as_bytes(), text.as_bytes());
+            let found = fits(pattern.as_bytes(), text.as_bytes());
             assert_eq!(found, expected, "{pattern} {text}");
         };
         check("", "", true);

@@ -3,6 +3,7 @@
 //! It must never know what is tried, nor what came of it.
 
 use super::world::Manner;
+use crate::clock::nanoseconds;
 use crate::limit;
 use crate::stack::node::{self, Node, get};
 use crate::stack::problem::{Problems, Wrong};
@@ -32,15 +33,14 @@ impl Retry {
     /// What holds where a grant says nothing.
     #[must_use]
     pub fn usual(manner: Manner) -> Self {
-        let nanoseconds = |time: std::time::Duration| i64::try_from(time.as_nanos());
         let most = match manner {
             Manner::Single => limit::DELIVERY_PAUSE_MAX,
             Manner::Together => limit::TOGETHER_PAUSE_MAX,
         };
         Self {
-            first: nanoseconds(limit::DELIVERY_PAUSE_MIN).unwrap_or(i64::MAX),
-            most: nanoseconds(most).unwrap_or(i64::MAX),
-            time: nanoseconds(limit::DELIVERY_TIME_MAX).unwrap_or(i64::MAX),
+            first: nanoseconds(limit::DELIVERY_PAUSE_MIN),
+            most: nanoseconds(most),
+            time: nanoseconds(limit::DELIVERY_TIME_MAX),
             tries: limit::DELIVERY_TRIES_MIN,
         }
     }
