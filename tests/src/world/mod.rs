@@ -9,6 +9,7 @@
 //! - [`web`]: a web server whose mood can change
 //! - [`network`]: two network name spaces with a cable between them
 //! - [`smtp`]: a mail server that takes everything
+//! - [`papers`]: what servers prove themselves with
 //! - [`postfix`], [`postgres`]: real ones
 
 pub mod effects;
@@ -16,6 +17,8 @@ pub mod effects;
 pub mod failures;
 
 pub mod network;
+
+pub mod papers;
 
 pub mod postfix;
 

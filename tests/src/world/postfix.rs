@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::geteuid;
 
+use super::papers::papers;
 use crate::foreign::Program;
 use crate::wait;
 
@@ -39,17 +39,7 @@ impl Papers {
         let folder = std::env::temp_dir().join(format!("cpf-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("a mode");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let authority = params.self_signed(&key).expect("a certificate").pem();
-        let issuer = Issuer::new(params, key);
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(["localhost".to_owned()]).expect("names");
-        let signed = params.signed_by(&key, &issuer).expect("a certificate");
-        fs::write(folder.join("ca.pem"), authority).expect("written");
-        fs::write(folder.join("c.pem"), signed.pem()).expect("written");
-        fs::write(folder.join("k.pem"), key.serialize_pem()).expect("written");
+        papers(&folder);
         Self { folder }
     }
 }

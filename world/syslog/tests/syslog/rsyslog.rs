@@ -5,8 +5,8 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use correlator_tests::world::papers::papers;
 use correlator_world::{Cell, Request};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::{deliver, expect, request, skip, syslog, text, until};
 
@@ -115,21 +115,6 @@ input(type="imuxsock" Socket="FOLDER/log.sock" UseSpecialParser="off" UseSysTime
 template(name="out" type="string" string="%pri%|%timereported:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%msg%\n")
 action(type="omfile" file="FOLDER/out" template="out" flushOnTXEnd="on")
 "#;
-
-/// An authority, and a certificate for `localhost` that it signed.
-fn papers(folder: &Path) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key");
-    let authority = params.self_signed(&key).expect("a certificate").pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["localhost".to_owned()]).expect("names");
-    let signed = params.signed_by(&key, &issuer).expect("a certificate");
-    fs::write(folder.join("ca.pem"), authority).expect("written");
-    fs::write(folder.join("c.pem"), signed.pem()).expect("written");
-    fs::write(folder.join("k.pem"), key.serialize_pem()).expect("written");
-}
 
 /// A message with everything in it.
 fn full(n: usize) -> Request {
