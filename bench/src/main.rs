@@ -240,7 +240,7 @@ fn measure_files(arguments: &Arguments, engine: &Engine, report: &mut Report) ->
         memory::measure(engine, report)?;
     }
     if arguments.wants(Part::Spool) {
-        spool::measure(engine, &log, rounds, report)?;
+        spool::measure(engine, arguments.lines, SEED, rounds, report)?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub fn measure(engine: &Engine, log: &Log, rounds: usize, report: &mut Report) -
         let mut walls: [Vec<f64>; 2] = Default::default();
         let [ours, theirs] = alternate::<2>(rounds, |which| {
             let taken = match which {
-                0 => tcp::run(engine, log, None)?,
+                0 => tcp::run(engine, log, 1, None)?,
                 _ => server.run(engine, log, matching)?,
             };
             walls[which].push(taken.wall);

@@ -52,9 +52,15 @@ impl Bounds {
     ) -> Self {
         let rate = get(entries, RATE).and_then(|node| {
             let rate = node.scalar("a rate such as `100/1h`").and_then(rate);
-            problems.take(&node.place, rate)
+            let rate = problems.take(&node.place, rate);
+            warn_of_none(RATE, node, rate.map(|(count, _)| count), problems);
+            rate
         });
-        let total = get(entries, TOTAL).and_then(|node| Total::read(node, zone, problems));
+        let total = get(entries, TOTAL).and_then(|node| {
+            let total = Total::read(node, zone, problems);
+            warn_of_none(TOTAL, node, total.map(|total| total.most), problems);
+            total
+        });
         Self { rate, total }
     }
 
@@ -76,6 +82,15 @@ impl Bounds {
             problems.warning(&node.place, wrong.help("add `rate: 10/1h`, or remove it"));
         }
         bounds
+    }
+}
+
+/// Not to be granted anything can be meant, but is said more plainly.
+fn warn_of_none(name: &str, node: &Node, count: Option<u64>, problems: &mut Problems) {
+    if count == Some(0) {
+        let wrong = Wrong::new(format!("with this `{name}` nothing is covered"));
+        problems
+            .warning(&node.place, wrong.help("write how many there may be, or remove the grant"));
     }
 }
 
@@ -154,7 +169,6 @@ mod tests {
         check("dry_run: true", Ok((none, none)));
         check("rate: 100/1m", Ok((Bounds { rate: Some((100, 60_000_000_000)), ..none }, none)));
         check("total: 20_000", Ok((total(20_000, None), none)));
-        check("total: 0", Ok((total(0, None), none)));
         check("total: { most: 5 }", Ok((total(5, None), none)));
         check(
             "total: { most: 5, since: 1970-01-02 }",
@@ -168,6 +182,12 @@ mod tests {
     fn what_makes_no_sense_is_told_where_it_stands() {
         check("rate: 100", Err("stack.yaml:1:7: expected a rate such as `100/1h`, found `100`"));
         check("rate: 1/0s", Err("expected a rate"));
+        check(
+            "rate: 0/1h",
+            Err("stack.yaml:1:7: warning: with this `rate` nothing is covered; write how"),
+        );
+        check("total: 0", Err("stack.yaml:1:8: warning: with this `total` nothing is covered"));
+        check("each: { total: { most: 0 } }", Err("with this `total` nothing is covered"));
         check("total: -1", Err("stack.yaml:1:8: -1 is less than none"));
         check("total: many", Err("expected an integer"));
         check("total: 500/1d", Err("or `rate: 500/1d` for how many in a span of time"));

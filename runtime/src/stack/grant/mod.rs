@@ -3,6 +3,7 @@
 //! A new capability is a file here with `NAME`, `read` and `explain`, and a line in each `match` below. Without a grant
 //! the answer is no. This room must never know how a capability does its work.
 
+mod about;
 pub(super) mod allow;
 pub mod bounds;
 pub mod log;

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::bounds::{self, Bounds};
 use super::retry::{self, Retry};
-use super::{Body, Explained, allow};
+use super::{Body, Explained, about, allow};
 use crate::stack::node::{Key, Node, Value, get};
 use crate::stack::problem::{Place, Problems, Wrong};
 use crate::stack::{reading, value};
@@ -369,7 +369,13 @@ where
     C: Capability + 'static,
 {
     let settings: S = reading::read(node, problems)?;
-    let made = problems.take(&node.place, make(&settings).map_err(Wrong::new))?;
+    let made = match make(&settings) {
+        Ok(made) => made,
+        Err(wrong) => {
+            problems.error(about::place(node, &wrong), Wrong::new(wrong));
+            return None;
+        }
+    };
     let (needs, credentials) = (made.needs(), made.credentials());
     let make = move || make(&settings).map(|made| Box::new(made) as Box<dyn Capability>);
     Some(Tried { make: Arc::new(make), needs, credentials })
