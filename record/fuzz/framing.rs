@@ -4,7 +4,7 @@ use correlator_record::framing::{Framing, Next};
 
 /// Checks one input.
 pub fn check(data: &[u8]) {
-    for framing in [Framing::discover(data), Framing::Octets] {
+    for framing in [Framing::discover(data), Framing::Octets, Framing::Mixed] {
         let (mut at, mut lost) = (0, false);
         while at < data.len() {
             match framing.next(&data[at..], false, lost) {
@@ -18,6 +18,9 @@ pub fn check(data: &[u8]) {
                 }
                 Next::Record(piece) => {
                     assert!(piece.next > 0 && piece.start <= piece.end && piece.end <= piece.next);
+                    let record = &data[at + piece.start..at + piece.end];
+                    // Whoever sends lines loses none to a count.
+                    assert!(framing != Framing::Mixed || !record.contains(&b'\n'));
                     (at, lost) = (at + piece.next, piece.lost);
                 }
             }

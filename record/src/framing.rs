@@ -23,6 +23,9 @@ pub enum Framing {
     Trailer(Vec<u8>),
     /// A decimal count and a space begin a record (RFC 6587, 3.4.1).
     Octets,
+    /// Lines, or counts where one stands before a priority and what is behind so many bytes shows that it is right: what
+    /// a connection of lines may go over to. No record reaches over a line feed, whatever a count says.
+    Mixed,
 }
 
 /// What stands at the start of some bytes.
@@ -104,6 +107,7 @@ impl Framing {
                 None => line(bytes, at_end),
             },
             Self::Octets => counted(bytes, at_end, lost),
+            Self::Mixed => fitting(bytes, at_end).unwrap_or_else(|| line(bytes, at_end)),
         }
     }
 
@@ -111,6 +115,8 @@ impl Framing {
     pub(crate) fn rest(&self, bytes: &[u8], at_end: bool) -> Result<Piece, usize> {
         let next = match self {
             Self::Octets => uncounted(bytes, at_end),
+            // What stands at the beginning of the rest is no count.
+            Self::Mixed => line(bytes, at_end),
             _ => self.next(bytes, at_end, false),
         };
         match next {
@@ -124,7 +130,7 @@ impl Framing {
     pub fn ending(&self) -> &[u8] {
         match self {
             Self::Trailer(trailer) => trailer,
-            Self::Lines | Self::Octets => b"\n",
+            Self::Lines | Self::Octets | Self::Mixed => b"\n",
         }
     }
 
@@ -135,6 +141,8 @@ impl Framing {
             Self::Lines => 1,
             Self::Trailer(trailer) => trailer.len().max(1),
             Self::Octets => RESYNC_BYTES_MAX,
+            // The count before it, and the one behind it.
+            Self::Mixed => 2 * RESYNC_BYTES_MAX,
         }
     }
 }
@@ -185,6 +193,32 @@ fn counted(bytes: &[u8], at_end: bool, lost: bool) -> Next {
         return Next::Partial { start: 0, missing: None };
     }
     uncounted(bytes, at_end)
+}
+
+/// A record that a count begins which can't be anything else: a priority stands behind it, there is no line feed in so many
+/// bytes but at their end, and behind them is the end of a line, another record, or nothing for good. Where that can't
+/// be seen yet it is none; as there is no line feed then, it is seen again.
+fn fitting(bytes: &[u8], at_end: bool) -> Option<Next> {
+    let (header, length) = count(bytes)?;
+    let begins = |bytes: &[u8], header: usize| {
+        bytes.get(header) == Some(&b'<') && has_priority(&bytes[header..]) == Some(true)
+    };
+    if !begins(bytes, header) {
+        return None;
+    }
+    let (record, behind) = bytes[header..].split_at_checked(length)?;
+    let more = match memchr(b'\n', record) {
+        Some(found) if found + 1 == length => 0,
+        Some(_) => return None,
+        None if behind.starts_with(b"\n") => 1,
+        None if behind.starts_with(b"\r\n") => 2,
+        None if behind.is_empty() && at_end => 0,
+        None if begins(behind, 0) => 0,
+        None => count(behind).filter(|(header, _)| begins(behind, *header)).map(|_| 0)?,
+    };
+    let end = length - usize::from(record.ends_with(b"\n"));
+    let next = header + length + more;
+    Some(Next::Record(Piece { start: header, end: header + end, next, lost: false }))
 }
 
 /// What ends soonest: the line, or what stands before the next good count.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use correlator_frame::effect::HEADER;
 use correlator_frame::record::Frame;
 use thiserror::Error;
 
@@ -90,6 +91,14 @@ pub struct Effect {
     pub columns: Vec<Column>,
     /// The requests.
     pub rows: Rows,
+}
+
+impl Effect {
+    /// How many requests there are.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.rows.index.len() / (HEADER + 2 * self.columns.len())
+    }
 }
 
 /// Why a guest's `tick` is called.

@@ -98,6 +98,9 @@ pub struct SpoolStatus {
     pub oldest_needed: u64,
     /// Damaged places that were skipped, since the start.
     pub damaged: u64,
+    /// Entries that an earlier run had, and that were gone at the start; absent where an older engine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
     /// Entries that were dropped because it was full, since the start.
     pub dropped: u64,
 }
@@ -218,6 +221,10 @@ pub struct GuestStatus {
     pub lag_seconds: Option<f64>,
     /// Records, or events, that it was handed.
     pub handed: u64,
+    /// Records, or events, that it never got: they were gone or damaged, or it was suspended; absent where an older engine
+    /// tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
     /// Calls that failed.
     pub failures: u64,
     /// Records, or events, that were set aside because they made it fail.
@@ -264,6 +271,24 @@ pub struct ListenerStatus {
     pub effects_refused: BTreeMap<String, u64>,
     /// Effects that wait to be carried out.
     pub waiting: u64,
+    /// How much of what its grants bound is used; left out where nothing is bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<BoundStatus>,
+}
+
+/// How much of a grant's bound is used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BoundStatus {
+    /// The capability that is granted.
+    pub capability: String,
+    /// The bound, as the grant calls it: `rate`, `total`, `each.rate`, `each.total`.
+    pub bound: String,
+    /// Requests that count for it now; of `each`, those for the target that has the most.
+    pub used: u64,
+    /// Requests that it covers.
+    pub most: u64,
+    /// The span in which a rate counts; absent for what is counted in all.
+    pub span_seconds: Option<f64>,
 }
 
 /// How single effects fare, those of earlier runs among them.

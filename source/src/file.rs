@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::counts::Counts;
 use crate::identity::{self, Identity, Print};
 use crate::intake::Mark;
 use crate::limit;
+use crate::path::{Paths, escaped};
 use crate::saved::{self, Saved, SavedFile};
 use crate::settings::{Door, Source, SourcePath};
 
@@ -86,6 +88,8 @@ pub enum OpenError {
 pub struct Input {
     /// Its path, for people.
     pub path: String,
+    /// The same as the system has it.
+    name: PathBuf,
     /// What names it in the ids of events: the same for the same source and path.
     pub id: u32,
     /// The number of its source.
@@ -135,17 +139,17 @@ pub fn open(source: &Source) -> Result<Vec<Input>, OpenError> {
 
 /// The files that a pattern names. Folders match patterns too, and a file that two patterns name is read once.
 fn expand(name: &str, pattern: &str, paths: &mut Vec<Option<PathBuf>>) -> Result<(), OpenError> {
-    let found = glob::glob(pattern).map_err(|error| OpenError::Pattern {
+    let wanted = Paths::new(pattern).map_err(|error| OpenError::Pattern {
         source_name: name.to_owned(),
         pattern: pattern.to_owned(),
         problem: error.to_string(),
     })?;
     let mut matched = false;
-    for path in found {
-        let path = path.map_err(|error| OpenError::Io {
+    for path in wanted.find() {
+        let path = path.map_err(|(path, error)| OpenError::Io {
             source_name: name.to_owned(),
-            path: error.path().display().to_string(),
-            error: error.into(),
+            path: escaped(&path),
+            error,
         })?;
         if !path.is_dir() {
             matched = true;
@@ -163,7 +167,8 @@ fn expand(name: &str, pattern: &str, paths: &mut Vec<Option<PathBuf>>) -> Result
 }
 
 fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
-    let shown = path.map_or(STANDARD_INPUT.to_owned(), |path| path.display().to_string());
+    let name = path.unwrap_or(Path::new(STANDARD_INPUT));
+    let shown = escaped(name);
     let failed =
         |error| OpenError::Io { source_name: source.name.clone(), path: shown.clone(), error };
     let reader = match path {
@@ -186,9 +191,10 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
     let modified = plain.then(|| identity::modified(&facts));
     let reference = year_end(source).or(modified).unwrap_or_else(clock::now);
     Ok(Input {
-        id: id(&source.name, &shown, 0),
+        id: id(&source.name, name, 0),
         source: saved::source_number(&source.name),
         path: shown,
+        name: name.to_owned(),
         live: bytes_total.is_none(),
         bytes_total,
         reader,
@@ -216,9 +222,9 @@ pub(crate) fn year_end(source: &Source) -> Option<i64> {
 }
 
 /// A number for a source, a path, and how many files there were under that path before. The topmost bit is for ticks.
-pub(crate) fn id(source: &str, path: &str, incarnation: u64) -> u32 {
+pub(crate) fn id(source: &str, path: &Path, incarnation: u64) -> u32 {
     let mut hash = blake3::Hasher::new();
-    hash.update(source.as_bytes()).update(b"\0").update(path.as_bytes());
+    hash.update(source.as_bytes()).update(b"\0").update(path.as_os_str().as_bytes());
     if incarnation > 0 {
         hash.update(b"\0").update(&incarnation.to_le_bytes());
     }
@@ -277,14 +283,13 @@ impl Input {
     /// Up to where it was read: behind the last frame. Empty for what can't be read again.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let path = Path::new(&self.path);
-        let key = saved::file_key(self.source, path, 0);
+        let key = saved::file_key(self.source, &self.name, 0);
         let saved = || {
             let facts = self.reader.metadata().ok()?;
             let position = self.read_to - self.tail.len() as u64;
             Some(SavedFile {
                 source: self.source,
-                path: path.to_owned(),
+                path: self.name.clone(),
                 incarnation: 0,
                 identity: Identity::of(&facts),
                 modified: identity::modified(&facts),
@@ -307,7 +312,7 @@ impl Input {
             return Ok(false);
         };
         let identity = Identity::of(&self.reader.metadata()?);
-        if !identity.may_be(&saved.identity) && Path::new(&self.path) != saved.path {
+        if !identity.may_be(&saved.identity) && self.name != saved.path {
             return Ok(false);
         }
         match Print::read(&self.reader, saved.position) {
@@ -398,8 +403,10 @@ pub(crate) fn set_places(frame: &mut Frame, first: usize, source: u32, base: u64
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fmt::Write;
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::sync::atomic::AtomicBool;
 
     use correlator_frame::record::Frame;
@@ -454,6 +461,35 @@ mod tests {
         }
         assert_eq!((seen, input.counts.records), (20_000, 20_000));
         assert_eq!(input.counts.bytes, lines.len() as u64);
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_read_and_gone_on_with() {
+        let name = format!("correlator-bytes-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        let names = [&b"a\xfe.log"[..], &b"a\xff.log"[..]];
+        let paths = names.map(|name| folder.join(OsStr::from_bytes(name)));
+        for (path, first) in paths.iter().zip(["one", "two"]) {
+            fs::write(path, format!("Dec 10 06:55:46 host app: {first}\n")).expect("a log");
+        }
+        let pattern = folder.join("*.log").display().to_string();
+        let mut marks = Vec::new();
+        let mut inputs = open(&source(&pattern)).expect("inputs");
+        for (input, shown) in inputs.iter_mut().zip(["a\\xfe.log", "a\\xff.log"]) {
+            assert!(input.path.ends_with(shown), "{}", input.path);
+            let mut frame = Frame::default();
+            assert!(input.read(&mut frame, &AtomicBool::new(false)).expect("readable"));
+            marks.push(input.mark());
+        }
+        assert_ne!(inputs[0].id, inputs[1].id);
+        assert_ne!(marks[0].file, marks[1].file);
+        for (input, mark) in open(&source(&pattern)).expect("inputs").iter_mut().zip(&marks) {
+            assert!(input.resume(mark).expect("readable"), "{}", input.path);
+            let more = input.read(&mut Frame::default(), &AtomicBool::new(false));
+            assert!(!more.expect("readable"), "{} was read to its end", input.path);
+        }
         fs::remove_dir_all(folder).expect("clean up");
     }
 

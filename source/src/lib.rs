@@ -7,7 +7,7 @@
 //! - [`limit`] and [`clock`]: every number that bounds something; where time comes from
 //! - [`settings`]: what is to be read, checked already
 //! - [`counts`] and [`intake`]: what was read; who takes it
-//! - [`identity`] and [`saved`]: which file it is; how far it was read, for another run
+//! - `path`, [`identity`] and [`saved`]: which files a pattern names; which file it is; how far it was read, for another run
 //! - [`capture`]: what arrives, kept byte by byte
 //! - [`mod@file`]: files that are read once, and standard input
 //! - [`follow`]: files that are written to while they are read, through rotation
@@ -23,6 +23,8 @@ pub mod settings;
 pub mod counts;
 
 pub mod intake;
+
+mod path;
 
 pub mod identity;
 

@@ -177,7 +177,7 @@ impl From<SavedFile> for FileBody {
             position: saved.position,
             print: saved.print,
             framing: saved.framing.map(|framing| match framing {
-                Framing::Lines => FramingBody::Lines,
+                Framing::Lines | Framing::Mixed => FramingBody::Lines,
                 Framing::Trailer(trailer) => FramingBody::Trailer(trailer),
                 Framing::Octets => FramingBody::Octets,
             }),

@@ -28,7 +28,8 @@ pub const ALIGN: u64 = 8;
 /// `previous` in a spool's very first segment.
 pub const NONE_BEFORE: u64 = u64::MAX;
 
-/// The first bytes of a frame; the last of them is the layout's version.
+/// The first bytes of a frame. One of another layout would have others, and be taken for damage here: that a newer
+/// program has written a spool must be told elsewhere, before anybody opens it.
 const MAGIC: [u8; 4] = *b"CSF\x01";
 
 /// What stands before a payload.

@@ -34,16 +34,23 @@ impl Store {
         }
         let bytes_max = self.settings().bytes_max();
         self.write(safety, |trail| {
-            let bytes = store::bytes(trail.transaction)?;
-            if bytes > bytes_max {
-                return Err(StoreError::Bound { bytes, bytes_max }.into());
-            }
+            has_room(trail, bytes_max)?;
             effects.iter().map(|effect| accept(trail, effect)).collect()
         })
     }
 }
 
-fn accept(trail: &mut Trail<'_>, effect: &NewEffect) -> Result<Accepted, Fault> {
+/// Whether anything new is taken.
+pub fn has_room(trail: &Trail<'_>, bytes_max: u64) -> Result<(), Fault> {
+    let bytes = store::bytes(trail.transaction)?;
+    if bytes > bytes_max {
+        return Err(StoreError::Bound { bytes, bytes_max }.into());
+    }
+    Ok(())
+}
+
+/// Accepts one.
+pub fn accept(trail: &mut Trail<'_>, effect: &NewEffect) -> Result<Accepted, Fault> {
     let request = encode(effect)?;
     if let Some(known) = known(trail, &effect.request.id, &request)? {
         return Ok(known);
@@ -131,7 +138,7 @@ fn encode(effect: &NewEffect) -> Result<Vec<u8>, Fault> {
 }
 
 /// As much of the causes as is kept.
-fn causes(causes: &[Cause]) -> Vec<CauseLine<'_>> {
+pub fn causes(causes: &[Cause]) -> Vec<CauseLine<'_>> {
     let mut room = limit::RAW_BYTES_SUM_MAX;
     let mut kept = Vec::with_capacity(causes.len().min(limit::CAUSES_MAX));
     for cause in causes.iter().take(limit::CAUSES_MAX) {

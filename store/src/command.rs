@@ -70,12 +70,19 @@ impl Store {
         })
     }
 
-    /// Says that the world is about to be asked to take an effect back, and what it was. It must have been done, or may
-    /// have been.
+    /// Says that the world is about to be asked to take an effect back, for a reason if there is one, and what it was. It
+    /// must have been done, or may have been.
     ///
     /// # Errors
     /// There is no such effect, or there is nothing to take back, or somebody is at it already.
-    pub fn undo_begin(&self, id: &str, by: By, now: i64) -> Result<Due, StoreError> {
+    pub fn undo_begin(
+        &self,
+        id: &str,
+        (by, why): (By, Option<&str>),
+        now: i64,
+    ) -> Result<Due, StoreError> {
+        let text = why.map_or_else(|| "undo".to_owned(), |why| format!("undo: {why}"));
+        let text = cut(&text, limit::TEXT_BYTES_MAX);
         self.write(Safety::Machine, |trail| {
             let current = Current::of(trail, id)?;
             let possible = match current.state {
@@ -92,7 +99,7 @@ impl Store {
             not_undoing(id, &current)?;
             let change = "UPDATE effect SET undoing_at = ?2 WHERE number = ?1";
             trail.transaction.execute(change, params![current.number, now])?;
-            trail.append(&Line { by, text: "undo", ..current.line(Kind::Command, id, now) })?;
+            trail.append(&Line { by, text: &text, ..current.line(Kind::Command, id, now) })?;
             let (columns, decision) = (row::EFFECT_COLUMNS, row::DECISION);
             let read = format!("SELECT {columns} FROM effect {decision} WHERE effect.id = ?1");
             let mut statement = trail.transaction.prepare_cached(&read)?;
@@ -104,7 +111,8 @@ impl Store {
         })
     }
 
-    /// Says what came of taking it back. How it fares now.
+    /// Says what came of taking it back. How it fares now: what could not be taken back is as it was, and the trail alone
+    /// tells that it was tried.
     ///
     /// # Errors
     /// There is no such effect, nobody began, or it can't be written.
@@ -120,9 +128,16 @@ impl Store {
                 Outcome::Refused(reason) => (current.state, Verdict::Refused, reason),
             };
             let text = cut(text, limit::TEXT_BYTES_MAX);
-            let change = "UPDATE effect SET state = ?2, undoing_at = NULL, changed_at = ?3, said = ?4, \
-                          maybe_done = maybe_done AND ?2 <> 7 WHERE number = ?1";
-            trail.transaction.execute(change, params![current.number, state.code(), now, text])?;
+            if state == State::Undone {
+                let change = "UPDATE effect SET state = ?2, undoing_at = NULL, changed_at = ?3, \
+                              said = ?4, maybe_done = 0 WHERE number = ?1";
+                let values = params![current.number, state.code(), now, text];
+                trail.transaction.execute(change, values)?;
+            } else {
+                // Since when it is in force, and for how long, is still told by what was said when it was done.
+                let change = "UPDATE effect SET undoing_at = NULL WHERE number = ?1";
+                trail.transaction.execute(change, [current.number])?;
+            }
             let line = current.line(Kind::Undo, id, now);
             trail.append(&Line { verdict: Some(verdict), text: &text, ..line })?;
             Ok(state)

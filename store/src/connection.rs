@@ -30,6 +30,8 @@ pub fn open_writing(path: &Path) -> Result<(Connection, Found), Fault> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
+    // What turns out not to be ours, or too new, is left as it is, with what was written ahead.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     prepare(&connection)?;
     let known = schema::STEPS.len() as u32;
     let found = schema::find(&connection)?;
@@ -45,6 +47,7 @@ pub fn open_writing(path: &Path) -> Result<(Connection, Found), Fault> {
             0
         }
     };
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let kept = limit::AHEAD_BYTES_KEPT.cast_signed();

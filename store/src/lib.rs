@@ -30,7 +30,8 @@
 //! - `trail`: appending to the audit trail
 //! - `lane`: what comes after what
 //! - [`store`], [`recovery`]: the one that writes, and what it finds when it starts
-//! - `accept`, [`delivery`], [`command`]: what listeners, whoever delivers, and operators do
+//! - `accept`, [`denials`], [`delivery`], [`command`]: what listeners ask for, what of it is denied, what whoever delivers and
+//!   operators do
 //! - [`prune`]: what is old goes
 //! - [`reader`], [`status`], [`filter`], [`verify`]: what is asked about
 
@@ -65,6 +66,8 @@ pub mod store;
 pub mod recovery;
 
 mod accept;
+
+pub mod denials;
 
 pub mod delivery;
 

@@ -17,7 +17,7 @@ pub const TEXT_BYTES_MAX: usize = 2_048;
 /// A request, as it is kept.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// A request that was denied; of a larger one only its target is kept, because nobody will carry it out.
-pub const DENIED_REQUEST_BYTES_MAX: usize = 16 << 10;
+pub const DENIED_REQUEST_BYTES_MAX: usize = 4 << 10;
 /// Events that an effect is for; more are left out.
 pub const CAUSES_MAX: usize = 1_024;
 /// The id of an event, and the name of a source.

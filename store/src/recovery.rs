@@ -134,7 +134,8 @@ fn interrupted(trail: &mut Trail<'_>, now: i64) -> Result<Vec<String>, Fault> {
     Ok(found.into_iter().map(|one| one.id).collect())
 }
 
-/// What was being taken back stays as it was, and somebody has to look.
+/// What was being taken back stays as it was, and counts as done until it is taken back again: whoever puts in force what
+/// is done, or lifts what must not be, makes it so. The trail tells that it may be otherwise meanwhile.
 fn undo_interrupted(trail: &mut Trail<'_>, now: i64) -> Result<Vec<String>, Fault> {
     let undoing = "SELECT effect.id, effect.capability, effect.endpoint, effect.key, \
                    effect.attempts, audit.listener FROM effect \
@@ -143,8 +144,8 @@ fn undo_interrupted(trail: &mut Trail<'_>, now: i64) -> Result<Vec<String>, Faul
     let found = open(trail, undoing)?;
     for one in &found {
         let text = "the engine stopped while it was taken back: it may have been";
-        let stay = "UPDATE effect SET undoing_at = NULL, changed_at = ?2, said = ?3 WHERE id = ?1";
-        trail.transaction.execute(stay, (&one.id, now, text))?;
+        let stay = "UPDATE effect SET undoing_at = NULL WHERE id = ?1";
+        trail.transaction.execute(stay, [&one.id])?;
         trail.append(&one.line(text, now))?;
     }
     Ok(found.into_iter().map(|one| one.id).collect())

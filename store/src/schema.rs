@@ -2,12 +2,21 @@
 //!
 //! This room must never know what is asked of the tables.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::error::Fault;
+use crate::error::{Fault, StoreError};
 
 /// What tells a store from other databases: "Corr".
 const APPLICATION: i64 = 0x436f_7272;
+/// How every database begins, and where its header has its version and whose it is.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+const VERSION_AT: usize = 60;
+const APPLICATION_AT: usize = 68;
+const HEADER_BYTES: usize = 100;
 
 /// Each step makes a version out of the one before it. A step that was released never changes.
 pub const STEPS: &[&str] = &[include_str!("schema/1.sql")];
@@ -36,6 +45,23 @@ pub fn find(connection: &Connection) -> Result<Found, Fault> {
         }
         _ => Ok(Found::Other),
     }
+}
+
+/// Refuses a store that a newer program has written, by the first bytes of its file: to open a database changes the files
+/// beside it. A version that is only written ahead yet is seen when it is opened.
+pub fn refuse_newer(path: &Path) -> Result<(), StoreError> {
+    let mut header = [0; HEADER_BYTES];
+    // What is not there, or can't be read, is told by whoever opens it.
+    let Ok(()) = File::open(path).and_then(|file| file.read_exact_at(&mut header, 0)) else {
+        return Ok(());
+    };
+    let number = |at: usize| header[at..].first_chunk().copied().map_or(0, u32::from_be_bytes);
+    let (found, known) = (number(VERSION_AT), STEPS.len() as u32);
+    let is_store = header.starts_with(MAGIC) && i64::from(number(APPLICATION_AT)) == APPLICATION;
+    if is_store && found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(())
 }
 
 /// Takes the steps that are missing, each whole or not at all.

@@ -16,7 +16,7 @@ use crate::error::{Fault, StoreError};
 use crate::lock::Lock;
 use crate::reader::Reader;
 use crate::recovery::{self, Recovery};
-use crate::schema::Found;
+use crate::schema::{self, Found};
 use crate::settings::Settings;
 use crate::trail::Trail;
 use crate::{chain, connection, limit, row};
@@ -70,7 +70,7 @@ impl Store {
     /// Opens the store in a folder, or makes it. Also says what it found there.
     ///
     /// # Errors
-    /// Somebody else writes there, it is no store, it is damaged, or the disk does not do it.
+    /// Somebody else writes there, it is no store, it is damaged or too new, or the disk does not do it.
     pub fn open(
         folder: &Path,
         settings: Settings,
@@ -82,6 +82,7 @@ impl Store {
         }
         made.map_err(StoreError::io(folder, "make the folder"))?;
         let lock = Lock::take(folder)?;
+        Self::refuse_newer(folder)?;
         let path = path(folder);
         let opened = open_all(folder, &path);
         let Opened { connections: [connection, reading, settling], found, anchored, anchor } =
@@ -104,6 +105,15 @@ impl Store {
             held(&store.anchor).begin(head)?;
         }
         Ok((store, recovery))
+    }
+
+    /// Refuses the store in a folder if a newer program has written it, and touches nothing. That there is none is well.
+    /// Not for a process that has it open: the system lets go of a file's locks with whichever end of it is closed.
+    ///
+    /// # Errors
+    /// It is too new.
+    pub fn refuse_newer(folder: &Path) -> Result<(), StoreError> {
+        schema::refuse_newer(&path(folder))
     }
 
     /// The folder that it lies in.

@@ -17,8 +17,10 @@
 
 mod acting;
 mod acting_attacks;
+mod acting_denied;
 mod acting_ends;
 mod acting_firewall;
+mod acting_flapping;
 mod acting_grants;
 mod acting_kills;
 mod acting_mail;
@@ -38,6 +40,7 @@ mod hostile_floods;
 mod hostile_table;
 mod house;
 mod live;
+mod put_off;
 mod reload;
 mod service;
 mod soak;

@@ -57,6 +57,7 @@ const BY_LISTENERS: &[&str] = &[
     "trap",
     "trap-in-configure",
     "trap-in-statistics",
+    "poison",
     "fails-always",
     "error-control",
     "error-invalid-utf8",

@@ -51,16 +51,19 @@ impl Random {
                 self.mutate(&mut line);
             }
             let good = self.below(5) > 0;
-            match framing {
-                Framing::Octets if good => stream.extend(format!("{} ", line.len()).bytes()),
-                Framing::Octets => stream.extend(format!("{} ", self.below(3000)).bytes()),
-                _ => {}
+            let counts =
+                *framing == Framing::Octets || *framing == Framing::Mixed && self.below(2) > 0;
+            match counts {
+                true if good => stream.extend(format!("{} ", line.len()).bytes()),
+                true => stream.extend(format!("{} ", self.below(3000)).bytes()),
+                false => {}
             }
             stream.extend(line);
             match framing {
                 Framing::Lines => stream.push(b'\n'),
                 Framing::Trailer(trailer) => stream.extend(trailer),
-                Framing::Octets => {}
+                Framing::Mixed if !counts || self.below(4) == 0 => stream.push(b'\n'),
+                Framing::Octets | Framing::Mixed => {}
             }
         }
         stream
@@ -83,8 +86,9 @@ impl Random {
     }
 }
 
-fn framings() -> [Framing; 4] {
-    [Framing::Lines, Framing::Trailer(vec![0]), Framing::Trailer(b"\r\n".to_vec()), Framing::Octets]
+fn framings() -> [Framing; 5] {
+    let trailer = |trailer: &[u8]| Framing::Trailer(trailer.to_vec());
+    [Framing::Lines, trailer(b"\0"), trailer(b"\r\n"), Framing::Octets, Framing::Mixed]
 }
 
 /// Small enough that streams here are cut now and then.

@@ -52,6 +52,27 @@ fn counts() {
 }
 
 #[test]
+fn lines_that_go_over_to_counts() {
+    let check = |input: &str, expected: &str| check(&Framing::Mixed, input, expected);
+    check("<1>a\n<1>b\r\n", "<1>a|<1>b");
+    check("<1>a\n4 <1>b5 <1>cd4 <1>e", "<1>a|<1>b|<1>cd|<1>e");
+    // And back; some end what they count with a line feed, and some count that.
+    check("4 <1>a4 <1>b\n<1>c\n", "<1>a|<1>b|<1>c");
+    check("4 <1>a\n4 <1>b\r\n<1>c\n", "<1>a|<1>b|<1>c");
+    check("5 <1>a\n5 <1>b\n<1>c\n", "<1>a|<1>b|<1>c");
+    // A count that does not fit is part of its line, and hides none of the others.
+    check("99 <1>a\n<1>b\n<1>c", "99 <1>a|<1>b|<1>c");
+    check("9 <1>a\n<1>b\n<1>c\n", "9 <1>a|<1>b|<1>c");
+    check("3 <1>a4 <1>b\n<1>c\n", "3 <1>a4 <1>b|<1>c");
+    check("4 <1>a4 b\n", "4 <1>a4 b");
+    check("4 <1>a<1>b\n4 <1>a<b>\n", "<1>a|<1>b|4 <1>a<b>");
+    check("4 <1>a 4 <1>b\n", "4 <1>a 4 <1>b");
+    // Neither is what only looks like one.
+    check("12 drops\n4 <b>a\n4 <x\n2024 <1>\n04 <1>a\n", "12 drops|4 <b>a|4 <x|2024 <1>|04 <1>a");
+    check("<1>a 4 <1>b4 <1>c\n", "<1>a 4 <1>b4 <1>c");
+}
+
+#[test]
 fn bad_counts() {
     // Too small, too great by a little, no count, a zero, a count that nobody could mean.
     check(&Framing::Octets, "3 <1>a4 <1>b4 <1>c", "<1>|a|<1>b|<1>c");

@@ -12,10 +12,11 @@ use correlator_world::allow::{NAME_BYTES_MAX, NOTED};
 use correlator_world::{Capability, Cell, Kind, Outcome, Refused, Request, Secrets};
 
 use super::cells;
-use super::tally::{Shared, Tally, held};
+use super::tally::{Shared, Used, held};
 use crate::declaration::BoundSchema;
 use crate::guest::Effect;
 use crate::stack::criteria::matching::Subject;
+use crate::stack::grant::bounds::Bounds;
 use crate::stack::grant::world::{Manner, WorldGrant};
 
 /// One capability of one listener.
@@ -28,6 +29,24 @@ pub struct Desk {
     users: Vec<Vec<(usize, String)>>,
     /// The column of each event that says what is done in order.
     order: Vec<Option<(usize, value::Kind)>>,
+}
+
+/// A grant with bounds, for whoever wants to know how much of these is used.
+#[derive(Clone, Debug)]
+pub struct Bounded {
+    /// The capability.
+    pub capability: &'static str,
+    bounds: Bounds,
+    each: Bounds,
+    tally: Shared,
+}
+
+impl Bounded {
+    /// How much of each bound is used at a time.
+    #[must_use]
+    pub fn used(&self, now: i64) -> Vec<Used> {
+        held(&self.tally).used(&self.bounds, &self.each, now)
+    }
 }
 
 /// A request, and the place in the batch of the event that it is for; none in a tick.
@@ -83,10 +102,13 @@ impl Desk {
         self.tally = tally;
     }
 
-    /// What was counted so far.
+    /// What bounds it, and what is counted for that; none without bounds.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        held(&self.tally).clone()
+    pub fn bounded(&self) -> Option<Bounded> {
+        let WorldGrant { name, bounds, each, .. } = &self.grant;
+        let is_any = bounds.is_any() || each.is_any();
+        let tally = Shared::clone(&self.tally);
+        is_any.then_some(Bounded { capability: name, bounds: *bounds, each: *each, tally })
     }
 
     /// What was granted.
@@ -183,30 +205,26 @@ impl Desk {
 
 /// Makes requests of an effect's rows. `name` gives the part of a request's id that says what it is for, by the place of an
 /// event; the rest counts what is asked for the same.
-#[must_use]
-pub fn requests(
-    effect: &Effect,
-    counts: &mut BTreeMap<Option<u32>, u32>,
-    name: &impl Fn(Option<usize>) -> String,
-) -> Vec<Asked> {
+pub fn requests<'a>(
+    effect: &'a Effect,
+    counts: &'a mut BTreeMap<Option<u32>, u32>,
+    name: &'a impl Fn(Option<usize>) -> String,
+) -> impl Iterator<Item = Asked> + 'a {
     let heads =
         effect.rows.index.chunks_exact(correlator_frame::effect::HEADER + 2 * effect.columns.len());
-    heads
-        .zip(cells::rows(effect))
-        .map(|(head, row)| {
-            let event = Header::read(head).event;
-            let event = (event != correlator_frame::effect::NO_EVENT).then_some(event);
-            let count = counts.entry(event).or_default();
-            let id = format!("{}:{count:x}", name(event.map(|event| event as usize)));
-            *count += 1;
-            let column = |(place, column): (usize, &crate::declaration::Column)| {
-                (column.name.clone(), cell(row.value(place), column.kind))
-            };
-            let cells = effect.columns.iter().enumerate().map(column).collect();
-            let request = Request { id, target: effect.target.clone(), cells };
-            Asked { request, event: event.map(|event| event as usize) }
-        })
-        .collect()
+    heads.zip(cells::rows(effect)).map(|(head, row)| {
+        let event = Header::read(head).event;
+        let event = (event != correlator_frame::effect::NO_EVENT).then_some(event);
+        let count = counts.entry(event).or_default();
+        let id = format!("{}:{count:x}", name(event.map(|event| event as usize)));
+        *count += 1;
+        let column = |(place, column): (usize, &crate::declaration::Column)| {
+            (column.name.clone(), cell(row.value(place), column.kind))
+        };
+        let cells = effect.columns.iter().enumerate().map(column).collect();
+        let request = Request { id, target: effect.target.clone(), cells };
+        Asked { request, event: event.map(|event| event as usize) }
+    })
 }
 
 /// What a value is called where it says what is done in order.

@@ -1,4 +1,9 @@
-//! What was done before and must be in force no more, since who it was done to is on the allow-list now: it is taken back.
+//! What was done before and must be in force no more, since who it was done to is on the allow-list now, or has become an
+//! address of this host or of an operator's session: it is taken back as an operator would have it taken back, and the
+//! trail says why.
+//!
+//! The world is asked only after that is written down, so a start after a kill finds what was begun: it is done still, and
+//! must not be in force still, and is taken back then.
 
 use std::time::Duration;
 
@@ -7,6 +12,8 @@ use correlator_store::store::Store;
 use correlator_world::{Capability, Request, Secrets};
 
 use super::orders::take_back;
+use crate::limit;
+use crate::stack::grant::retry::Retry;
 
 /// Takes back what must not be in force, and tells of each what came of it.
 pub(super) fn lift(
@@ -22,7 +29,155 @@ pub(super) fn lift(
     let forbidden: Vec<_> = forbidden.collect();
     let one = |(id, why): (String, String)| {
         let told = |said: String| format!("{why}: {said}");
-        take_back(store, capability, secrets, &id, By::Engine).map(told).map_err(told)
+        let by = (By::Engine, Some(why.as_str()));
+        take_back(store, capability, secrets, &id, by).map(told).map_err(told)
     };
     forbidden.into_iter().map(one).collect()
+}
+
+/// When what was done is looked through for what must not be in force.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    due: i64,
+    /// How often in a row something could not be taken back.
+    failures: u32,
+}
+
+impl Judgement {
+    /// Nothing is to be looked through.
+    pub(super) fn over() -> Self {
+        Self { due: i64::MAX, failures: 0 }
+    }
+
+    /// There is a reason to look through it.
+    pub(super) fn call(&mut self) {
+        *self = Self { due: i64::MIN, failures: 0 };
+    }
+
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        self.due <= now
+    }
+
+    /// It was looked through. What could not be taken back is tried again for a while.
+    pub(super) fn learn(&mut self, is_done: bool, retry: &Retry, now: i64) {
+        self.failures = if is_done { 0 } else { self.failures.saturating_add(1) };
+        self.due = match self.failures {
+            1..=limit::LIFT_TRIES_MAX => now.saturating_add(retry.pause(self.failures)),
+            _ => i64::MAX,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use correlator_store::effect::{Shown, State};
+    use correlator_store::entry::{By, Kind};
+    use correlator_store::settings::Settings;
+    use correlator_store::store::Store;
+    use correlator_world::{Capability, Nowhere, Outcome, Refused, Request, Secrets};
+
+    use super::super::orders::tests::store;
+    use super::{Judgement, lift};
+    use crate::limit;
+    use crate::stack::grant::retry::Retry;
+    use crate::stack::grant::world::Manner;
+
+    /// A world in which something must be in force no more, for a reason.
+    struct World(Option<&'static str>);
+
+    impl Capability for World {
+        fn check(&self, _: &Request) -> Result<(), Refused> {
+            Ok(())
+        }
+
+        fn plan(&self, _: &Request) -> String {
+            String::new()
+        }
+
+        fn deliver(&mut self, requests: &[Request], _: &dyn Secrets) -> Vec<Outcome> {
+            vec![Outcome::Done(String::new()); requests.len()]
+        }
+
+        fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
+            Outcome::Done("lifted".to_owned())
+        }
+
+        fn forbids(&self, _: &Request, _: Duration) -> Option<String> {
+            self.0.map(str::to_owned)
+        }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("correlator-lift-{name}-{}", std::process::id()))
+    }
+
+    /// Lifts what must not be in force of the effect `a`, and shows it.
+    fn look_through(store: &Store, world: &mut World) -> (Vec<Result<String, String>>, Shown) {
+        let request = Request { id: "a".to_owned(), ..Request::default() };
+        let told = lift(store, world, &Nowhere, &[(request, Duration::ZERO)]);
+        (told, store.reader().and_then(|reader| reader.show("a")).expect("known"))
+    }
+
+    fn check_undone(shown: &Shown) {
+        assert_eq!(shown.effect.as_ref().map(|effect| effect.state), Some(State::Undone));
+        let [.., ordered, undone] = &shown.entries[..] else { panic!("{:?}", shown.entries) };
+        let order = (ordered.kind, ordered.by, &*ordered.text);
+        assert_eq!(order, (Kind::Command, By::Engine, "undo: it is ours"));
+        assert_eq!((undone.kind, &*undone.text), (Kind::Undo, "lifted"));
+    }
+
+    #[test]
+    fn what_must_not_be_in_force_is_undone_and_the_trail_says_why() {
+        let folder = folder("why");
+        let store = store(&folder);
+        let (told, shown) = look_through(&store, &mut World(None));
+        assert!(told.is_empty() && shown.entries.len() == 2, "{told:?} {shown:?}");
+        let (told, shown) = look_through(&store, &mut World(Some("it is ours")));
+        assert_eq!(told, [Ok("it is ours: a is undone: lifted".to_owned())]);
+        check_undone(&shown);
+        drop(store);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn what_a_kill_broke_off_is_begun_anew() {
+        let reopen =
+            |folder: &Path| Store::open(folder, Settings::default(), 5).expect("a store").0;
+        let folder = folder("kill");
+        let before = store(&folder);
+        before.undo_begin("a", (By::Engine, Some("it is ours")), 4).expect("begun");
+        drop(before);
+        // It is done still, and nobody is at it; whoever looks through what is done finds it.
+        let after = reopen(&folder);
+        let (_, shown) = look_through(&after, &mut World(None));
+        let effect = shown.effect.expect("there");
+        assert_eq!((effect.state, effect.undoing), (State::Done, false));
+        let (_, shown) = look_through(&after, &mut World(Some("it is ours")));
+        check_undone(&shown);
+        drop(after);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn what_can_not_be_taken_back_is_tried_again_for_a_while() {
+        let retry = Retry::usual(Manner::Single);
+        let mut judgement = Judgement::over();
+        assert!(!judgement.is_due(i64::MAX - 1));
+        judgement.call();
+        assert!(judgement.is_due(0));
+        judgement.learn(false, &retry, 0);
+        assert!(!judgement.is_due(retry.first - 1) && judgement.is_due(retry.first));
+        judgement.learn(true, &retry, 0);
+        assert!(!judgement.is_due(i64::MAX - 1));
+        judgement.call();
+        let tries = (0..).take_while(|_| {
+            let is_due = judgement.is_due(i64::MAX - 1);
+            judgement.learn(false, &retry, 0);
+            is_due
+        });
+        assert_eq!(tries.count(), limit::LIFT_TRIES_MAX as usize + 1);
+    }
 }

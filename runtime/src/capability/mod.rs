@@ -7,6 +7,7 @@
 mod cells;
 mod desk;
 mod endpoint;
+mod fared;
 mod lift;
 mod log;
 mod orders;
@@ -18,12 +19,13 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-pub use desk::{Asked, Desk, requests};
+pub use desk::{Asked, Bounded, Desk, requests};
 pub use log::{Console, LogLines, Paint};
 pub use orders::{Order, Orders, take_back};
 pub use post::{Office, Post, Tell, endpoint};
 pub use table::{Rotation, TableFiles, TableMark, TableMarks};
-pub use tally::{Tallies, Tally};
+pub(crate) use tally::held;
+pub use tally::{Denied, Shared, Tallies, Tally, Used};
 
 use crate::guest::Effect;
 use crate::stack::grant;
@@ -54,6 +56,19 @@ pub enum Refusal {
     /// The world does not take it now, and may later: a full disk is emptied.
     #[error("failed: {0}")]
     NotNow(String),
+}
+
+impl Refusal {
+    /// Why it was denied; none if it was not, and failed.
+    #[must_use]
+    pub fn denial(&self) -> Option<String> {
+        match self {
+            Self::Denied(reason) => Some(reason.clone()),
+            // Who asks for nonsense asks for what no grant covers.
+            Self::Malformed(_) => Some(self.to_string()),
+            Self::Failed(_) | Self::NotNow(_) => None,
+        }
+    }
 }
 
 impl Capabilities {

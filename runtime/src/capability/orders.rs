@@ -106,7 +106,8 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the world take an effect back, with the capability that did it, and writes down what came of it.
+/// Has the world take an effect back, with the capability that did it, and writes down who ordered it, why if that was said,
+/// and what came of it. It is the one way for whatever is done to be undone.
 ///
 /// # Errors
 /// It can't be taken back, or not now; why, in words for the operator.
@@ -115,9 +116,9 @@ pub fn take_back(
     capability: &mut dyn Capability,
     secrets: &dyn Secrets,
     id: &str,
-    by: By,
+    (by, why): (By, Option<&str>),
 ) -> Result<String, String> {
-    let due = store.undo_begin(id, by, clock::now()).map_err(|error| error.to_string())?;
+    let due = store.undo_begin(id, (by, why), clock::now()).map_err(|error| error.to_string())?;
     let outcome = capability.undo(&due.request, secrets);
     let finished = store.undo_finish(id, &outcome, clock::now());
     finished.map_err(|error| format!("{error}; what came of undoing {id} is not written down"))?;
@@ -129,7 +130,7 @@ pub fn take_back(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::sync_channel;
 
@@ -164,7 +165,7 @@ mod tests {
     }
 
     /// A store in which the effect `a` is done.
-    fn store(folder: &std::path::Path) -> Store {
+    pub fn store(folder: &std::path::Path) -> Store {
         let (store, _) = Store::open(folder, Settings::default(), 1).expect("a store");
         let request = Request { id: "a".to_owned(), ..Request::default() };
         let effect = NewEffect {
@@ -192,7 +193,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("correlator-orders-{}", std::process::id()));
         let store = store(&folder);
         let undo = |outcome: Outcome| {
-            let done = take_back(&store, &mut World(outcome), &Nowhere, "a", By::User(7));
+            let done = take_back(&store, &mut World(outcome), &Nowhere, "a", (By::User(7), None));
             let shown = store.reader().and_then(|reader| reader.show("a")).expect("known");
             (done, shown.effect.expect("there").state)
         };

@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use correlator_store::delivery::NextDue;
 use correlator_store::effect::{Due, Finished, State};
+use correlator_store::entry::By;
 use correlator_store::error::StoreError;
 use correlator_store::filter::EffectFilter;
 use correlator_store::store::Store;
-use correlator_world::{Capability, Outcome, Request, Secrets};
+use correlator_world::{Capability, Kept, Outcome, Request, Secrets};
 
-use super::endpoint::{Change, Endpoint, Fared};
-use super::lift::lift;
+use super::endpoint::{Change, Endpoint};
+use super::fared::Fared;
+use super::lift::{Judgement, lift};
 use super::orders::{Order, Orders, Signal, take_back};
 use crate::clock::{self, nanoseconds};
 use crate::limit;
@@ -71,6 +73,7 @@ impl Post {
             tell,
             growing: false,
             kept: (i64::MIN, false),
+            judgement: Judgement::over(),
         };
         let thread = thread::Builder::new().name(format!("{} of {listener}", grant.name));
         let thread = thread.spawn(move || round.run()).map_err(|error| error.to_string())?;
@@ -132,6 +135,7 @@ struct Round {
     growing: bool,
     /// When the capability is to see to what it did, and whether it could not the last time.
     kept: (i64, bool),
+    judgement: Judgement,
 }
 
 impl Round {
@@ -178,7 +182,8 @@ impl Round {
                 }
                 Order::Undo { id, by, answer } => {
                     let Office { store, secrets, .. } = &self.office;
-                    let done = take_back(store, &mut *self.capability, &**secrets, &id, by);
+                    let order = (by, None);
+                    let done = take_back(store, &mut *self.capability, &**secrets, &id, order);
                     // Whoever ordered it may have gone; the store knows what came of it.
                     let _ = answer.try_send(done);
                 }
@@ -194,6 +199,7 @@ impl Round {
         let done = match self.done() {
             Ok(done) => done,
             Err(error) => {
+                self.judgement.call();
                 return tracing::error!("{error}; what was done before is not put in force again");
             }
         };
@@ -206,11 +212,42 @@ impl Round {
                 self.prefix
             ),
         }
+        // What it forbids by now is looked for here.
+        self.capability.forbids_more();
+        self.lift(&done);
+    }
+
+    /// Takes back what must not be in force.
+    fn lift(&mut self, done: &[(Request, Duration)]) {
         let Office { store, secrets, .. } = &self.office;
-        for lifted in lift(store, &mut *self.capability, &**secrets, &done) {
+        let mut is_done = true;
+        for lifted in lift(store, &mut *self.capability, &**secrets, done) {
             match lifted {
                 Ok(told) => tracing::warn!("{} {}: {told}", self.name, self.prefix),
-                Err(told) => tracing::error!("{} {}: {told}", self.name, self.prefix),
+                Err(told) => {
+                    is_done = false;
+                    tracing::error!("{} {}: {told}", self.name, self.prefix);
+                }
+            }
+        }
+        self.judgement.learn(is_done, &self.retry, clock::now());
+    }
+
+    /// Takes back what was done and must be in force no more, if there is a reason to look for it.
+    fn judge(&mut self, now: i64) {
+        if self.capability.forbids_more() {
+            self.judgement.call();
+        }
+        if !self.judgement.is_due(now) {
+            return;
+        }
+        match self.done() {
+            Ok(done) => self.lift(&done),
+            Err(error) => {
+                self.judgement.learn(false, &self.retry, now);
+                tracing::error!(
+                    "{error}; what was done is not looked through for what must not be"
+                );
             }
         }
     }
@@ -245,11 +282,16 @@ impl Round {
             return;
         }
         self.kept.0 = now.saturating_add(nanoseconds(limit::DELIVERY_LOOK));
+        // What an effect stands for is undone as one; only what nobody asked for is left to be lifted as it is.
+        self.judge(now);
         match self.capability.keep() {
-            Ok(told) => {
+            Ok(Kept { told, lifted }) => {
                 self.kept.1 = false;
-                for told in told {
+                for told in told.iter().chain(&lifted) {
                     tracing::warn!("{} {}: {told}", self.name, self.prefix);
+                }
+                if !lifted.is_empty() {
+                    self.note(&lifted);
                 }
             }
             Err(error) => {
@@ -258,6 +300,15 @@ impl Round {
                 }
             }
         }
+    }
+
+    /// Notes in the trail what was lifted that no effect which is done stands for: unless one was done meanwhile.
+    fn note(&mut self, lifted: &[String]) {
+        let text = format!("{} {}: {}", self.name, self.prefix, lifted.join("; "));
+        if let Err(error) = self.office.store.note_command(By::Engine, &text, clock::now()) {
+            tracing::error!("{error}; what was lifted is not written down");
+        }
+        self.judgement.call();
     }
 
     /// Delivers what is due now, and tells when there is something to do next.
@@ -295,7 +346,7 @@ impl Round {
     /// Asks an endpoint for a share of what is due there until then, as long as it takes anything.
     fn deliver(&mut self, endpoint: &str, share: usize, until: i64) -> Result<(), StoreError> {
         let due = self.office.store.due(self.name, Some(endpoint), until, share)?;
-        let mut fared = Fared::default();
+        let mut fared = self.endpoints.entry(endpoint.to_owned()).or_default().faring();
         let mut asked = Ok(());
         for few in due.chunks(self.capability.at_once().max(1)) {
             asked = self.ask(few.to_vec(), &mut fared);
@@ -327,10 +378,11 @@ impl Round {
             return Ok(());
         }
         let requests: Vec<Request> = due.iter().map(|due| due.request.clone()).collect();
+        let begun = clock::instant();
         let mut outcomes = self.capability.deliver(&requests, &*self.office.secrets);
         // One that says less than it was asked is not believed to have done the rest.
         outcomes.resize(due.len(), Outcome::later("the capability said nothing of it"));
-        fared.add(&outcomes);
+        fared.add(&outcomes, begun.elapsed());
         let now = clock::now();
         let finish = |(due, outcome)| finish(due, outcome, &self.retry, now);
         let finished: Vec<Finished> = due.iter().zip(outcomes).map(finish).collect();

@@ -1,7 +1,8 @@
-//! How many requests a grant has covered so far: in the span that runs, and in all, together and for each target alone.
+//! How many requests a grant has covered so far: in the span that runs, and in all, together and for each target alone. And
+//! how many it has not.
 //!
-//! What is counted is what was granted. It is kept with the listener's place: after a crash what is asked for again is
-//! counted again, and comes to the same. Time is event time, so a replay is told the same.
+//! It is kept with the listener's place: after a crash what is asked for again is counted again, and comes to the same. What
+//! was granted is counted by event time, so a replay is told the same.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,6 +21,33 @@ type Party = [u8; 16];
 pub struct Tally {
     all: Count,
     each: BTreeMap<Party, Count>,
+    /// What it did not cover: kept beside, since there are checkpoints without it.
+    #[serde(skip)]
+    pub denied: Denied,
+}
+
+/// Requests that were denied, by number: a turn that is done again after a crash gives the same numbers again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// The number of the last.
+    pub number: u64,
+    /// The span, by the machine's clock.
+    pub span: i64,
+    /// How many of it were recorded one by one.
+    pub entries: u64,
+}
+
+/// A bound of a grant, and how much of it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// What the grant calls it.
+    pub bound: &'static str,
+    /// How many requests count for it; of each target's bound, those of the target that has the most.
+    pub used: u64,
+    /// How many it covers.
+    pub most: u64,
+    /// In how many nanoseconds; none of those that are counted in all.
+    pub span: Option<i64>,
 }
 
 /// Requests that were granted.
@@ -41,7 +69,7 @@ pub type Shared = Arc<Mutex<Tally>>;
 pub struct Tallies(Mutex<BTreeMap<(String, &'static str), Shared>>);
 
 /// Locks a tally.
-pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A count is changed in one step.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -104,6 +132,36 @@ impl Tally {
         self.all = all;
         self.each.extend(counted);
         Ok(())
+    }
+
+    /// How much of each bound is used at a time.
+    #[must_use]
+    pub fn used(&self, bounds: &Bounds, each: &Bounds, now: i64) -> Vec<Used> {
+        let all = self.all.at(bounds, now);
+        let mut of_one = Count::default().at(each, now);
+        for count in self.each.values().map(|count| count.at(each, now)) {
+            of_one.in_span = of_one.in_span.max(count.in_span);
+            of_one.in_all = of_one.in_all.max(count.in_all);
+        }
+        let names = [("rate", "total"), ("each.rate", "each.total")];
+        let each_of =
+            |((rate, total), bounds, count): ((&'static str, &'static str), &Bounds, Count)| {
+                let rate = bounds.rate.map(|(most, span)| Used {
+                    bound: rate,
+                    used: count.in_span,
+                    most,
+                    span: Some(span),
+                });
+                let total = bounds.total.map(|it| Used {
+                    bound: total,
+                    used: count.in_all,
+                    most: it.most,
+                    span: None,
+                });
+                [rate, total].into_iter().flatten()
+            };
+        let [of_all, of_each] = names;
+        [(of_all, bounds, all), (of_each, each, of_one)].into_iter().flat_map(each_of).collect()
     }
 
     /// There is an end to the targets that are counted alone. Those go whose count says nothing any more.
@@ -271,6 +329,40 @@ mod tests {
         check(total(4, Some(6)), "..");
         check(none, "..");
         check(total(1, Some(6)), ".t");
+    }
+
+    #[test]
+    fn what_is_used_is_told() {
+        let both =
+            |most, total_most| Bounds { rate: rate(most).rate, ..total(total_most, Some(5)) };
+        let (bounds, each) = (both(3, 10), both(2, 4));
+        let mut tally = Tally::default();
+        assert!(tally.used(&Bounds::default(), &Bounds::default(), 0).is_empty());
+        let used = |tally: &Tally, seconds: i64| -> Vec<(&str, u64, u64)> {
+            let all = tally.used(&bounds, &each, seconds * SECOND);
+            all.iter().map(|it| (it.bound, it.used, it.most)).collect()
+        };
+        let told = |counts: [u64; 4]| {
+            let [rate, total, each_rate, each_total] = counts;
+            let all = [("rate", rate, 3), ("total", total, 10)];
+            let each = [("each.rate", each_rate, 2), ("each.total", each_total, 4)];
+            [all, each].concat()
+        };
+        assert_eq!(used(&tally, 0), told([0; 4]));
+        // The fourth is denied, and counts for nothing.
+        let asked = [(0, "a"), (1, "a"), (2, "b"), (3, "b")];
+        assert_eq!(ask(&mut tally, (bounds, each), &asked), "...r");
+        assert_eq!(used(&tally, 4), told([3, 3, 2, 2]));
+        // The next minute begins without anybody asking.
+        assert_eq!(used(&tally, 60), told([0, 3, 0, 2]));
+        assert_eq!(ask(&mut tally, (bounds, each), &[(61, "b"), (62, "b")]), "..");
+        assert_eq!(used(&tally, 63), told([2, 5, 2, 3]));
+        let spans: Vec<_> = tally.used(&bounds, &each, 0).iter().map(|it| it.span).collect();
+        assert_eq!(spans, [Some(60 * SECOND), None, Some(60 * SECOND), None]);
+        // Another `since` begins anew here too.
+        let anew = both(3, 10).total.map(|it| Total { since: Some(6), ..it });
+        let total = tally.used(&Bounds { rate: None, total: anew }, &Bounds::default(), 0);
+        assert_eq!(total.iter().map(|it| it.used).collect::<Vec<_>>(), [0]);
     }
 
     #[test]

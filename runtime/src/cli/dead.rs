@@ -1,4 +1,4 @@
-//! `correlator dead`: what made modules fail, looked at and dealt with.
+//! `correlator dead`: what made guests fail, looked at and dealt with.
 //!
 //! To look takes no engine: the letters lie in a folder. To retry one takes a running engine; to drop one, too, unless
 //! none runs.
@@ -22,11 +22,11 @@ use crate::text::clean;
 /// What can be done with dead letters.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the records and timers that were set aside because they made a module fail.
+    /// List the records, events and timers that were set aside because they made a module or listener fail.
     List(Place),
-    /// Show one: the record as it came, the failure, and where in the guest it was.
+    /// Show one: the record as it came or the event, the failure, and where in the guest it was.
     Show(One),
-    /// Hand one to its module once more; it is a dead letter again if the module fails again.
+    /// Hand a record or an event to its guest once more; it is a dead letter again if the guest fails again.
     Retry(One),
     /// Forget one.
     Drop(One),
@@ -113,11 +113,16 @@ fn page(letter: &Letter, coloured: bool) -> String {
     let mut out = Tint::Heading.paint(&letter.id, coloured) + "\n\n";
     let what = match letter.kind {
         Kind::Record => format!("record {} of `{}`", letter.position, line(&letter.source)),
+        Kind::Event => {
+            let id = letter.event.as_ref().map_or_else(String::new, |event| line(&event.id()));
+            format!("event {id}")
+        }
         Kind::Tick => "a timer".to_owned(),
     };
     let digest: String = letter.component_digest.chars().take(16).collect();
+    let role = if letter.kind == Kind::Event { "listener" } else { "module" };
     let facts = [
-        ("module", line(&letter.module)),
+        (role, line(&letter.module)),
         ("component", format!("{} ({})", line(&letter.component), line(&digest))),
         ("handed", format!("{what}, {} in its sequence", letter.sequence)),
         ("time", moment(letter.time)),
@@ -136,13 +141,35 @@ fn page(letter: &Letter, coloured: bool) -> String {
             let _ = writeln!(out, "{piece}");
         }
     }
+    if let Some(event) = &letter.event {
+        let _ = writeln!(out, "\n{}", line(&event.name));
+        for (name, value) in &event.columns {
+            let value = format!("{}: {}", line(name), said(value));
+            for piece in wrapped(&value) {
+                let _ = writeln!(out, "  {piece}");
+            }
+        }
+    }
     out
+}
+
+/// What stands in a column, for people.
+fn said(value: &dead::Value) -> String {
+    match value {
+        dead::Value::Text(text) => escaped(text.as_bytes()),
+        dead::Value::Bytes(raw) => escaped(&raw.0),
+        dead::Value::Integer(number) => number.to_string(),
+        dead::Value::Float(number) => escaped(number.as_bytes()),
+        dead::Value::Boolean(yes) => yes.to_string(),
+        dead::Value::Time(time) => moment(*time),
+        dead::Value::Duration(nanoseconds) => format!("{nanoseconds} ns"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::page;
-    use crate::dead::{Kind, Letter, Raw};
+    use crate::dead::{self, Kind, Letter, Raw};
     use crate::status::Moment;
 
     #[test]
@@ -158,6 +185,7 @@ mod tests {
             position: 4_096,
             time: Moment(0),
             raw: Raw(b"sshd[1]: \x1b[2J\xff end".to_vec()),
+            event: None,
             failure: "trapped: unreachable".to_owned(),
             backtrace: vec!["sshd::parse\n".to_owned()],
             when: Moment(1_700_000_000_000_000_000),
@@ -170,6 +198,28 @@ mod tests {
             "set aside   2023-11-14 22:13:20Z\n",
             "trapped: unreachable\n  in sshd::parse\\u{a}\n",
             "\nsshd[1]: \\u{1b}[2J\\xff end\n",
+        ] {
+            assert!(shown.contains(expected), "{expected} in\n{shown}");
+        }
+        let event = dead::Event {
+            module: "sshd".to_owned(),
+            name: "login".to_owned(),
+            severity: 6,
+            source: 16,
+            position: 4_096,
+            count: 0,
+            columns: vec![
+                ("user".to_owned(), dead::Value::Text("\x1b]0;x".to_owned())),
+                ("since".to_owned(), dead::Value::Time(Moment(0))),
+            ],
+        };
+        let (kind, module, raw) = (Kind::Event, "csv".to_owned(), Raw::default());
+        let shown =
+            page(&Letter { kind, module, raw, event: Some(event), ..letter.clone() }, false);
+        for expected in [
+            "listener    csv\n",
+            "handed      event sshd:10:1000:0, 7 in its sequence\n",
+            "\nlogin\n  user: \\u{1b}]0;x\n  since: 1970-01-01 00:00:00Z\n",
         ] {
             assert!(shown.contains(expected), "{expected} in\n{shown}");
         }

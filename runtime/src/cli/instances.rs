@@ -21,7 +21,8 @@ pub(super) struct ModulesArguments {
 enum InstanceCommand {
     /// Let a module or listener of a running engine work again.
     Enable(Instance),
-    /// Put a module or listener of a running engine off; it keeps its state and its position.
+    /// Put a module or listener of a running engine off; it keeps its state and its position. With `state` in the stack it
+    /// stays off when the engine is started anew.
     Disable(Instance),
     /// Let a module or listener go on that was suspended because it kept failing.
     Release(Instance),

@@ -48,7 +48,8 @@ use output::Output;
 
 /// All went well.
 const EXIT_WELL: u8 = 0;
-/// The run ended, but a guest failed, an effect was refused, or a source could not be read to its end.
+/// The run ended, but a guest failed, records or events were lost, an effect was refused, a source could not be read to
+/// its end, or something is left to be done by the next run.
 const EXIT_LOSSES: u8 = 1;
 /// The command line or the stack is wrong; nothing was run.
 const EXIT_WRONG: u8 = 2;
@@ -60,8 +61,8 @@ const EXIT_MACHINE: u8 = 4;
 const EXIT_INTERRUPTED: u8 = 130;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 all well; 1 ended with losses (a guest failed, an effect was refused, rows are left to be written, \
-a source broke off); \
+Exit codes: 0 all well; 1 ended with losses (a guest failed, records or events were lost, an effect was refused, \
+a source broke off) or with rows or effects left for the next run; \
 2 wrong command line or stack; 3 a guest was refused; 4 the machine failed; 130 interrupted";
 
 /// Log correlation and response with sandboxed rules.

@@ -17,6 +17,7 @@ use super::reach::{Reach, failed, say};
 use super::{EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
 use crate::clock;
 use crate::control::{Command, ControlError};
+use crate::pipeline::version;
 
 /// The store's folder in a state folder.
 const STORE: &str = "store";
@@ -66,8 +67,14 @@ impl Place {
     }
 }
 
-/// The state folder that is named, that of the stack, or that of the engine that runs.
+/// The state folder that is named, that of the stack, or that of the engine that runs; not if a newer program has it.
 pub(super) fn folder(reach: &Reach, state: Option<&Path>) -> Result<PathBuf, Failed> {
+    let folder = named(reach, state)?;
+    version::check(&folder).map_err(|error| Failed::new(EXIT_MACHINE, error))?;
+    Ok(folder)
+}
+
+fn named(reach: &Reach, state: Option<&Path>) -> Result<PathBuf, Failed> {
     if let Some(folder) = state {
         return Ok(folder.to_owned());
     }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::clock;
 use crate::limit;
-use crate::pipeline::{Engine, Progress, Report, RunError};
+use crate::pipeline::{Engine, ListenerReport, Progress, Report, RunError, SpoolReport};
 use crate::stack::Stack;
 use crate::stack::grant::Grant;
 
@@ -136,12 +136,15 @@ fn failed(error: RunError) -> Failed {
 
 /// A run that goes on ends well when it is told to: there is no other end.
 fn code(report: &Report, live: bool) -> u8 {
+    // While it goes on, something always waits to be delivered: the next start sees to it.
+    let left = |it: &ListenerReport| it.unfinished || !live && !it.waiting.is_empty();
     let guests = report.modules.iter().map(|module| &module.guest);
     let mut guests = guests.chain(report.listeners.iter().map(|listener| &listener.guest));
     let lost = guests.any(|guest| guest.failures > 0 || guest.lost > 0)
-        || report.listeners.iter().any(|it| !it.refused.is_empty() || it.unfinished)
+        || report.listeners.iter().any(|it| !it.refused.is_empty() || left(it))
         || report.sources.iter().any(|source| source.error.is_some())
-        || report.dropped > 0;
+        || report.dropped > 0
+        || report.spools.iter().any(|spool| *spool != SpoolReport::default());
     match (report.interrupted && !live, lost) {
         (true, _) => EXIT_INTERRUPTED,
         (false, true) => EXIT_LOSSES,
@@ -183,4 +186,35 @@ fn watch(progress: &Progress, done: &AtomicBool) {
         thread::sleep(limit::PROGRESS_STEP);
     }
     bar.finish_and_clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_WELL, code};
+    use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report, SpoolReport};
+
+    #[test]
+    fn a_code_says_how_a_run_ended() {
+        let check = |report: &Report, file: u8, live: u8| {
+            assert_eq!((code(report, false), code(report, true)), (file, live), "{report:?}");
+        };
+        let listener = |listener| Report { listeners: vec![listener], ..Report::default() };
+        let spools = |spool| Report { spools: [SpoolReport::default(), spool], ..Report::default() };
+        check(&Report::default(), EXIT_WELL, EXIT_WELL);
+        let waiting = [("webhook chat".to_owned(), 2)].into();
+        let waits = listener(ListenerReport { waiting, ..ListenerReport::default() });
+        check(&waits, EXIT_LOSSES, EXIT_WELL);
+        let unfinished = ListenerReport { unfinished: true, ..ListenerReport::default() };
+        check(&listener(unfinished), EXIT_LOSSES, EXIT_LOSSES);
+        let refused = [("not granted".to_owned(), 1)].into();
+        let refused = ListenerReport { refused, ..ListenerReport::default() };
+        check(&listener(refused), EXIT_LOSSES, EXIT_LOSSES);
+        check(&spools(SpoolReport { damaged: 1, missing: 0 }), EXIT_LOSSES, EXIT_LOSSES);
+        check(&spools(SpoolReport { damaged: 0, missing: 1 }), EXIT_LOSSES, EXIT_LOSSES);
+        let guest = GuestReport { lost: 1, ..GuestReport::default() };
+        let modules = vec![ModuleReport { guest, ..ModuleReport::default() }];
+        check(&Report { modules, ..Report::default() }, EXIT_LOSSES, EXIT_LOSSES);
+        let stopped = Report { interrupted: true, ..waits };
+        check(&stopped, EXIT_INTERRUPTED, EXIT_WELL);
+    }
 }

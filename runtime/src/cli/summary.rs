@@ -11,7 +11,7 @@ use super::output::Output;
 use super::trail;
 use super::words::{bytes, count, number, setting, short, span};
 use crate::declaration::Setting;
-use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report};
+use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report, SpoolReport};
 use correlator_source::counts::Counts;
 
 /// What a run cost.
@@ -103,6 +103,13 @@ fn read(text: &mut String, report: &Report, counts: Counts) {
             let _ = writeln!(text, "     {} broke off: {error}", source.path);
         }
     }
+    for (spool, noun) in report.spools.iter().zip(["record", "event"]) {
+        let damaged = (spool.damaged, "damaged place", "passed over");
+        let missing = (spool.missing, noun, "missing at the start");
+        for (number_of, what, how) in [damaged, missing].into_iter().filter(|it| it.0 > 0) {
+            let _ = writeln!(text, "     {noun} spool: {} {how}", count(number_of, what));
+        }
+    }
 }
 
 fn module_lines(text: &mut String, module: &ModuleReport) {
@@ -129,11 +136,14 @@ fn listener_lines(text: &mut String, listener: &ListenerReport) {
     if listener.unfinished {
         let _ = writeln!(text, "     the rest is to be written when the engine runs again");
     }
-    if listener.waiting > 0 {
+    if !listener.waiting.is_empty() {
+        let waits = listener.waiting.iter();
+        let waits: Vec<_> = waits.map(|(to, effects)| format!("{to} {}", number(*effects))).collect();
         let _ = writeln!(
             text,
-            "     {} to be delivered when the engine runs again; `correlator effects list` tells which",
-            count(listener.waiting, "effect")
+            "     {} to be delivered when the engine runs again ({}); `correlator effects list` tells which",
+            count(listener.waiting.values().sum(), "effect"),
+            waits.join(", ")
         );
     }
     guest_remarks(text, &listener.guest, "event");
@@ -190,13 +200,17 @@ fn machine(report: &Report, spent: Spent) -> Value {
         let mut value = guest(&listener.guest);
         value.insert("done".into(), listener.done.clone().into_iter().collect());
         value.insert("refused".into(), listener.refused.clone().into_iter().collect());
-        value.insert("waiting".into(), listener.waiting.into());
+        value.insert("waiting".into(), listener.waiting.values().sum::<u64>().into());
+        value.insert("waiting_for".into(), listener.waiting.clone().into_iter().collect());
         value.insert("unfinished".into(), listener.unfinished.into());
         Value::Object(value)
     });
+    let spool = |spool: SpoolReport| json!({ "damaged": spool.damaged, "missing": spool.missing });
+    let [records, events] = report.spools.map(spool);
     json!({
         "interrupted": report.interrupted,
         "dropped": report.dropped,
+        "spools": { "records": records, "events": events },
         "read": counts(total(report)),
         "sources": sources.collect::<Vec<_>>(),
         "modules": modules.collect::<Vec<_>>(),

@@ -52,7 +52,7 @@ pub(super) fn one(
         let mut capability = granted(&stack, &effect)?;
         let secrets = vault(&stack.credentials, Some(output))?;
         let store = store(folder)?;
-        take_back(&store, &mut *capability, &secrets, id, user())
+        take_back(&store, &mut *capability, &secrets, id, (user(), None))
             .map_err(|error| Failed::new(EXIT_LOSSES, error))
     };
     place.order(Engine::EffectUndo { id: id.to_owned() }, here, output)

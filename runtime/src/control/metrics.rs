@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use crate::status::{
-    DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus,
-    SourceState, SourceStatus, SpoolStatus, Status,
+    BoundStatus, DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus,
+    ModuleStatus, SourceState, SourceStatus, SpoolStatus, Status,
 };
 
 /// The format's media type.
@@ -170,7 +170,7 @@ type Exact<T> = (&'static str, Kind, &'static str, fn(&T) -> u64);
 
 fn spool(page: &mut Page, spools: &[(&str, &SpoolStatus)]) {
     use Kind::{Counter, Gauge};
-    let rows: [Exact<SpoolStatus>; 7] = [
+    let rows: [Exact<SpoolStatus>; 8] = [
         ("correlator_spool_first_position", Gauge, "The first entry that is still there.", |it| {
             it.first
         }),
@@ -190,6 +190,12 @@ fn spool(page: &mut Page, spools: &[(&str, &SpoolStatus)]) {
         ("correlator_spool_damaged_total", Counter, "Damaged places that were skipped.", |it| {
             it.damaged
         }),
+        (
+            "correlator_spool_missing_total",
+            Counter,
+            "Entries that were gone when the engine started.",
+            |it| it.missing.unwrap_or(0),
+        ),
         (
             "correlator_spool_dropped_total",
             Counter,
@@ -313,6 +319,7 @@ fn listeners(page: &mut Page, listeners: &[ListenerStatus]) {
             samples.add(&[("listener", &listener.guest.name)], &read(listener));
         });
     }
+    bounds(page, listeners);
     let done =
         ("correlator_listener_effects_done_total", Counter, "Effects that were carried out.");
     page.metric(done, listeners, |listener, samples| {
@@ -330,6 +337,32 @@ fn listeners(page: &mut Page, listeners: &[ListenerStatus]) {
             samples.add(&[("listener", &listener.guest.name), ("reason", reason)], count);
         }
     });
+}
+
+fn bounds(page: &mut Page, listeners: &[ListenerStatus]) {
+    let each = |it: &'_ ListenerStatus| {
+        let name = it.guest.name.clone();
+        it.bounds.clone().into_iter().map(move |bound| (name.clone(), bound))
+    };
+    let bounds: Vec<(String, BoundStatus)> = listeners.iter().flat_map(each).collect();
+    let rows: [Exact<BoundStatus>; 2] = [
+        ("correlator_grant_used", Kind::Gauge, "Requests that count for a grant's bound.", |it| {
+            it.used
+        }),
+        ("correlator_grant_most", Kind::Gauge, "Requests that a grant's bound covers.", |it| {
+            it.most
+        }),
+    ];
+    for (name, kind, help, read) in rows {
+        page.metric((name, kind, help), &bounds, |(listener, it), samples| {
+            let labels = [
+                ("listener", listener.as_str()),
+                ("capability", &it.capability),
+                ("bound", &it.bound),
+            ];
+            samples.add(&labels, &read(it));
+        });
+    }
 }
 
 fn named(it: &EndpointStatus) -> [(&str, &str); 2] {
@@ -376,9 +409,10 @@ fn deliveries(page: &mut Page, status: &DeliveryStatus) {
 /// What every guest has, under the name of its part.
 fn guest(page: &mut Page, part: &str, guests: &[&GuestStatus]) {
     use Kind::{Counter, Gauge};
-    let exact: [Exact<GuestStatus>; 8] = [
+    let exact: [Exact<GuestStatus>; 9] = [
         ("position", Gauge, "Up to where it has worked.", |it| it.position),
         ("handed_total", Counter, "Records or events that it was handed.", |it| it.handed),
+        ("lost_total", Counter, "Records or events that it never got.", |it| it.lost.unwrap_or(0)),
         ("failures_total", Counter, "Calls that failed.", |it| it.failures),
         (
             "set_aside_total",

@@ -73,12 +73,12 @@ pub enum Command {
     Checkpoint,
     /// End in good order.
     Stop,
-    /// Hand a record that was set aside to its module once more.
+    /// Hand a record or an event that was set aside to its guest once more.
     DeadRetry {
         /// The letter's id.
         id: String,
     },
-    /// Forget a record that was set aside.
+    /// Forget what was set aside.
     DeadDrop {
         /// The letter's id.
         id: String,

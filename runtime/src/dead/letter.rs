@@ -1,4 +1,4 @@
-//! A dead letter as a value: what a module was handed when it failed, and why it failed.
+//! A dead letter as a value: what a guest was handed when it failed, and why it failed.
 
 use std::fmt::Write;
 
@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
-/// What a module was handed when it failed.
+/// What a guest was handed when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A record.
+    /// A record, to a module. To a listener: an event, in letters of versions that did not keep it.
     Record,
+    /// An event, to a listener.
+    Event,
     /// A timer.
     Tick,
 }
@@ -58,30 +60,82 @@ impl TryFrom<Written> for Raw {
     }
 }
 
+/// An event as a letter keeps it: by names, so that people can read it, and so that it can be made again for whoever knows
+/// its module, whatever else has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The module instance that returned it.
+    pub module: String,
+    /// What its module calls it.
+    pub name: String,
+    /// 0 to 7.
+    pub severity: u32,
+    /// Which source the record that triggered it came from, the record's position there, and which of its events it is:
+    /// what names it for good.
+    pub source: u32,
+    /// The record's position.
+    pub position: u64,
+    /// Which of the record's events.
+    pub count: u32,
+    /// What it says, in order; columns that are absent are not there.
+    pub columns: Vec<(String, Value)>,
+}
+
+impl Event {
+    /// Its id, as all that tells of events writes it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}:{:x}:{:x}:{:x}", self.module, self.source, self.position, self.count)
+    }
+}
+
+/// What stands in a column of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Value {
+    /// Text that is UTF-8.
+    Text(String),
+    /// Text that is not.
+    Bytes(Raw),
+    /// A signed 64-bit number.
+    Integer(i64),
+    /// A 64-bit floating-point number, in the fewest digits that tell it from others. JSON has none that are no numbers.
+    Float(String),
+    /// True or false.
+    Boolean(bool),
+    /// A moment.
+    Time(Moment),
+    /// A span of time, in nanoseconds.
+    Duration(i64),
+}
+
 /// What was set aside, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// Its name: of the file, and for people.
     pub id: String,
-    /// The module instance.
+    /// The guest's name in the stack: of a module, or of a listener.
     pub module: String,
     /// The bundled guest, or the component's file.
     pub component: String,
     /// What tells this version of the component from others.
     pub component_digest: String,
-    /// Record or tick.
+    /// Record, event or tick.
     pub kind: Kind,
-    /// Its place in the sequence that the module reads; of a tick, the place of the record that it came before.
+    /// Its place in the sequence that the guest reads; of a tick, the place of what it came before.
     pub sequence: u64,
-    /// The source's name; of a tick, empty.
+    /// The source's name, of an event that of the record that triggered it; of a tick, empty.
     pub source: String,
     /// The source's own position.
     pub position: u64,
-    /// The record's or the tick's time.
+    /// The record's, the event's or the tick's time.
     pub time: Moment,
-    /// The record as it came; of a tick, empty.
+    /// The record as it came; of an event and of a tick, empty.
     pub raw: Raw,
-    /// How the module failed.
+    /// The event; of a record and of a tick, absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+    /// How the guest failed.
     pub failure: String,
     /// The guest's functions that it was in, the innermost first.
     pub backtrace: Vec<String>,
@@ -90,8 +144,8 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// The id of what a module was handed, fit for a file's name. Ticks carry their time, since several can fall before
-    /// the same record.
+    /// The id of what a guest was handed, fit for a file's name. Ticks carry their time, since several can fall before
+    /// the same record. A guest gets either records or events, so both are named alike.
     #[must_use]
     pub fn id(module: &str, kind: Kind, sequence: u64, time: Moment) -> String {
         let mut id = String::new();
@@ -103,13 +157,13 @@ impl Letter {
             }
         }
         match kind {
-            Kind::Record => format!("{id}-{sequence:016x}"),
+            Kind::Record | Kind::Event => format!("{id}-{sequence:016x}"),
             Kind::Tick => format!("{id}-{sequence:016x}.{:016x}", time.0),
         }
     }
 }
 
-/// What an id says of its letter.
+/// What an id says of its letter; of an event, that it is a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) module: String,
@@ -155,7 +209,7 @@ fn plain(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Letter, Moment, Named, Raw};
+    use super::{Event, Kind, Letter, Moment, Named, Raw, Value};
 
     #[test]
     fn raw_bytes_come_back_the_same() {
@@ -171,6 +225,36 @@ mod tests {
         for wrong in [r#"{"hex":"f"}"#, r#"{"hex":"zz"}"#, r#"{"hex":"+1"}"#, r#"{"base":""}"#] {
             assert!(serde_json::from_str::<Raw>(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_event_is_told_by_names_and_comes_back_the_same() {
+        let column = |name: &str, value| (name.to_owned(), value);
+        let event = Event {
+            module: "sshd#1".to_owned(),
+            name: "login".to_owned(),
+            severity: 4,
+            source: 255,
+            position: 16,
+            count: 2,
+            columns: vec![
+                column("user", Value::Text("gr\u{fc}n".to_owned())),
+                column("raw", Value::Bytes(Raw(b"\xff".to_vec()))),
+                column("tries", Value::Integer(i64::MIN)),
+                column("score", Value::Float("NaN".to_owned())),
+                column("first", Value::Boolean(false)),
+                column("since", Value::Time(Moment(1))),
+                column("for", Value::Duration(-1)),
+            ],
+        };
+        assert_eq!(event.id(), "sshd#1:ff:10:2");
+        let json = serde_json::to_string(&event).expect("an event");
+        assert!(
+            json.contains(r#"["user",{"text":"grün"}],["raw",{"bytes":{"hex":"ff"}}]"#),
+            "{json}"
+        );
+        assert!(json.contains(r#"["since",{"time":"1970-01-01T00:00:00.000000001Z"}]"#), "{json}");
+        assert_eq!(serde_json::from_str::<Event>(&json).expect("the same"), event);
     }
 
     #[test]

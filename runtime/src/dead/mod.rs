@@ -1,8 +1,8 @@
-//! Dead letters: records and ticks that made a module fail, set aside with all that is needed to find out why.
+//! Dead letters: records, events and ticks that made a guest fail, set aside with all that is needed to find out why.
 //!
 //! One JSON file a letter, in one folder, so that they can be read with the engine stopped and with any tool. A letter
 //! is there whole or not at all, whatever dies while it is written. The folder is bounded: the oldest letters make room.
-//! This room must never know how a module is run, or what is done about a letter.
+//! This room must never know how a guest is run, or what is done about a letter.
 
 mod letter;
 
@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::limit;
 use letter::Named;
 
-pub use letter::{Kind, Letter, Raw};
+pub use letter::{Event, Kind, Letter, Raw, Value};
 
 /// The folder of dead letters in a state folder.
 pub const FOLDER: &str = "dead";
@@ -225,7 +225,7 @@ impl Dead {
         self.entries().contains_key(&id)
     }
 
-    /// The records of this module that are set aside, in order.
+    /// The records, or events, of this guest that are set aside, in order.
     #[must_use]
     pub fn sequences_of(&self, module: &str) -> Vec<u64> {
         let of = |named: &Named| named.module == module && named.kind == Kind::Record;
@@ -357,6 +357,7 @@ mod tests {
             position: 42,
             time,
             raw: Raw(b"sshd[1]: \xff".to_vec()),
+            event: None,
             failure: "trapped: unreachable".to_owned(),
             backtrace: vec!["sshd::parse".to_owned()],
             when: time,

@@ -12,16 +12,35 @@ pub const DELIVERY_PAUSE_MIN: Duration = Duration::from_secs(1);
 pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_mins(10);
 /// How long an endpoint is left alone at the most that answers, but puts off one request after the other.
 pub const DELIVERY_PAUSE_ALONE_MAX: Duration = Duration::from_secs(10);
-/// Requests in a row that an endpoint puts off, each alone, before it is left alone for a while.
-pub const DELIVERED_ALONE_MAX: usize = 8;
+/// Requests in a row that an endpoint puts off before it is left alone for a while; and how many one is given at once that
+/// puts off most of them.
+pub const DELIVERED_IN_VAIN_MAX: usize = 8;
+/// After a request that is put off only after so long, no other is tried at once.
+pub const DELIVERY_SLOW: Duration = Duration::from_secs(1);
+/// How much more fickle an endpoint counts each time that it takes something after it put something off. It counts one less
+/// with each request that it takes.
+pub const FICKLE_STEP: u32 = 128;
+/// One that counts less is down with the first request that it puts off: one in a hundred makes more of it. Who nothing is
+/// known of counts just as much...
+pub const FICKLE_MIN: u32 = 96;
+/// ...and it never counts more than this.
+pub const FICKLE_MAX: u32 = 2_048;
+/// For so much one more request in a row may be put off before it is down: at the most 128. One that takes every tenth is
+/// found down by mistake once in a million times.
+pub const FICKLE_PER_REQUEST: u32 = 16;
 /// Nothing waits longer for its time than this, whatever the world asked for: who does has seen another clock.
 pub const DELIVERY_WAIT_MAX: Duration = Duration::from_hours(36);
 /// How long rows of a turn that can't be written are left alone after many failures.
 pub const TOGETHER_PAUSE_MAX: Duration = Duration::from_secs(32);
 /// How long a request is tried before it is given up.
 pub const DELIVERY_TIME_MAX: Duration = Duration::from_hours(72);
-/// Requests of a listener that are denied and recorded in a minute; more are only counted.
-pub const DENIALS_RECORDED_PER_MINUTE: u64 = 100;
+/// Requests of a listener that a capability denies and that are recorded one by one within [`DENIALS_SPAN`]. Each
+/// takes up to some kilobytes, so that a day of a listener that is denied everything stays below the bound of the store.
+pub const DENIALS_RECORDED_MAX: u64 = 100;
+/// How long it takes, in nanoseconds, before they are recorded one by one again.
+pub const DENIALS_SPAN: i64 = 3_600 * SECOND_NANOSECONDS;
+/// How often those beyond are told of in one entry, in nanoseconds.
+pub const DENIALS_SUMMED_STEP: i64 = 60 * SECOND_NANOSECONDS;
 /// A request is not given up before it was tried so often since it was accepted, or since an operator had it tried again.
 pub const DELIVERY_TRIES_MIN: u32 = 20;
 /// The shortest first pause that a grant may ask for, in nanoseconds.
@@ -48,6 +67,8 @@ pub const LISTED_DEFAULT: usize = 100;
 pub const TRACED_PIECES_MAX: usize = 64;
 /// Orders that wait for one delivery thread.
 pub const ORDERS_MAX: usize = 64;
+/// How often in a row it is tried to take back what must not be in force, until there is another reason to try.
+pub const LIFT_TRIES_MAX: u32 = 20;
 /// How long an operator waits until a delivery thread has done as ordered: it may be asking the world for something else.
 pub const ORDER_TIME: Duration = Duration::from_mins(2);
 /// How long a run that has ended waits for what is due to be delivered.
@@ -65,5 +86,7 @@ pub const TRAIL_KEPT: i64 = 730 * DAY_NANOSECONDS;
 pub const EFFECTS_KEPT_MIN: i64 = DAY_NANOSECONDS;
 /// More than this, younger ones go too: above a gigabyte the store takes nothing new.
 pub const STORE_BYTES: u64 = 768 << 20;
+/// A second, in nanoseconds.
+const SECOND_NANOSECONDS: i64 = 1_000_000_000;
 /// A day, in nanoseconds.
-const DAY_NANOSECONDS: i64 = 24 * 3_600 * 1_000_000_000;
+const DAY_NANOSECONDS: i64 = 24 * 3_600 * SECOND_NANOSECONDS;

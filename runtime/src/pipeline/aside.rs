@@ -1,7 +1,7 @@
 //! What guests failed on, put among the dead letters.
 
-use std::collections::HashMap;
-
+use super::again;
+use super::known::Known;
 use super::module::Aside;
 use crate::clock;
 use crate::dead::{Dead, Kind, Letter, Raw};
@@ -9,29 +9,31 @@ use crate::guest::Failure;
 use crate::status::Moment;
 
 /// Writes a letter, and tells its id. What can't be written is told: the guest does not get the item any more in any case.
-pub(super) fn put(
-    dead: &Dead,
-    components: &HashMap<String, (String, String, String)>,
-    sources: &[(u32, String)],
-    aside: &Aside,
-) -> Option<String> {
-    let kind = if aside.tick.is_some() { Kind::Tick } else { Kind::Record };
+pub(super) fn put(dead: &Dead, known: &Known, aside: &Aside) -> Option<String> {
+    let kind = match (aside.tick, &aside.event) {
+        (Some(_), _) => Kind::Tick,
+        (None, Some(_)) => Kind::Event,
+        (None, None) => Kind::Record,
+    };
     let time = Moment(aside.time);
-    let plan = aside.guest.split('#').next().unwrap_or_default();
-    let (component, digest, _) = components.get(plan).cloned().unwrap_or_default();
-    let source = sources.iter().find(|(number, _)| *number == aside.source);
+    let (component, component_digest) = known.component(&aside.guest);
     let (failure, backtrace) = story(&aside.failure);
+    let source = match kind {
+        Kind::Tick => String::new(),
+        Kind::Record | Kind::Event => known.source_name(aside.source),
+    };
     let letter = Letter {
         id: Letter::id(&aside.guest, kind, aside.item, time),
         module: aside.guest.clone(),
         component,
-        component_digest: digest,
+        component_digest,
         kind,
         sequence: aside.item,
-        source: source.map_or_else(|| format!("{:x}", aside.source), |(_, name)| name.clone()),
+        source,
         position: aside.position,
         time,
         raw: Raw(aside.raw.clone()),
+        event: aside.event.as_ref().and_then(|event| again::told(event, known)),
         failure,
         backtrace,
         when: Moment(clock::now()),

@@ -1,47 +1,39 @@
 //! What a listener asks of capabilities that are crates of their own: named by what it is for, judged by the grant, then
-//! done together with the turn or kept until it is done.
-//!
-//! A name is the same whenever the same is asked for, however batches are cut: so what comes again after a crash is known.
+//! done together with the turn or kept until it is done. What is denied is recorded, of whichever capability.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use correlator_frame::event::BatchHeader;
 use correlator_store::command::Grant;
-use correlator_store::effect::{Accepted, Cause, Decision, NewEffect};
+use correlator_store::effect::{Accepted, Decision, NewEffect};
 use correlator_store::entry::By;
 use correlator_store::store::Safety;
 use correlator_world::{Outcome, Request, Secrets};
 
-use super::cursor::Cursor;
+pub(super) use super::asker::About;
+use super::asker::{Asker, Counts};
+use super::denials::Denials;
 use super::patience::Patience;
 use super::piece::{EventPiece, RecordPiece};
 use super::stream::Stream;
 use super::trace;
-use crate::capability::{self, Asked, Desk, Office, Post, Tally, Tell};
-use crate::guest::{Effect, Rows};
-use crate::stack::criteria::matching::Subject;
+use crate::capability::{self, Asked, Desk, Office, Post, Shared, Tell};
+use crate::guest::Effect;
 use crate::stack::grant::world::Manner;
 use crate::{clock, limit};
 
-const MINUTE: i64 = 60_000_000_000;
-
 /// What one listener asks the world for.
 pub(super) struct Asking {
-    pub(super) listener: String,
-    /// What tells this version of its component from others.
-    pub(super) component: String,
+    who: Asker,
     desks: BTreeMap<&'static str, Desk>,
     posts: BTreeMap<&'static str, Post>,
     office: Option<Office>,
     secrets: Arc<dyn Secrets>,
     /// Where the records are that caused what is asked for.
     records: Arc<Stream<RecordPiece>>,
-    /// Where the schemas of each module begin, in order.
-    modules: Arc<[(u32, String)]>,
     /// Told what became of requests: what they were, what came of it, how many.
     tell: Tell,
     /// Where what is asked for comes from, in the end.
@@ -49,8 +41,8 @@ pub(super) struct Asking {
     stop: Arc<AtomicBool>,
     /// Whether what the world does not take now is tried again.
     retries: bool,
-    /// The minute, and what was denied in it.
-    denials: (i64, u64),
+    tallies: BTreeMap<&'static str, Shared>,
+    denials: Denials,
 }
 
 /// What it takes to ask.
@@ -62,6 +54,9 @@ pub(super) struct Means {
     pub(super) tell: Tell,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) retries: bool,
+    pub(super) denials: Denials,
+    /// What is counted, by capability.
+    pub(super) tallies: BTreeMap<&'static str, Shared>,
 }
 
 impl Asking {
@@ -70,19 +65,19 @@ impl Asking {
     /// # Errors
     /// A capability can't be made, in words for the operator.
     pub(super) fn begin(
-        listener: &str,
-        component: &str,
+        who: Asker,
         desks: BTreeMap<&'static str, Desk>,
-        modules: Vec<(u32, String)>,
         means: Means,
     ) -> Result<Self, String> {
-        let Means { office, secrets, records, events, tell, stop, retries } = means;
+        let Means { office, secrets, records, events, tell, stop, retries, denials, tallies } =
+            means;
         let mut posts = BTreeMap::new();
         // In a dry run nothing is delivered, not even what an earlier run left.
         let delivers = |desk: &Desk| desk.manner() == Manner::Single && !desk.grant().dry_run;
         for (name, desk) in desks.iter().filter(|(_, desk)| delivers(desk)) {
             if let Some(office) = &office {
                 let (capability, text) = (*name, desk.grant().told());
+                let Asker { listener, component, .. } = &who;
                 let grant = Grant { listener, component, capability, text };
                 let noted = office.store.note_grant(&grant, By::Engine, clock::now());
                 if let Err(error) = noted {
@@ -92,29 +87,25 @@ impl Asking {
                 posts.insert(*name, post);
             }
         }
-        let (listener, component) = (listener.to_owned(), component.to_owned());
-        let modules = modules.into();
         Ok(Self {
-            listener,
-            component,
+            who,
             desks,
             posts,
             office,
             secrets,
             records,
-            modules,
             tell,
             events,
             stop,
             retries,
-            denials: (i64::MIN, 0),
+            tallies,
+            denials,
         })
     }
 
-    /// What was counted of what the grants cover.
-    pub(super) fn tallies(&self) -> BTreeMap<String, Tally> {
-        let tallies = self.desks.iter().map(|(name, desk)| ((*name).to_owned(), desk.tally()));
-        tallies.filter(|(_, tally)| !tally.is_empty()).collect()
+    /// What was counted of what the grants cover, and of what they don't.
+    pub(super) fn tallies(&self) -> &BTreeMap<&'static str, Shared> {
+        &self.tallies
     }
 
     /// Whether an effect is for one of these capabilities.
@@ -122,95 +113,128 @@ impl Asking {
         self.desks.contains_key(effect.capability.as_str())
     }
 
-    /// Sees to the effects of a turn over these rows; says no if the run ends before that is done.
+    /// Sees to what a turn asks for, and records what was denied of it already, and why. Says no if the run ends before that
+    /// is done.
     pub(super) fn turn<'a>(
         &mut self,
-        effects: impl Iterator<Item = &'a Effect>,
-        rows: &Rows,
-        upto: Cursor,
-        now: i64,
+        allowed: &[&'a Effect],
+        denied: &[(&'a Effect, String)],
+        about: &About<'_>,
     ) -> bool {
-        let modules = Arc::clone(&self.modules);
-        let (names, listener) = (Names::new(&modules, rows), self.listener.clone());
-        let mut counts: HashMap<(&str, &str), BTreeMap<Option<u32>, u32>> = HashMap::new();
-        let mut kept = Vec::new();
-        for effect in effects {
-            let Some(desk) = self.desks.get_mut(effect.capability.as_str()) else { continue };
-            let target = crc32fast::hash(effect.target.as_bytes());
-            let name = |event: Option<usize>| {
-                let cause = event.and_then(|event| names.event(event));
-                let cause =
-                    cause.unwrap_or_else(|| format!("tick:{:x}.{:x}", upto.item, upto.ticks));
-                format!("{listener}:{cause}:{}.{target:x}", effect.capability)
-            };
-            let counts = counts.entry((&effect.capability, &effect.target)).or_default();
-            let asked = capability::requests(effect, counts, &name);
-            let judged = asked.into_iter().map(|mut asked| {
-                let event = asked.event.and_then(|event| names.subject(event));
-                let decision = desk.judge(&mut asked.request, event, now);
-                (asked, decision)
-            });
-            let judged: Vec<(Asked, Decision)> = judged.collect();
-            let together = desk.manner() == Manner::Together;
-            // What is denied is recorded, whatever it would have been done with.
-            let (now_done, recorded): (Vec<_>, Vec<_>) = judged
-                .into_iter()
-                .partition(|(_, decision)| together && !matches!(decision, Decision::Denied(_)));
-            let new = recorded.into_iter().map(|(asked, decision)| {
-                let subject = asked.event.and_then(|event| names.subject(event));
-                let (lane, key) = desk.lane(&asked.request, subject);
-                let event = asked.event.and_then(|event| names.event(event));
-                NewEffect {
-                    plan: desk.plan(&asked.request),
-                    listener: self.listener.clone(),
-                    component: self.component.clone(),
-                    capability: effect.capability.clone(),
-                    endpoint: capability::endpoint(&self.listener, &lane),
-                    key,
-                    causes: event.map(|event| Cause { event, record: None }).into_iter().collect(),
-                    time: clock::now(),
-                    decision,
-                    request: asked.request,
-                }
-            });
-            kept.extend(new);
-            if together && !self.together(effect, now_done) {
+        self.denials.begin(clock::now());
+        let done = self.see_to(allowed, denied, about);
+        if done {
+            self.denials.commit(false);
+        } else {
+            // The turn will come again.
+            self.denials.take_back();
+        }
+        done
+    }
+
+    fn see_to<'a>(
+        &mut self,
+        allowed: &[&'a Effect],
+        denied: &[(&'a Effect, String)],
+        about: &About<'_>,
+    ) -> bool {
+        let (mut counts, mut kept) = (Counts::default(), Vec::new());
+        for &effect in allowed {
+            let judged = self.judge(effect, about, counts.of(effect));
+            let Some(desk) = self.desks.get(effect.capability.as_str()) else { continue };
+            if desk.manner() == Manner::Single {
+                let keep =
+                    |(asked, decision)| self.who.kept(effect, Some(desk), asked, decision, about);
+                kept.extend(judged.into_iter().map(keep));
+            } else if !self.together(effect, judged) {
                 return false;
             }
         }
-        self.bound_denials(&mut kept);
+        for &(effect, ref reason) in denied {
+            self.deny(effect, reason, about, counts.of(effect));
+        }
+        kept.retain(|effect| self.can_be_kept(effect));
         kept.is_empty() || self.accept(&mut kept)
     }
 
-    /// Who asks in vain without end must not fill the store: what is above the bound is told and counted only.
-    fn bound_denials(&mut self, effects: &mut Vec<NewEffect>) {
-        let minute = clock::now().div_euclid(MINUTE);
-        if self.denials.0 != minute {
-            self.denials = (minute, 0);
-        }
-        let (recorded, tell, kept) = (&mut self.denials.1, &self.tell, self.office.is_some());
-        effects.retain(|effect| {
-            let Decision::Denied(reason) = &effect.decision else { return true };
-            *recorded += 1;
-            if kept && *recorded <= limit::DENIALS_RECORDED_PER_MINUTE {
-                return true;
+    /// What the grant says to each request. What it denies is noted, and goes no further.
+    fn judge(
+        &mut self,
+        effect: &Effect,
+        about: &About<'_>,
+        counts: &mut BTreeMap<Option<u32>, u32>,
+    ) -> Vec<(Asked, Decision)> {
+        let Self { who, desks, denials, tell, .. } = self;
+        let capability = effect.capability.as_str();
+        let Some(desk) = desks.get_mut(capability) else { return Vec::new() };
+        let name = |event: Option<usize>| who.name(effect, about, event);
+        let mut judged = Vec::new();
+        for mut asked in capability::requests(effect, counts, &name) {
+            let subject = asked.event.and_then(|event| about.subject(event));
+            let decision = desk.judge(&mut asked.request, subject, about.now);
+            let Decision::Denied(reason) = &decision else {
+                judged.push((asked, decision));
+                continue;
+            };
+            let (reason, event) = (reason.clone(), who.event(about, asked.event));
+            let keep = || who.kept(effect, Some(&*desk), asked, decision, about);
+            if denials.one(capability, &reason, event, keep) {
+                tell_denied(tell, effect, &reason);
             }
+        }
+        judged
+    }
+
+    /// Notes what was denied as a whole: as many of its requests as are recorded one by one, and the number of the others.
+    fn deny(
+        &mut self,
+        effect: &Effect,
+        reason: &str,
+        about: &About<'_>,
+        counts: &mut BTreeMap<Option<u32>, u32>,
+    ) {
+        let Self { who, denials, .. } = self;
+        let capability = effect.capability.as_str();
+        let name = |event: Option<usize>| who.name(effect, about, event);
+        let mut requests = capability::requests(effect, counts, &name);
+        let mut left = effect.requests().max(1) as u64;
+        while left > 0 && denials.room(capability) > 0 {
+            left -= 1;
+            let asked = requests.next().unwrap_or_else(|| who.nothing(effect, about));
+            let event = who.event(about, asked.event);
+            let decision = Decision::Denied(reason.to_owned());
+            denials
+                .one(capability, reason, event, || who.kept(effect, None, asked, decision, about));
+        }
+        if left > 0 {
+            denials.many(capability, left, reason, who.last_event(effect, about));
+        }
+    }
+
+    /// One that the store can't keep must not keep the others out: it is denied.
+    fn can_be_kept(&mut self, effect: &NewEffect) -> bool {
+        let Err(error) = effect.check() else { return true };
+        let reason = error.to_string();
+        let event = effect.causes.first().map(|cause| cause.event.clone());
+        let decision = Decision::Denied(reason.clone());
+        let denied = || NewEffect { decision, ..effect.clone() };
+        if self.denials.one(&effect.capability, &reason, event, denied) {
             let what = format!("{} {}", effect.capability, effect.request.target);
-            tell(&what, Err(&format!("denied: {reason}")));
-            false
-        });
+            (self.tell)(&what, Err(&format!("denied: {reason}")));
+        }
+        false
+    }
+
+    /// Sums up what was denied, if it is time to.
+    pub(super) fn sum_up(&mut self) {
+        self.denials.begin(clock::now());
+        self.denials.commit(false);
     }
 
     /// Keeps what has to be done for certain, all of it or none.
     fn accept(&mut self, effects: &mut [NewEffect]) -> bool {
         let Some(office) = &self.office else { return true };
         trace::note(&self.records.recent(), effects);
-        for effect in effects.iter_mut() {
-            // One that the store can't keep must not keep the others out.
-            if let Err(error) = effect.check() {
-                effect.decision = Decision::Denied(error.to_string());
-            }
-        }
         let (mut told, safety) = (false, self.safety(effects));
         let mut patience = self.patience();
         let accepted = loop {
@@ -220,7 +244,7 @@ impl Asking {
                     told = true;
                     tracing::error!(
                         "listener `{}`: {error}; what it asks for waits until it can be kept",
-                        self.listener
+                        self.who.listener
                     );
                 }
                 Err(_) => {}
@@ -230,17 +254,12 @@ impl Asking {
             }
         };
         for (effect, accepted) in effects.iter().zip(accepted) {
-            let what = format!("{} {}", effect.capability, effect.request.target);
-            match (&effect.decision, accepted) {
-                (Decision::Denied(reason), Accepted::New(_)) => {
-                    (self.tell)(&what, Err(&format!("denied: {reason}")));
-                }
-                (_, Accepted::Known { differs: true, .. }) => tracing::warn!(
+            if let Accepted::Known { differs: true, .. } = accepted {
+                tracing::warn!(
                     "listener `{}` asked for something else under the name {} before; that stands",
-                    self.listener,
+                    self.who.listener,
                     effect.request.id
-                ),
-                _ => {}
+                );
             }
         }
         self.posts.values().for_each(Post::wake);
@@ -296,7 +315,7 @@ impl Asking {
             if let (Some(reason), 1) = (&reason, tries) {
                 tracing::error!(
                     "listener `{}`: {what}: {reason}; it is tried until it is done",
-                    self.listener
+                    self.who.listener
                 );
             }
             if !left.is_empty() && !patience.waits(wait) {
@@ -304,7 +323,7 @@ impl Asking {
             }
         }
         if tries > 1 {
-            tracing::info!("listener `{}`: {what}: it is done", self.listener);
+            tracing::info!("listener `{}`: {what}: it is done", self.who.listener);
         }
         true
     }
@@ -315,7 +334,9 @@ impl Asking {
     }
 
     /// Waits, but not for long, until what is due now is delivered: nothing more comes.
-    pub(super) fn drain(&self) {
+    pub(super) fn drain(&mut self) {
+        self.denials.begin(clock::now());
+        self.denials.commit(true);
         self.posts.values().for_each(Post::drain);
         let until = clock::instant() + limit::DELIVERY_DRAIN;
         while self.posts.values().any(|post| !post.is_done()) && clock::instant() < until {
@@ -327,37 +348,7 @@ impl Asking {
     }
 }
 
-/// The ids of the events of a batch.
-struct Names<'a> {
-    modules: &'a [(u32, String)],
-    rows: &'a Rows,
-    /// Where each row begins.
-    starts: Vec<usize>,
-}
-
-impl<'a> Names<'a> {
-    fn new(modules: &'a [(u32, String)], rows: &'a Rows) -> Self {
-        let mut starts = Vec::new();
-        let mut start = 0;
-        while let Some(&length) = rows.index.get(start) {
-            starts.push(start);
-            start += length.max(1) as usize;
-        }
-        Self { modules, rows, starts }
-    }
-
-    /// The event itself.
-    fn subject(&self, place: usize) -> Option<Subject<'a>> {
-        let row = self.rows.index.get(*self.starts.get(place)?..)?;
-        Some(Subject::of_row(row, &self.rows.text))
-    }
-
-    /// As people write it: the module, its source, the place there, and which of the record's events.
-    fn event(&self, place: usize) -> Option<String> {
-        let header = BatchHeader::read(self.rows.index.get(*self.starts.get(place)?..)?);
-        let after = self.modules.partition_point(|(base, _)| *base <= header.schema);
-        let (_, module) = self.modules.get(after.checked_sub(1)?)?;
-        let id = header.id;
-        Some(format!("{module}:{:x}:{:x}:{:x}", id.source, id.position, id.count))
-    }
+fn tell_denied(tell: &Tell, effect: &Effect, reason: &str) {
+    let what = format!("{} {}", effect.capability, effect.target);
+    tell(&what, Err(&format!("denied: {reason}")));
 }

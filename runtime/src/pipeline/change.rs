@@ -11,12 +11,17 @@ use std::thread;
 
 use correlator_source::settings::Source;
 
-use super::crew::{Hand, Hired, part_name, shape};
+use super::counted::{Counted, Counts, SourceCounted};
+use super::crew::{part_name, shape};
 use super::engine::{
-    Crew, Engine, ListenerHand, Live, ModuleHands, locked, open_live, routing, shapes,
+    Crew, Engine, ListenerHand, Live, ModuleHands, Running, locked, open_live, routing, shapes,
 };
+use super::hand::{Hand, Hired};
+use super::hiring::{Names, plan_of};
+use super::put_off::Role;
+use super::view::Shapes;
 use super::worker::Remains;
-use super::{ListenerPlan, ModulePlan, Plan, RunError};
+use super::{ListenerPlan, ModulePlan, Plan, RunError, picture};
 use crate::clock;
 use crate::limit;
 
@@ -37,6 +42,7 @@ impl Engine {
         *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::clone(&plan.secrets);
         let mut told = Told::default();
+        let names = Names::of(&plan);
         let mut crew = locked(&self.crew);
         let sources = self.change_sources(&plan.sources, &mut told);
         sources.map_err(|error| format!("{error}; nothing was changed"))?;
@@ -45,6 +51,7 @@ impl Engine {
         let after = shapes(&plans(&crew));
         self.change_listeners(&mut crew, plan.listeners, before != after, &mut told);
         drop(crew);
+        self.forget_gone(&names);
         let done = if told.done.is_empty() {
             "nothing has changed".to_owned()
         } else {
@@ -67,7 +74,7 @@ impl Engine {
             match old.remove(&name) {
                 Some(module) if same_module(&module.plan, &plan) => crew.modules.push(module),
                 Some(module) => {
-                    let module = self.replace_module(module, plan, version, &mut crew.left, told);
+                    let module = self.replace_module(module, plan, version, crew, told);
                     crew.modules.push(module);
                 }
                 None => match self.hire_parts(&plan, version, &mut HashMap::new()) {
@@ -82,7 +89,7 @@ impl Engine {
         for (name, module) in old {
             let parts: Vec<_> =
                 (0..module.plan.instances).map(|part| part_name(&module.plan, part)).collect();
-            dismiss(module.hands);
+            dismiss(module.hands, &self.floor.counted);
             for part in parts {
                 crew.left.remove(&part);
                 self.let_go(crew, &part);
@@ -100,65 +107,69 @@ impl Engine {
         old: ModuleHands,
         plan: ModulePlan,
         version: u64,
-        left: &mut HashMap<String, Remains>,
+        crew: &mut Crew,
         told: &mut Told,
     ) -> ModuleHands {
-        let name = plan.name.clone();
         let holds: Vec<_> =
             old.hands.iter().map(|it| self.floor.records.hold(it.slot, false)).collect();
-        let mut remains = dismiss(old.hands);
-        let module = self.place_module(&name, old.plan, plan, version, left, told, &mut remains);
+        crew.left.extend(dismiss(old.hands, &self.floor.counted));
+        let module = self.place_module(old.plan, plan, version, crew, told);
         for hold in holds {
             self.floor.records.leave(hold);
         }
         module
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the second half of one step")]
+    /// The old one has left what it leaves.
     fn place_module(
         &self,
-        name: &str,
         old: ModulePlan,
         plan: ModulePlan,
         version: u64,
-        left: &mut HashMap<String, Remains>,
+        crew: &mut Crew,
         told: &mut Told,
-        remains: &mut HashMap<String, Remains>,
     ) -> ModuleHands {
-        for (part, state) in remains.clone() {
-            left.insert(part, state);
+        let name = &plan.name;
+        let divided = plan.instances != old.instances || plan.partition_by != old.partition_by;
+        if divided {
+            // What one part remembers is not what another will see.
+            for part in 0..old.instances {
+                let part = part_name(&old, part);
+                self.works(crew, &part);
+                self.floor.forget(&part);
+            }
+            told.done.push(format!("module `{name}` begins anew, since it is divided otherwise"));
+        }
+        if self.floor.off.has(Role::Module, name) {
+            self.floor.known.module(&plan);
+            told.done.push(format!("module `{name}` was changed, and stays disabled"));
+            return ModuleHands { plan, hands: Vec::new() };
         }
         if !plan.enabled {
             told.done.push(format!("module `{name}` was put off"));
             return ModuleHands { plan, hands: Vec::new() };
         }
-        if plan.instances != old.instances || plan.partition_by != old.partition_by {
-            // What one part remembers is not what another will see.
-            self.forget_parts(&old, remains);
-            told.done.push(format!("module `{name}` begins anew, since it is divided otherwise"));
-        }
+        let mine = crew.left.iter().filter(|(part, _)| plan_of(part) == name);
+        let remains: HashMap<_, _> =
+            mine.map(|(part, left)| (part.clone(), left.clone())).collect();
         match self.hire_parts(&plan, version, &mut remains.clone()) {
             Ok(hands) => {
                 told.done.push(format!("module `{name}` was changed"));
-                left.retain(|part, _| !is_part(part, name));
+                for part in 0..plan.instances {
+                    self.works(crew, &part_name(&plan, part));
+                }
                 ModuleHands { plan, hands }
             }
             Err(error) => {
                 told.refused.push(format!("{error}; module `{name}` stays as it was"));
-                let hands = self.hire_parts(&old, version, remains).unwrap_or_else(|error| {
+                let hands = self.hire_parts(&old, version, &mut remains.clone());
+                let hands = hands.unwrap_or_else(|error| {
                     tracing::error!("{error}; it is off until `correlator modules enable {name}`");
                     Vec::new()
                 });
                 ModuleHands { plan: old, hands }
             }
         }
-    }
-
-    fn forget_parts(&self, plan: &ModulePlan, remains: &mut HashMap<String, Remains>) {
-        for part in 0..plan.instances {
-            self.floor.forget(&part_name(plan, part));
-        }
-        remains.clear();
     }
 
     /// Starts all parts of a module, each from what it left, and gives them their threads.
@@ -193,48 +204,14 @@ impl Engine {
             .collect();
         for plan in wanted {
             let name = plan.name.clone();
-            let before = old.remove(&name);
-            let same = before.as_ref().is_some_and(|it| same_listener(&it.plan, &plan));
-            if let Some(before) = before {
-                if same && !all {
-                    crew.listeners.push(before);
-                    continue;
-                }
-                let off = before.hand.is_none();
-                let hold =
-                    before.hand.as_ref().map(|hand| self.floor.events.hold(hand.slot, false));
-                let mut left = dismiss(before.hand.into_iter().collect());
-                let remains = left.remove(&name).or_else(|| crew.left.remove(&name));
-                if off {
-                    crew.left.extend(remains.map(|remains| (name.clone(), remains)));
-                    crew.listeners.push(ListenerHand { plan, hand: None });
-                    continue;
-                }
-                let hired = self.floor.hire_listener(&plan, shapes.clone(), remains.clone());
-                let hired = hired.and_then(Hired::work);
-                if let Some(hold) = hold.filter(|_| hired.is_ok()) {
-                    self.floor.events.leave(hold);
-                }
-                match hired {
-                    Ok(hand) => {
-                        if !same {
-                            told.done.push(format!("listener `{name}` was changed"));
-                        }
-                        crew.listeners.push(ListenerHand { plan, hand: Some(hand) });
-                    }
-                    Err(error) => {
-                        told.refused.push(format!("{error}; listener `{name}` stays as it was"));
-                        let again = self.floor.hire_listener(&before.plan, shapes.clone(), remains);
-                        let hand = again.and_then(Hired::work);
-                        if let Some(hold) = hold {
-                            self.floor.events.leave(hold);
-                        }
-                        if let Err(error) = &hand {
-                            tracing::error!("{error}; listener `{name}` is off");
-                        }
-                        crew.listeners.push(ListenerHand { plan: before.plan, hand: hand.ok() });
-                    }
-                }
+            if let Some(before) = old.remove(&name) {
+                let same = same_listener(&before.plan, &plan);
+                let listener = if same && !all {
+                    before
+                } else {
+                    self.replace_listener(before, plan, (same, &shapes), crew, told)
+                };
+                crew.listeners.push(listener);
                 continue;
             }
             match self.floor.hire_listener(&plan, shapes.clone(), None).and_then(Hired::work) {
@@ -246,12 +223,59 @@ impl Engine {
             }
         }
         for (name, listener) in old {
-            dismiss(listener.hand.into_iter().collect());
+            dismiss(listener.hand.into_iter().collect(), &self.floor.counted);
             crew.left.remove(&name);
             self.let_go(crew, &name);
             self.floor.forget(&name);
             told.done.push(format!("listener `{name}` was removed"));
         }
+    }
+
+    /// Puts a listener in the place of its old self, which comes back if the new one can't be started. It may be the same,
+    /// and only others than before are to be listened to.
+    fn replace_listener(
+        &self,
+        old: ListenerHand,
+        plan: ListenerPlan,
+        (same, shapes): (bool, &Shapes),
+        crew: &mut Crew,
+        told: &mut Told,
+    ) -> ListenerHand {
+        let name = plan.name.clone();
+        if self.floor.off.has(Role::Listener, &name) {
+            if !same {
+                self.floor.known.listener(&plan);
+                told.done.push(format!("listener `{name}` was changed, and stays disabled"));
+            }
+            return ListenerHand { plan, hand: None };
+        }
+        let hold = old.hand.as_ref().map(|hand| self.floor.events.hold(hand.slot, false));
+        let mut left = dismiss(old.hand.into_iter().collect(), &self.floor.counted);
+        let remains = left.remove(&name).or_else(|| crew.left.remove(&name));
+        let hired = self.floor.hire_listener(&plan, shapes.clone(), remains.clone());
+        let listener = match hired.and_then(Hired::work) {
+            Ok(hand) => {
+                if !same {
+                    told.done.push(format!("listener `{name}` was changed"));
+                }
+                self.works(crew, &name);
+                ListenerHand { plan, hand: Some(hand) }
+            }
+            Err(error) => {
+                told.refused.push(format!("{error}; listener `{name}` stays as it was"));
+                let again = self.floor.hire_listener(&old.plan, shapes.clone(), remains.clone());
+                let hand = again.and_then(Hired::work);
+                if let Err(error) = &hand {
+                    tracing::error!("{error}; listener `{name}` is off");
+                    crew.left.extend(remains.map(|remains| (name, remains)));
+                }
+                ListenerHand { plan: old.plan, hand: hand.ok() }
+            }
+        };
+        if let Some(hold) = hold {
+            self.floor.events.leave(hold);
+        }
+        listener
     }
 
     /// Lets listeners work off the events that are there: new schemas would make them strangers.
@@ -285,32 +309,35 @@ impl Engine {
             self.floor.know(place, source);
             let open = || open_live(place, source, self.capture.clone(), &marks.marks());
             let old = running.iter().position(|it| it.source.name == *name);
-            let before = old.map(|old| running[old].source.clone());
+            let mut before = None;
             let door = match (open(), old) {
                 (Ok(door), _) => Ok(door),
                 (Err(error), None) => Err(error),
                 // It may need what its old self has, the address for one.
                 (Err(_), Some(old)) => {
-                    running.remove(old).end();
+                    before = Some(self.end_source(running.remove(old)));
                     open()
                 }
             };
             match door {
                 Ok(door) => {
                     if let Some(old) = running.iter().position(|it| it.source.name == *name) {
-                        running.remove(old).end();
+                        before = Some(self.end_source(running.remove(old)));
                     }
                     let done = if old.is_some() { "changed" } else { "added" };
                     told.done.push(format!("source `{name}` was {done}"));
-                    opened.push((place, source.clone(), door));
+                    // What comes by another kind of door is another count.
+                    let same = |it: &(Source, _)| picture::kind(&it.0) == picture::kind(source);
+                    let counted = before.filter(same).map_or_else(Default::default, |it| it.1);
+                    opened.push((place, source.clone(), door, counted));
                 }
                 Err(error) => {
                     told.refused.push(error.to_string());
-                    if let Some(before) = before {
+                    if let Some((before, counted)) = before {
                         self.floor.know(place, &before);
                         let capture = self.capture.clone();
                         let door = open_live(place, &before, capture, &marks.marks())?;
-                        opened.push((place, before, door));
+                        opened.push((place, before, door, counted));
                         told.refused.push(format!("source `{name}` stays as it was"));
                     }
                 }
@@ -324,13 +351,21 @@ impl Engine {
                 continue;
             }
             told.done.push(format!("source `{}` was removed", source.name));
-            running.remove(place).end();
+            drop(self.end_source(running.remove(place)));
         }
-        for (place, source, door) in opened {
+        for (place, source, door, counted) in opened {
             let door: Live = door;
-            running.push(self.read_live(place, source, door)?);
+            let source = self.read_live(place, source, door)?;
+            running.push(Running { before: counted, ..source });
         }
         Ok(())
+    }
+
+    /// Ends a source, and tells what it counted.
+    fn end_source(&self, mut running: Running) -> (Source, SourceCounted) {
+        running.end();
+        let counted = self.counted(&running);
+        (running.source, counted)
     }
 }
 
@@ -367,27 +402,23 @@ fn same_listener(a: &ListenerPlan, b: &ListenerPlan) -> bool {
     a.component.1 == b.component.1 && a.settings == b.settings
 }
 
-fn is_part(part: &str, module: &str) -> bool {
-    part.split('#').next() == Some(module)
-}
-
 /// Has guests end now, and takes what they leave.
-fn dismiss<P>(hands: Vec<Hand<P>>) -> HashMap<String, Remains> {
+fn dismiss<P: Counts + Clone>(hands: Vec<Hand<P>>, counted: &Counted) -> HashMap<String, Remains> {
     hands.iter().for_each(Hand::stop);
     let mut left = HashMap::new();
     for hand in hands {
         let name = hand.name.clone();
-        match hand.join() {
-            Ok((remains, _)) => drop(left.insert(name, remains)),
+        match hand.leave(counted) {
+            Ok(remains) => drop(left.insert(name, remains)),
             Err(error) => tracing::error!("{error}; it begins from its last checkpoint"),
         }
     }
     left
 }
 
-impl super::engine::Running {
+impl Running {
     /// Ends a source, and waits for that.
-    fn end(mut self) {
+    fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // What a source's thread may say was said.

@@ -72,18 +72,29 @@ impl Shelf {
         self.folder.join(format!("{}.{ending}", self.guest))
     }
 
-    /// The checkpoints that can be read, the newest first. What can't is told.
+    /// The checkpoints that can be read, the newest first. What can't is told: to be asked once for each guest.
     pub(super) fn load(&self) -> Vec<Checkpoint> {
+        self.read_all(|path, error| {
+            tracing::warn!(
+                "{}: {error}; the checkpoint before it is used, if there is one",
+                path.display()
+            );
+        })
+    }
+
+    /// The same, for those who need not tell.
+    pub(super) fn readable(&self) -> Vec<Checkpoint> {
+        self.read_all(|_, _| {})
+    }
+
+    fn read_all(&self, damaged: impl Fn(&Path, &io::Error)) -> Vec<Checkpoint> {
         let mut found = Vec::new();
         for ending in ["checkpoint", "before"] {
             let path = self.path(ending);
             match read(&path) {
                 Ok(checkpoint) => found.push(checkpoint),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => tracing::warn!(
-                    "{}: {error}; the checkpoint before it is used, if there is one",
-                    path.display()
-                ),
+                Err(error) => damaged(&path, &error),
             }
         }
         found
@@ -386,6 +397,7 @@ mod tests {
             damaged[place] ^= 0x10;
             fs::write(&path, &damaged).expect("a checkpoint");
             assert_eq!(shelf.load(), [checkpoint(1)], "byte {place}");
+            assert_eq!(shelf.readable(), [checkpoint(1)], "byte {place}");
             fs::write(&path, &whole[..place]).expect("a checkpoint");
             assert_eq!(shelf.load(), [checkpoint(1)], "cut at {place}");
         }

@@ -2,16 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use correlator_frame::record::Frame;
-use correlator_record::framing::Framing;
-use correlator_record::parser::{Parser, Settings};
 use serde_json::{Value, json};
 
-use super::crew::{Hand, Hired};
+use super::crew::part_name;
 use super::engine::{Crew, Engine, locked, routing, shapes};
-use super::piece::{RecordKind, RecordPiece};
+use super::hand::{Hand, Hired};
+use super::put_off::Role;
 use crate::control::Command;
-use crate::dead::{Kind, Letter};
 
 impl Engine {
     /// Does what the user of this id tells it.
@@ -48,20 +45,19 @@ impl Engine {
             let plan = crew.modules[place].plan.clone();
             let mut hired = Vec::new();
             for part in 0..plan.instances {
-                let left = crew.left.get(&super::crew::part_name(&plan, part)).cloned();
+                let left = crew.left.get(&part_name(&plan, part)).cloned();
                 let part = self.floor.hire_module(&plan, part, version, left);
                 hired.push(part.map_err(|error| error.to_string())?);
             }
             let hands = hired.into_iter().map(Hired::work).collect::<Result<_, _>>();
             crew.modules[place].hands = hands.map_err(|error| error.to_string())?;
             for part in 0..plan.instances {
-                let part = super::crew::part_name(&plan, part);
-                crew.left.remove(&part);
-                self.let_go(&mut crew, &part);
+                self.works(&mut crew, &part_name(&plan, part));
             }
             crew.version = version;
             self.floor.door.route_by(routing(&crew));
-            return Ok(format!("module `{name}` works"));
+            let until = self.until_when(Role::Module, name, plan.enabled);
+            return Ok(format!("module `{name}` works{until}"));
         }
         let Some(place) = crew.listeners.iter().position(|it| it.plan.name == name) else {
             return Err(unknown(name, &crew));
@@ -74,9 +70,28 @@ impl Engine {
         let hired = self.floor.hire_listener(&crew.listeners[place].plan, shapes(&plans), left);
         let hand = hired.and_then(Hired::work).map_err(|error| error.to_string())?;
         crew.listeners[place].hand = Some(hand);
-        crew.left.remove(name);
-        self.let_go(&mut crew, name);
-        Ok(format!("listener `{name}` works"))
+        self.works(&mut crew, name);
+        let until = self.until_when(Role::Listener, name, true);
+        Ok(format!("listener `{name}` works{until}"))
+    }
+
+    /// Notes that a guest works as the operator wants, and tells if that does not outlive the engine.
+    fn until_when(&self, role: Role, name: &str, enabled: bool) -> String {
+        match self.floor.off.note(role, name, false) {
+            Err(error) => format!(", but is off when the engine is started anew: {error}"),
+            Ok(()) if !enabled => {
+                "; the stack says `enabled: false`, so it is off when the engine is started anew"
+                    .to_owned()
+            }
+            Ok(()) => String::new(),
+        }
+    }
+
+    /// Forgets what was kept for an instance while it did not work.
+    pub(super) fn works(&self, crew: &mut Crew, instance: &str) {
+        crew.left.remove(instance);
+        self.let_go(crew, instance);
+        self.floor.off.note_suspended(instance, false);
     }
 
     fn disable(&self, name: &str) -> Result<String, String> {
@@ -95,13 +110,13 @@ impl Engine {
             hands.iter().for_each(Hand::stop);
             for hand in hands {
                 let part = hand.name.clone();
-                let (left, _) = hand.join().map_err(|error| error.to_string())?;
+                let left = hand.leave(&self.floor.counted).map_err(|error| error.to_string())?;
                 crew.left.insert(part, left);
             }
             // Only now: a guest that still works would take records that are not routed to it as none of its own.
             crew.version += 1;
             self.floor.door.route_by(routing(&crew));
-            return Ok(format!("module `{name}` is off; {}", self.what_stays()));
+            return Ok(self.what_stays(Role::Module, name));
         }
         let Some(place) = crew.listeners.iter().position(|it| it.plan.name == name) else {
             return Err(unknown(name, &crew));
@@ -114,9 +129,9 @@ impl Engine {
             crew.holds.insert(name.to_owned(), (hold, false));
         }
         hand.stop();
-        let (left, _) = hand.join().map_err(|error| error.to_string())?;
+        let left = hand.leave(&self.floor.counted).map_err(|error| error.to_string())?;
         crew.left.insert(name.to_owned(), left);
-        Ok(format!("listener `{name}` is off; {}", self.what_stays()))
+        Ok(self.what_stays(Role::Listener, name))
     }
 
     /// Lets go of the place of a guest that was put off.
@@ -128,13 +143,24 @@ impl Engine {
         }
     }
 
-    /// What a guest has when it is put off.
-    fn what_stays(&self) -> &'static str {
-        if self.floor.kept.is_some() {
-            "it keeps its state, and its place for as long as the spool has room"
-        } else {
-            "it keeps its state; what comes meanwhile passes by, since the stack has no `state`"
+    /// Notes that a guest is put off, and tells for how long and what it has meanwhile.
+    fn what_stays(&self, role: Role, name: &str) -> String {
+        let what = format!("{} `{name}` is off", role.name());
+        let noted = self.floor.off.note(role, name, true);
+        if self.floor.kept.is_none() {
+            return format!(
+                "{what} until the engine ends; it keeps its state; what comes meanwhile passes by, since the stack has no `state`"
+            );
         }
+        let until = match noted {
+            Ok(()) => format!(
+                ", also when the engine is started anew, until `correlator modules enable {name}`"
+            ),
+            Err(error) => format!(", but works when the engine is started anew: {error}"),
+        };
+        format!(
+            "{what}{until}; it keeps its state, and its place for as long as the spool has room"
+        )
     }
 
     fn release(&self, name: &str) -> Result<String, String> {
@@ -177,65 +203,9 @@ impl Engine {
         }
         format!("{asked} guests make a checkpoint")
     }
-
-    fn retry(&self, id: &str) -> Result<String, String> {
-        let letter = self.letter(id)?;
-        if letter.kind == Kind::Tick {
-            return Err(
-                "a tick is over and can't come again; `correlator dead drop` forgets it".into()
-            );
-        }
-        if letter.raw.0.is_empty() {
-            return Err(
-                "this letter holds no record; events come again when their module does".into()
-            );
-        }
-        let crew = locked(&self.crew);
-        let mut hands = crew.modules.iter().flat_map(|it| &it.hands);
-        if !hands.any(|hand| hand.name == letter.module) {
-            return Err(format!("module `{}` does not work now", letter.module));
-        }
-        drop(crew);
-        let source = locked(&self.sources)
-            .iter()
-            .find(|it| it.source.name == letter.source)
-            .map(|it| (it.source.number(), it.source.zone.clone()));
-        let (number, zone) = source.unwrap_or((0, self.floor.zone.clone()));
-        let mut frame = Frame { text: letter.raw.0.clone(), ..Frame::default() };
-        let settings = Settings { zone, reference: letter.time.0, ..Settings::default() };
-        // The record is all that there is, whatever stands in it.
-        let framing = Framing::Trailer(END.to_vec());
-        Parser::new(settings).parse(&mut frame, 0, &framing, true, 1);
-        if frame.is_empty() {
-            return Err("the record of this letter can't be read any more".into());
-        }
-        frame.set_place(0, number, letter.position);
-        let only = letter.module.clone();
-        let piece = RecordPiece { kind: RecordKind::Retry, frame, only, ..RecordPiece::default() };
-        self.floor.door.retry(piece).map_err(|_| "the engine ends")?;
-        self.forget(id)?;
-        Ok(format!(
-            "`{}` gets the record once more; if it fails again, it is set aside anew",
-            letter.module
-        ))
-    }
-
-    fn forget(&self, id: &str) -> Result<String, String> {
-        self.letter(id)?;
-        let Some(kept) = &self.floor.kept else { return Err(NOTHING_KEPT.into()) };
-        kept.dead.remove(id).map_err(|error| error.to_string())?;
-        Ok(format!("{id} is forgotten"))
-    }
-
-    fn letter(&self, id: &str) -> Result<Letter, String> {
-        let Some(kept) = &self.floor.kept else { return Err(NOTHING_KEPT.into()) };
-        kept.dead.get(id).map_err(|error| error.to_string())
-    }
 }
 
 pub(super) const NOTHING_KEPT: &str = "nothing is kept: the stack has no `state`";
-/// Bytes that end no record.
-const END: &[u8] = b"\0\xff\0\xff\0\xfe\0\xff";
 
 /// Has a suspended guest tried again.
 fn free<P>(hand: &Hand<P>, suspended: bool) -> bool {

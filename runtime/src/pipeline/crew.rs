@@ -1,40 +1,44 @@
 //! The guests at work: each hired from its plan and from what it left when it last worked, each with a thread of its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use correlator_source::settings::Source;
-use correlator_store::error::StoreError;
 use correlator_store::reader::Reader;
 use correlator_store::store::Store;
 use correlator_world::Secrets;
 use jiff::tz::TimeZone;
 
+use super::archive::Archive;
+use super::asker::Asker;
 use super::asking::{Asking, Means};
 use super::checkpoint::{Checkpoint, Keeping, Saver, Shelf};
+use super::counted::Counted;
 use super::cursor::Cursor;
+use super::denials::{self, Denials};
 use super::feed::{Feed, Place};
+use super::hand::Hired;
 use super::intake::Door;
 use super::interest::Filter;
 use super::keeper::{Keeper, Saved};
-use super::listener::{
-    EventBatch, EventView, ListenerPicture, ListenerSide, Outcomes, Shapes, note,
-};
+use super::known::Known;
+use super::listener::{ListenerPicture, ListenerSide, Outcomes, note};
 use super::module::{Aside, ModuleBatch, ModulePicture, ModuleSide, RecordView};
 use super::notices::Notices;
 use super::outside::Outside;
 use super::piece::{EventPiece, RecordPiece};
+use super::put_off::PutOff;
 use super::recover::Rooms;
 use super::share::Share;
 use super::stream::Stream;
 use super::timers::Timers;
 use super::turn::Checker;
-use super::worker::{Remains, Side, Signals, Worker};
+use super::view::{EventBatch, EventView, Shapes};
+use super::worker::{Remains, Signals, Worker};
 use super::{ListenerPlan, ModulePlan, RunError};
-use crate::capability::{Desk, Office, Orders, Tallies};
-use crate::clock;
+use crate::capability::{Desk, Office, Orders, Shared, Tallies};
 use crate::dead::Dead;
 use crate::declaration::EventSchema;
 use crate::limit;
@@ -52,6 +56,12 @@ pub(super) struct Floor {
     /// Nobody works any more: what is left to write is written.
     pub(super) closed: AtomicBool,
     pub(super) kept: Option<Kept>,
+    /// Who does not work.
+    pub(super) off: Arc<PutOff>,
+    /// What letters tell of guests and sources.
+    pub(super) known: Arc<Known>,
+    /// What was counted of those that were changed or put off.
+    pub(super) counted: Counted,
     /// How many requests grants have covered.
     pub(super) tallies: Tallies,
     /// Where secrets come from: those of the stack that was taken up last.
@@ -77,7 +87,7 @@ pub(super) struct Kept {
     pub(super) saver: Saver,
     pub(super) dead: Arc<Dead>,
     /// Opened when a listener first asks for something that has to be kept.
-    pub(super) store: Arc<OnceLock<Arc<Store>>>,
+    pub(super) store: Arc<Archive>,
     /// What operators order of delivery threads.
     pub(super) orders: Arc<Orders>,
     /// Who is asked how the store fares, once somebody wants to know.
@@ -91,63 +101,14 @@ impl Kept {
         saver: Saver,
         dead: Arc<Dead>,
     ) -> Self {
-        let (store, orders, reader) = (Arc::default(), Arc::default(), Mutex::default());
+        let (orders, reader) = (Arc::default(), Mutex::default());
+        let store = Arc::new(Archive::new(&rooms.store));
         Self { rooms, keeping: keeping.clone(), saver, dead, store, orders, reader }
     }
 
     /// The store, which is opened when it is first needed.
     pub(super) fn store(&self) -> Result<Arc<Store>, RunError> {
-        if let Some(store) = self.store.get() {
-            return Ok(Arc::clone(store));
-        }
-        let failed = |error: StoreError| RunError::State(error.to_string());
-        let settings = correlator_store::settings::Settings::default();
-        let opened = Store::open(&self.rooms.store, settings, clock::now());
-        let (store, recovery) = opened.map_err(failed)?;
-        for id in &recovery.interrupted {
-            tracing::warn!(
-                "{id} was being done when the engine ended: it may have been, and is tried again"
-            );
-        }
-        if let Some(torn) = &recovery.torn {
-            tracing::error!("the audit trail does not fit its anchor: {torn}");
-        }
-        Ok(Arc::clone(self.store.get_or_init(|| Arc::new(store))))
-    }
-}
-
-/// A guest at work.
-pub(super) struct Hand<P> {
-    pub(super) name: String,
-    pub(super) slot: usize,
-    pub(super) signals: Arc<Signals>,
-    pub(super) stop: Arc<AtomicBool>,
-    pub(super) picture: P,
-    thread: JoinHandle<Remains>,
-}
-
-impl<P> Hand<P> {
-    /// Whether it has ended.
-    pub(super) fn is_done(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Has it end now.
-    pub(super) fn stop(&self) {
-        self.signals.stop.store(true, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
-        self.wake();
-    }
-
-    /// Has it look at its signals.
-    pub(super) fn wake(&self) {
-        self.thread.thread().unpark();
-    }
-
-    /// Waits for its end.
-    pub(super) fn join(self) -> Result<(Remains, P), RunError> {
-        let panicked = |_| RunError::Thread(format!("the worker of `{}` panicked", self.name));
-        Ok((self.thread.join().map_err(panicked)?, self.picture))
+        self.store.open().map_err(|error| RunError::State(error.to_string()))
     }
 }
 
@@ -171,36 +132,21 @@ pub(super) fn shape(events: &[EventSchema]) -> u64 {
     bytes.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
-/// A module instance that has been started and waits for its thread.
-pub(super) struct Hired<S: Side, P> {
-    worker: Worker<S>,
-    name: String,
-    pub(super) slot: usize,
-    signals: Arc<Signals>,
-    stop: Arc<AtomicBool>,
-    picture: P,
-}
-
-impl<S: Side + Send + 'static, P> Hired<S, P>
-where
-    S::Guest: Send,
-{
-    /// Gives it its thread.
-    pub(super) fn work(self) -> Result<Hand<P>, RunError> {
-        let Self { mut worker, name, slot, signals, stop, picture } = self;
-        let thread = thread::Builder::new()
-            .name(name.clone())
-            .stack_size(limit::WORKER_STACK_BYTES)
-            .spawn(move || worker.run())
-            .map_err(|error| RunError::Thread(error.to_string()))?;
-        Ok(Hand { name, slot, signals, stop, picture, thread })
-    }
-}
-
 impl Floor {
     /// Makes a source known to the door.
     pub(super) fn know(&self, place: usize, source: &Source) {
+        self.known.source(source);
         self.door.source(place, source);
+    }
+
+    /// Holds what a guest would need that stays off, from its last checkpoint on. Without one it begins with what comes when
+    /// it works.
+    pub(super) fn hold(&self, name: &str, of_records: bool) -> Option<(usize, bool)> {
+        let checkpoints = self.shelf(name, "")?.load();
+        let item = checkpoints.iter().map(|it| it.place.cursor.item).min()?;
+        let slot =
+            if of_records { self.records.hold_for(item) } else { self.events.hold_for(item) };
+        Some((slot, of_records))
     }
 
     /// Forgets what a guest left on the disk.
@@ -209,6 +155,7 @@ impl Floor {
             shelf.clear();
         }
         self.tallies.forget(name);
+        self.counted.forget(name);
         self.events.correct(|turns| turns.forget(name));
     }
 
@@ -308,9 +255,11 @@ impl Floor {
             tell: Arc::clone(&self.tell),
         };
         let keeping = self.module_keeping(shelf, slot, last);
-        let picture = ModulePicture { guest: keeper.report.clone(), events: counts };
+        let before = self.counted.module(&name);
+        let picture = ModulePicture { before, guest: keeper.report.clone(), events: counts };
         let signals = Arc::new(Signals::default());
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
+        self.known.module(plan);
         Ok(Hired { worker, name, slot, signals, stop, picture })
     }
 
@@ -329,25 +278,25 @@ impl Floor {
         let mut capabilities = (plan.capabilities)().map_err(asks)?;
         let mut desks = std::mem::take(&mut capabilities.desks);
         let works_on = left.is_some();
+        let start = Place { cursor: Cursor::before(self.events.next()), now: None };
         let (last, done) = if let Some(left) = left {
             (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
         } else {
-            let start = Place { cursor: Cursor::before(self.events.next()), now: None };
             (begin(&mut keeper, shelf.as_ref(), start)?, Cursor::default())
         };
-        let outside = last.as_ref().map(|last| Outside::read(&last.outside));
-        let Outside { tables: marks, mut tallies } = outside.unwrap_or_default();
-        for (capability, desk) in &mut desks {
-            // Who takes over goes on counting where the other ended.
-            let kept = (!works_on).then(|| tallies.remove(*capability).unwrap_or_default());
-            desk.count_in(self.tallies.of(&name, capability, kept));
-        }
+        // With nothing counted, and nothing behind its place, it can't be told apart from one that was never there.
+        let anew =
+            !works_on && last.as_ref().is_none_or(|it| it.place == start && it.outside.is_empty());
+        let mut outside =
+            last.as_ref().map(|last| Outside::read(&last.outside)).unwrap_or_default();
+        let tallies = self.count_on(&name, works_on, &mut outside, &mut desks);
+        let bounded: Vec<_> = desks.values().filter_map(Desk::bounded).collect();
         if let (Some(kept), Some(table)) = (&self.kept, &mut capabilities.table) {
             let (journal, through) = (kept.rooms.journal(&name), kept.rooms.through);
             let resumed = if works_on {
-                table.go_on(&journal, marks, through)
+                table.go_on(&journal, outside.tables, through)
             } else {
-                table.resume(&journal, marks, through)
+                table.resume(&journal, outside.tables, through)
             };
             resumed.map_err(|error| {
                 RunError::State(format!("the tables of listener `{name}`: {error}"))
@@ -356,15 +305,16 @@ impl Floor {
         let mut modules: Vec<_> =
             shapes.iter().map(|((module, _), base)| (*base, module.clone())).collect();
         modules.sort();
-        let view = EventView::new(plan.criteria.clone(), shapes);
+        let view = EventView::new(&name, plan.criteria.clone(), shapes);
         let timers = Timers::new(&plan.timers, &self.zone);
         let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
         let slot = feed.slot();
         let outcomes = Arc::new(Mutex::new(Outcomes::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let means = self.means(&desks, &name, &outcomes, &stop)?;
-        let asking =
-            Asking::begin(&name, &plan.component.1, desks, modules, means).map_err(asks)?;
+        let component = plan.component.1.clone();
+        let who = Asker { listener: name.clone(), component, modules };
+        let means = self.means(&desks, &who, (tallies, anew), &outcomes, &stop)?;
+        let asking = Asking::begin(who, desks, means).map_err(asks)?;
         let mut side = ListenerSide {
             name: name.clone(),
             feed,
@@ -384,17 +334,42 @@ impl Floor {
             side.ticks_aside.extend(kept.dead.ticks_of(&name));
         }
         let keeping = self.listener_keeping(shelf, slot, last);
-        let picture = ListenerPicture { guest: keeper.report.clone(), outcomes };
+        let before = self.counted.listener(&name);
+        let guest = keeper.report.clone();
+        let picture = ListenerPicture { before, guest, outcomes, bounded: bounded.into() };
         let signals = Arc::new(Signals::default());
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
+        self.known.listener(plan);
         Ok(Hired { worker, name, slot, signals, stop, picture })
+    }
+
+    /// What is counted of each capability: who takes over goes on counting where the other ended.
+    fn count_on(
+        &self,
+        listener: &str,
+        works_on: bool,
+        outside: &mut Outside,
+        desks: &mut BTreeMap<&'static str, Desk>,
+    ) -> BTreeMap<&'static str, Shared> {
+        let mut tally = |capability: &'static str| {
+            let kept = (!works_on).then(|| outside.take(capability));
+            (capability, self.tallies.of(listener, capability, kept))
+        };
+        let tallies: BTreeMap<_, _> = denials::kinds().map(&mut tally).collect();
+        for (capability, desk) in desks {
+            if let Some(tally) = tallies.get(capability) {
+                desk.count_in(Arc::clone(tally));
+            }
+        }
+        tallies
     }
 
     /// What a listener needs to ask the world for something.
     fn means(
         &self,
         desks: &BTreeMap<&'static str, Desk>,
-        listener: &str,
+        who: &Asker,
+        (tallies, anew): (BTreeMap<&'static str, Shared>, bool),
         outcomes: &Arc<Mutex<Outcomes>>,
         stop: &Arc<AtomicBool>,
     ) -> Result<Means, RunError> {
@@ -405,13 +380,22 @@ impl Floor {
         };
         let orders = self.kept.as_ref().map(|kept| Arc::clone(&kept.orders)).unwrap_or_default();
         let office = store.map(|store| Office { store, secrets: Arc::clone(&secrets), orders });
-        let (listener, outcomes) = (listener.to_owned(), Arc::clone(outcomes));
+        let archive = self.kept.as_ref().map(|kept| Arc::clone(&kept.store));
+        let records = Arc::clone(&self.records);
+        let denials = Denials::new(
+            (&who.listener, &who.component),
+            archive,
+            Arc::clone(&records),
+            &tallies,
+            anew,
+        );
+        let (listener, outcomes) = (who.listener.clone(), Arc::clone(outcomes));
         let tell = move |what: &str, result: Result<(), &str>| {
             note(&listener, &outcomes, what, result);
         };
         let (tell, stop) = (Arc::new(tell), Arc::clone(stop));
-        let (records, events) = (Arc::clone(&self.records), Arc::clone(&self.events));
-        Ok(Means { office, secrets, records, events, tell, stop, retries: self.kept.is_some() })
+        let (events, retries) = (Arc::clone(&self.events), self.kept.is_some());
+        Ok(Means { office, secrets, records, events, tell, stop, retries, denials, tallies })
     }
 
     /// How a module's checkpoints are kept, and what is let go of with each.
@@ -485,7 +469,7 @@ fn take_over<G: ?Sized>(
     keeper.saved = left;
     let (role, name) = (keeper.role, keeper.report.lock().name.clone());
     keeper.begin().map_err(|failure| RunError::Start { role, name, failure })?;
-    Ok(shelf.and_then(|shelf| shelf.load().into_iter().next()))
+    Ok(shelf.and_then(|shelf| shelf.readable().into_iter().next()))
 }
 
 fn saved(checkpoint: &Checkpoint) -> Saved {

@@ -1,12 +1,15 @@
 //! How single effects fare that wait to be delivered, as the store counts them.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use correlator_store::effect::State;
 use correlator_store::status::Endpoint;
 
 use super::crew::Kept;
+use crate::limit;
 use crate::status::{DeliveryStatus, EndpointStatus, Moment};
+use crate::text::clean;
 
 impl Kept {
     /// Nothing before a listener first asked for something that is kept, nor while the store can't be read.
@@ -47,28 +50,57 @@ fn endpoint(endpoint: &Endpoint) -> EndpointStatus {
 
 /// Effects of a listener that wait.
 pub(super) fn waiting(deliveries: Option<&DeliveryStatus>, listener: &str) -> u64 {
+    of(deliveries, listener).map(|(it, _)| it.waiting).sum()
+}
+
+/// The same, by capability and endpoint.
+pub(super) fn waiting_where(
+    deliveries: Option<&DeliveryStatus>,
+    listener: &str,
+) -> BTreeMap<String, u64> {
+    let waits = of(deliveries, listener).filter(|(it, _)| it.waiting > 0);
+    let named = |(it, endpoint): (&EndpointStatus, &str)| {
+        let name = format!("{} {endpoint}", it.capability);
+        (clean(&name, limit::MESSAGE_BYTES_MAX), it.waiting)
+    };
+    waits.map(named).collect()
+}
+
+/// The endpoints of a listener, each with its name.
+fn of<'a>(
+    deliveries: Option<&'a DeliveryStatus>,
+    listener: &str,
+) -> impl Iterator<Item = (&'a EndpointStatus, &'a str)> {
     let all = deliveries.into_iter().flat_map(|it| &it.endpoints);
-    let own = all.filter(|it| it.endpoint.split_once('/').is_some_and(|(of, _)| of == listener));
-    own.map(|it| it.waiting).sum()
+    all.filter_map(move |it| match it.endpoint.split_once('/') {
+        Some((of, endpoint)) if of == listener => Some((it, endpoint)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::waiting;
+    use super::{waiting, waiting_where};
     use crate::status::{DeliveryStatus, EndpointStatus};
 
     #[test]
     fn what_waits_is_told_by_listener() {
         let endpoint = |endpoint: &str, waiting: u64| EndpointStatus {
+            capability: "webhook".to_owned(),
             endpoint: endpoint.to_owned(),
             waiting,
             ..EndpointStatus::default()
         };
-        let endpoints = vec![endpoint("ops/chat", 3), endpoint("ops/a/b", 2), endpoint("op/x", 7)];
+        let quiet = endpoint("ops/quiet", 0);
+        let endpoints =
+            vec![endpoint("ops/chat", 3), endpoint("ops/a/b", 2), endpoint("op/x", 7), quiet];
         let status = DeliveryStatus { endpoints, ..DeliveryStatus::default() };
         assert_eq!(waiting(Some(&status), "ops"), 5);
         assert_eq!(waiting(Some(&status), "op"), 7);
         assert_eq!(waiting(Some(&status), "o"), 0);
         assert_eq!(waiting(None, "ops"), 0);
+        let told: Vec<_> = waiting_where(Some(&status), "ops").into_iter().collect();
+        assert_eq!(told, [("webhook a/b".to_owned(), 2), ("webhook chat".to_owned(), 3)]);
+        assert!(waiting_where(None, "ops").is_empty());
     }
 }

@@ -13,14 +13,18 @@ use correlator_source::intake::Mark;
 use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 
-use super::crew::{Floor, Hand, Kept, part_name, shape};
+use super::counted::SourceCounted;
+use super::crew::{Floor, Kept, part_name, shape};
 use super::floor::floor;
+use super::hand::Hand;
+use super::hiring::Names;
 use super::intake::{Route, Routing};
-use super::listener::{ListenerPicture, Shapes};
+use super::listener::ListenerPicture;
 use super::marks::SourceMarks;
 use super::merge::{Merge, SourceReport};
 use super::module::ModulePicture;
 use super::piece::{EventKind, EventPiece};
+use super::view::Shapes;
 use super::worker::Remains;
 use super::{
     ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, deliveries, notices, picture,
@@ -85,6 +89,8 @@ pub(super) struct Running {
     pub(super) gauge: Option<Arc<NetGauge>>,
     /// Where it listens, as it is known once it does.
     pub(super) address: String,
+    /// What was counted before it was changed.
+    pub(super) before: SourceCounted,
 }
 
 impl Running {
@@ -95,7 +101,8 @@ impl Running {
         stop: &Arc<AtomicBool>,
     ) -> Self {
         let address = picture::place(&source);
-        Self { place, source, thread, stop: Arc::clone(stop), gauge: None, address }
+        let (stop, before) = (Arc::clone(stop), SourceCounted::default());
+        Self { place, source, thread, stop, gauge: None, address, before }
     }
 }
 
@@ -111,6 +118,7 @@ impl Engine {
         opened: impl FnOnce(),
     ) -> Result<Self, RunError> {
         let started = (clock::now(), clock::instant());
+        let names = Names::of(&plan);
         let live = plan.sources.iter().any(|source| source.door.is_live());
         let ending = Arc::new(AtomicBool::new(false));
         let (floor, marks, events_ended, work) = floor(&plan, &ending)?;
@@ -143,39 +151,12 @@ impl Engine {
         }
         let sources = sources?;
         opened();
+        engine.forget_gone(&names);
         engine.hire(plan.modules, plan.listeners)?;
         *locked(&engine.writers) = writers::start(&engine.floor, work)?;
         engine.read(plan.sources, sources, &marks)?;
         engine.progress.ready.store(true, Ordering::Release);
         Ok(engine)
-    }
-
-    /// Starts all guests, then their threads.
-    fn hire(&self, modules: Vec<ModulePlan>, listeners: Vec<ListenerPlan>) -> Result<(), RunError> {
-        let mut crew = locked(&self.crew);
-        crew.version = 1;
-        let shapes = shapes(&modules);
-        let mut hired = Vec::new();
-        for plan in listeners {
-            hired.push((self.floor.hire_listener(&plan, shapes.clone(), None)?, plan));
-        }
-        let mut parts = Vec::new();
-        for plan in modules {
-            let mut hands = Vec::new();
-            for part in 0..if plan.enabled { plan.instances } else { 0 } {
-                hands.push(self.floor.hire_module(&plan, part, 1, None)?);
-            }
-            parts.push((plan, hands));
-        }
-        for (plan, hired) in parts {
-            let hands = hired.into_iter().map(super::crew::Hired::work);
-            crew.modules.push(ModuleHands { plan, hands: hands.collect::<Result<_, _>>()? });
-        }
-        for (hired, plan) in hired {
-            crew.listeners.push(ListenerHand { plan, hand: Some(hired.work()?) });
-        }
-        self.floor.door.route_by(routing(&crew));
-        Ok(())
     }
 
     /// Starts to read.
@@ -303,11 +284,12 @@ impl Engine {
         }
         let deliveries = self.floor.kept.as_ref().and_then(Kept::deliveries);
         for listener in &mut report.listeners {
-            listener.waiting = deliveries::waiting(deliveries.as_ref(), &listener.guest.name);
+            listener.waiting = deliveries::waiting_where(deliveries.as_ref(), &listener.guest.name);
         }
         self.tell_progress();
         report.sources = self.source_reports();
         report.dropped = self.floor.records.dropped.load(Ordering::Relaxed);
+        report.spools = [self.floor.records.losses(), self.floor.events.losses()];
         self.close()?;
         Ok(report)
     }
@@ -351,16 +333,23 @@ impl Engine {
     pub(super) fn source_reports(&self) -> Vec<SourceReport> {
         let mut reports = locked(&self.reports).clone();
         for running in locked(&self.sources).iter().filter(|it| it.source.door.is_live()) {
-            let (gauge, _) = self.floor.door.gauge(running.place);
-            let path = running.source.name.clone();
-            reports.push(SourceReport {
-                source: running.place,
-                path,
-                counts: gauge.counts,
-                error: None,
-            });
+            let (source, path) = (running.place, running.source.name.clone());
+            let counts = self.counted(running).gauge.counts;
+            reports.push(SourceReport { source, path, counts, error: None });
         }
         reports
+    }
+
+    /// What was counted of a source, before it was changed too.
+    pub(super) fn counted(&self, running: &Running) -> SourceCounted {
+        let (gauge, late) = self.floor.door.gauge(running.place);
+        let net = running.gauge.as_deref();
+        let count = |of: fn(&NetGauge) -> &AtomicU64| {
+            net.map_or(0, |net| of(net).load(Ordering::Relaxed))
+        };
+        let connections = count(|net| &net.connections);
+        let connections_failed = count(|net| &net.connections_failed);
+        SourceCounted { gauge, late, connections, connections_failed }.after(&running.before)
     }
 
     /// Writes down what is left to write.

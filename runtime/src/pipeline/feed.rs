@@ -107,8 +107,10 @@ pub(super) struct Feed<V: View> {
     payload: Vec<u8>,
     /// How often in a row the disk could not be read.
     tries: u32,
-    /// Items that were gone before they could be read.
+    /// Items that could not be read: they were gone, or what they were in is damaged.
     pub(super) missed: u64,
+    /// Up to where they have been counted, however often it is read again.
+    counted: u64,
 }
 
 impl<V: View> Feed<V> {
@@ -136,6 +138,7 @@ impl<V: View> Feed<V> {
             payload: Vec::new(),
             tries: 0,
             missed: 0,
+            counted: 0,
         };
         feed.seek(place);
         feed
@@ -184,7 +187,7 @@ impl<V: View> Feed<V> {
                 if V::Batch::OF_ONE_PIECE && batch.items() > 0 {
                     return Next::Batch;
                 }
-                match self.fetch() {
+                match self.fetch(batch.items() == 0) {
                     Supply::There => continue,
                     _ if batch.items() > 0 => return Next::Batch,
                     Supply::Ended => return Next::Ended,
@@ -258,29 +261,29 @@ impl<V: View> Feed<V> {
         self.place.now = Some(time);
     }
 
-    /// Gets more pieces.
-    fn fetch(&mut self) -> Supply {
+    /// Gets more pieces. Only who is done with all before may wait for them.
+    fn fetch(&mut self, waits: bool) -> Supply {
         let from = self.place.cursor.item;
         if self.reader.is_none() {
-            let (slot, wake_at) = (self.slot, self.timers.next());
-            match self.stream.read(slot, from, wake_at, &mut self.pieces) {
+            let wake_at = waits.then(|| self.timers.next());
+            match self.stream.read(self.slot, from, wake_at, &mut self.pieces) {
                 Supply::Behind => {}
                 other => {
                     let first = self.pieces.front().map_or(from, |piece| piece.first());
-                    self.missed += first.saturating_sub(from);
+                    self.miss(from, first);
                     return other;
                 }
             }
         }
-        self.fetch_from_disk(from)
+        self.fetch_from_disk(from, waits)
     }
 
-    fn fetch_from_disk(&mut self, from: u64) -> Supply {
+    fn fetch_from_disk(&mut self, from: u64, waits: bool) -> Supply {
         if self.reader.is_none() {
             self.reader = self.stream.reader(from);
         }
         let Some(reader) = &mut self.reader else { return Supply::Nothing };
-        let (missed, damaged) = (reader.missed(), reader.damaged().places);
+        let damaged = reader.damaged().places;
         let read = reader.next(&mut self.payload);
         let found = reader.damaged().places - damaged;
         if found > 0 {
@@ -292,24 +295,24 @@ impl<V: View> Feed<V> {
         match read {
             Ok(Some(header)) => {
                 self.tries = 0;
-                self.missed += reader.missed() - missed;
                 let (kind, first, count) = (header.kind, header.first, header.count);
+                self.miss(from, first);
                 if let Some(piece) = V::Piece::read(kind, first, count, &self.payload) {
                     self.pieces.push_back(Arc::new(piece));
                 } else {
                     tracing::error!("frame {first} of the spool is not understood and passed over");
-                    self.missed += u64::from(count);
-                    self.arrive(first + u64::from(count));
+                    self.miss(first, header.next());
+                    self.arrive(header.next());
                 }
                 // What is in memory is read from there again.
-                if self.stream.holds(header.first + u64::from(header.count)) {
+                if self.stream.holds(header.next()) {
                     self.reader = None;
                 }
                 Supply::There
             }
             Ok(None) => {
                 self.reader = None;
-                self.skip_to_memory(from)
+                self.skip_to_memory(from, waits)
             }
             Err(error) => {
                 self.reader = None;
@@ -321,23 +324,33 @@ impl<V: View> Feed<V> {
                     return Supply::Nothing;
                 }
                 tracing::error!("{error}; what can't be read is passed over");
-                self.skip_to_memory(from)
+                self.skip_to_memory(from, waits)
             }
         }
     }
 
     /// What the disk does not have can't be had: goes on with what is in memory.
-    fn skip_to_memory(&mut self, from: u64) -> Supply {
+    fn skip_to_memory(&mut self, from: u64, waits: bool) -> Supply {
         let first = self.stream.first_in_memory();
         if first > from {
-            self.missed += first - from;
+            self.miss(from, first);
             self.arrive(first);
         }
-        let (slot, wake_at) = (self.slot, self.timers.next());
+        let wake_at = waits.then(|| self.timers.next());
         let from = self.place.cursor.item;
-        match self.stream.read(slot, from, wake_at, &mut self.pieces) {
+        match self.stream.read(self.slot, from, wake_at, &mut self.pieces) {
             Supply::Behind => Supply::Nothing,
             other => other,
+        }
+    }
+
+    /// Counts what stands between the place and what comes next: every item had a number, and none is left out but by a
+    /// loss.
+    fn miss(&mut self, from: u64, to: u64) {
+        let from = from.max(self.counted);
+        if to > from {
+            self.missed += to - from;
+            self.counted = to;
         }
     }
 
@@ -403,5 +416,53 @@ impl<V: View> Feed<V> {
 impl<V: View> Drop for Feed<V> {
     fn drop(&mut self) {
         self.stream.leave(self.slot);
+    }
+}
+
+#[cfg(test)]
+mod losses;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use correlator_frame::record::{Frame, Row, Span};
+    use jiff::tz::TimeZone;
+
+    use super::{Bounds, Feed, Next, Place};
+    use crate::declaration::Interest;
+    use crate::pipeline::cursor::Cursor;
+    use crate::pipeline::interest::Filter;
+    use crate::pipeline::marks::SourceMarks;
+    use crate::pipeline::module::{ModuleBatch, RecordView};
+    use crate::pipeline::piece::RecordPiece;
+    use crate::pipeline::stream::Stream;
+    use crate::pipeline::timers::Timers;
+
+    fn records(first: u64, count: usize) -> RecordPiece {
+        let mut frame = Frame { text: b"text".to_vec(), ..Frame::default() };
+        (0..count).for_each(|_| frame.push(&Row { raw: Span::new(0, 4), ..Row::default() }, 0));
+        RecordPiece { first, frame, ..RecordPiece::default() }
+    }
+
+    #[test]
+    fn a_batch_that_is_handed_over_is_not_passed_yet() {
+        let stream = Arc::new(Stream::new(None, SourceMarks::default(), false));
+        let all = [Interest::default()];
+        let view = RecordView::new("sshd", 1, Filter::new([&all[..]].into_iter()), None);
+        let timers = Timers::new(&[], &TimeZone::UTC);
+        let mut feed = Feed::new(Arc::clone(&stream), view, timers, Place::default(), 1);
+        let publish = || stream.publish(|first| records(first, 3), &AtomicBool::new(false));
+        let bounds = Bounds { items: 100, bytes: 1 << 20, until: Cursor::before(u64::MAX) };
+        let mut batch = ModuleBatch::default();
+        assert!(publish().is_ok() && publish().is_ok());
+        assert_eq!(feed.next(&mut batch, bounds), Next::Batch);
+        assert_eq!(batch.items, [0, 1, 2, 3, 4, 5]);
+        // If the guest fails on it, its pieces must still be there.
+        assert_eq!((stream.passed(feed.slot()), stream.first_in_memory()), (0, 0));
+        feed.advance(None);
+        assert_eq!(feed.next(&mut batch, bounds), Next::Nothing);
+        assert_eq!(stream.passed(feed.slot()), 6);
     }
 }

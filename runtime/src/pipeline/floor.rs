@@ -1,19 +1,21 @@
 //! The floor that guests work on: streams and door, on top of what an earlier run left where anything is kept.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use correlator_spool::settings::{Durability, WhenFull};
 
 use super::checkpoint::{Saver, SaverWork, Shelf};
+use super::counted::Counted;
 use super::crew::{Floor, Kept, News, part_name};
 use super::intake::Door;
+use super::known::Known;
 use super::marks::{EventMarks, SourceMarks};
 use super::notices::Notices;
+use super::put_off::PutOff;
 use super::recover::{self, Rooms};
 use super::stream::Stream;
-use super::{Plan, RunError};
+use super::{Plan, RunError, version};
 use crate::capability::Tallies;
 use crate::clock;
 use crate::dead::Dead;
@@ -24,32 +26,12 @@ pub(super) fn floor(
     plan: &Plan,
     ending: &Arc<AtomicBool>,
 ) -> Result<(Floor, SourceMarks, bool, Option<SaverWork>), RunError> {
-    let drops = plan.keeping.as_ref().is_some_and(|it| it.when_full == WhenFull::Drop);
     let Some(keeping) = &plan.keeping else {
-        let marks = SourceMarks::default();
-        let records = Arc::new(Stream::new(None, marks.clone(), false));
-        // Records of one run must not have the names of another's.
-        let base = clock::now().cast_unsigned();
-        let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, &marks, base);
-        let events = Arc::new(Stream::new(None, EventMarks::default(), false));
-        let door = Arc::new(door);
-        let notices = Arc::new(Notices::new(Arc::clone(&door)));
-        let told = Arc::clone(&notices);
-        let floor = Floor {
-            records,
-            events,
-            door,
-            notices,
-            zone: plan.zone.clone(),
-            stop: Arc::clone(ending),
-            closed: AtomicBool::new(false),
-            kept: None,
-            tallies: Tallies::default(),
-            secrets: RwLock::new(Arc::clone(&plan.secrets)),
-            tell: Arc::new(move |news: News| told.tell(&news, None)),
-        };
+        let (floor, marks) = bare(plan, ending);
         return Ok((floor, marks, false, None));
     };
+    let drops = keeping.when_full == WhenFull::Drop;
+    version::take(&keeping.folder)?;
     let rooms = Rooms::new(keeping);
     let found = recover::open(keeping, &rooms, reached(plan, &rooms))?;
     let dead = Dead::open(&rooms.dead).map_err(|error| RunError::State(error.to_string()))?;
@@ -60,21 +42,29 @@ pub(super) fn floor(
     let events = Arc::new(Stream::new(Some(found.events), found.turns, false));
     records.hold_from(found.written.0);
     events.hold_from(found.written.1);
+    records.note_missing(found.missing.0);
+    events.note_missing(found.missing.1);
     let syncer = records.syncer().filter(|_| keeping.durability == Durability::Each);
     let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, &marks, 0);
     let (saver, work) = Saver::new();
-    let components = plan.modules.iter().map(|it| (it.name.clone(), it.component.clone()));
-    let listeners = plan.listeners.iter().map(|it| (it.name.clone(), it.component.clone()));
-    let components: HashMap<_, _> = components.chain(listeners).collect();
     let letters = Arc::clone(&dead);
-    let names: Vec<_> = plan.sources.iter().map(|it| (it.number(), it.name.clone())).collect();
+    let known = Arc::new(Known::default());
+    let off = Arc::new(PutOff::load(&keeping.folder));
     let door = Arc::new(door);
     let notices = Arc::new(Notices::new(Arc::clone(&door)));
     let told = Arc::clone(&notices);
+    let (names, resting) = (Arc::clone(&known), Arc::clone(&off));
     let tell = move |news: News| {
         let letter = match &news {
-            News::Aside(aside) => super::aside::put(&letters, &components, &names, aside),
-            _ => None,
+            News::Aside(aside) => super::aside::put(&letters, &names, aside),
+            News::Suspended(_, name, _) => {
+                resting.note_suspended(name, true);
+                None
+            }
+            News::Released(_, name) => {
+                resting.note_suspended(name, false);
+                None
+            }
         };
         told.tell(&news, letter.as_deref());
     };
@@ -87,6 +77,9 @@ pub(super) fn floor(
         stop: Arc::clone(ending),
         closed: AtomicBool::new(false),
         kept: Some(Kept::new(rooms, keeping, saver, dead)),
+        off,
+        known,
+        counted: Counted::default(),
         tallies: Tallies::default(),
         secrets: RwLock::new(Arc::clone(&plan.secrets)),
         tell: Arc::new(tell),
@@ -94,11 +87,42 @@ pub(super) fn floor(
     Ok((floor, marks, events_ended, Some(work)))
 }
 
+/// The floor of a run that keeps nothing.
+fn bare(plan: &Plan, ending: &Arc<AtomicBool>) -> (Floor, SourceMarks) {
+    let marks = SourceMarks::default();
+    let records = Arc::new(Stream::new(None, marks.clone(), false));
+    // Records of one run must not have the names of another's.
+    let base = clock::now().cast_unsigned();
+    let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, &marks, base);
+    let events = Arc::new(Stream::new(None, EventMarks::default(), false));
+    let door = Arc::new(door);
+    let notices = Arc::new(Notices::new(Arc::clone(&door)));
+    let told = Arc::clone(&notices);
+    let floor = Floor {
+        records,
+        events,
+        door,
+        notices,
+        zone: plan.zone.clone(),
+        stop: Arc::clone(ending),
+        closed: AtomicBool::new(false),
+        kept: None,
+        off: Arc::default(),
+        known: Arc::default(),
+        counted: Counted::default(),
+        tallies: Tallies::default(),
+        secrets: RwLock::new(Arc::clone(&plan.secrets)),
+        tell: Arc::new(move |news: News| told.tell(&news, None)),
+    };
+    (floor, marks)
+}
+
 /// The items that the checkpoints of all modules, and of all listeners, say were reached.
 fn reached(plan: &Plan, rooms: &Rooms) -> (u64, u64) {
     let item = |name: &str| {
-        let shelf = Shelf::new(&rooms.checkpoints, name, "", false);
-        shelf.load().iter().map(|checkpoint| checkpoint.place.cursor.item).max().unwrap_or(0)
+        // What can't be read is told when its guest is started.
+        let found = Shelf::new(&rooms.checkpoints, name, "", false).readable();
+        found.iter().map(|checkpoint| checkpoint.place.cursor.item).max().unwrap_or(0)
     };
     let parts =
         plan.modules.iter().flat_map(|it| (0..it.instances).map(move |part| part_name(it, part)));

@@ -29,6 +29,11 @@ impl<P: Piece> Stream<P> {
         needed.min(self.held.load(Ordering::Relaxed))
     }
 
+    /// The first item that a consumer would see again after a restart.
+    pub(super) fn kept(&self, slot: usize) -> u64 {
+        lock(&self.tail).slots[slot].kept
+    }
+
     /// Holds what is on the disk from this item on.
     pub(super) fn hold_from(&self, item: u64) {
         self.held.store(item, Ordering::Relaxed);
@@ -71,5 +76,13 @@ impl<P: Piece> Stream<P> {
         let mut tail = lock(&self.tail);
         let (position, kept) = (tail.slots[slot].need(), tail.slots[slot].kept);
         tail.seat(Slot { active: true, gives_way, holds: true, position, kept, ..Slot::default() })
+    }
+
+    /// Gives a slot to what a consumer would need that does not work, from this item on, as long as there is room.
+    pub(super) fn hold_for(&self, item: u64) -> usize {
+        let (active, gives_way, holds) = (true, true, true);
+        let (position, kept) = (item, item);
+        let slot = Slot { active, gives_way, holds, position, kept, ..Slot::default() };
+        lock(&self.tail).seat(slot)
     }
 }

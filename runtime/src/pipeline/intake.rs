@@ -215,13 +215,13 @@ impl Door {
         locked(&self.filters).push((version, filter));
     }
 
-    /// Takes in the lot's counts.
-    fn count(&self, lot: &Lot, came: i64) {
-        self.records.fetch_add(lot.frame.len() as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(lot.counts.bytes, Ordering::Relaxed);
-        if let Some(gauge) = locked(&self.gauges).get_mut(lot.source) {
-            gauge.counts += lot.counts;
-            if !lot.frame.is_empty() {
+    /// Takes in what was counted of a source, and that so many of its records came.
+    fn count(&self, place: usize, counts: Counts, records: usize, came: i64) {
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(counts.bytes, Ordering::Relaxed);
+        if let Some(gauge) = locked(&self.gauges).get_mut(place) {
+            gauge.counts += counts;
+            if records > 0 {
                 gauge.last = Some(came);
             }
         }
@@ -250,8 +250,10 @@ impl Intake for Door {
         let Known { number, live, waits } = sources.get(lot.source).copied().unwrap_or_default();
         drop(sources);
         let clock = self.clock.now();
-        self.count(lot, clock);
+        let (place, placed, counts, records) =
+            (lot.source, lot.placed, lot.counts, lot.frame.len());
         if lot.frame.is_empty() && lot.marks.is_empty() {
+            self.count(place, counts, records, clock);
             lot.clear();
             return Ok(());
         }
@@ -265,7 +267,6 @@ impl Intake for Door {
         } else {
             self.route(&mut piece);
         }
-        let (place, placed) = (lot.source, lot.placed);
         lot.clear();
         let came = if live { clock } else { i64::MIN };
         if waits {
@@ -284,6 +285,8 @@ impl Intake for Door {
         } else {
             self.stream.publish_or_drop(seal, &self.stop)
         };
+        // Not before: who counts the records sees those that wait as well.
+        self.count(place, counts, records, clock);
         match published {
             Ok(_) => {
                 self.ended.store(false, Ordering::Relaxed);

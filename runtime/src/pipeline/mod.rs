@@ -16,34 +16,47 @@
 //! - `turn`: a module's turn, checked
 //! - `keeper`, `checkpoint`, `worker`, `saving`: a guest kept alive; its state on the disk; the thread that hands it its
 //!   work; when it saves
-//! - `module`, `listener`, `asking`: what is particular to each; what a listener asks the world for
-//! - `recover`, `aside`, `floor`: what an earlier run left; dead letters; what all guests share
+//! - `module`, `listener`, `view`, `asker`, `asking`, `denials`: what is particular to each; how a listener looks at events;
+//!   how what it asks for is named; what it asks the world for, and what of that is denied
+//! - [`version`], `recover`, `put_off`, `floor`: whose it is, and what an earlier run left; who does not work; what all
+//!   guests share
+//! - `known`, `aside`, `again`, `letters`: what letters tell of guests; dead letters, and what comes again of them
+//! - `counted`: what goes on being counted when a guest or a source is changed
 //! - `notices`: events of the engine's own
-//! - `outside`: what of the world a checkpoint tells
-//! - `crew`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the whole, and what
-//!   it does now and then
+//! - `outside`, `archive`: what of the world a checkpoint tells; the store
+//! - `hand`, `crew`, `hiring`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the
+//!   whole, and what it does now and then
 //! - `picture`, `deliveries`, `commands`, `effects`, `change`: how it fares; what it can be told; another stack in the
 //!   place of this one
 //! - [`trace`]: from an event back to its record, in what a run left
 
+mod again;
+mod archive;
 mod aside;
+mod asker;
 mod asking;
 mod change;
 mod checkpoint;
 mod clock;
 mod commands;
+mod counted;
 mod crew;
 mod cursor;
 mod deliveries;
+mod denials;
 mod effects;
 mod engine;
 mod feed;
 mod floor;
+mod hand;
 mod heartbeat;
 mod held;
+mod hiring;
 mod intake;
 mod interest;
 mod keeper;
+mod known;
+mod letters;
 mod listener;
 mod marks;
 mod merge;
@@ -53,6 +66,7 @@ mod outside;
 mod patience;
 mod picture;
 mod piece;
+mod put_off;
 mod recover;
 mod saving;
 mod share;
@@ -61,6 +75,8 @@ mod tail;
 mod timers;
 pub mod trace;
 mod turn;
+pub mod version;
+mod view;
 mod waiting;
 mod watermark;
 mod worker;
@@ -170,6 +186,15 @@ pub struct Progress {
     pub ready: AtomicBool,
 }
 
+/// What a spool had lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolReport {
+    /// Damaged places that somebody who reads had to pass over.
+    pub damaged: u64,
+    /// Items that an earlier run had, and that were gone when this one began.
+    pub missing: u64,
+}
+
 /// What became of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -181,6 +206,8 @@ pub struct Report {
     pub listeners: Vec<ListenerReport>,
     /// Records that found no room in the spool.
     pub dropped: u64,
+    /// What the spools of records and of events had lost.
+    pub spools: [SpoolReport; 2],
     /// Whether it was stopped before its input ended.
     pub interrupted: bool,
     /// Whether a source would have gone on by itself.

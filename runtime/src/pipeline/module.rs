@@ -174,6 +174,8 @@ pub struct ModuleReport {
 /// What others see of a module while it works.
 #[derive(Clone, Debug)]
 pub(super) struct ModulePicture {
+    /// What was counted before it worked.
+    pub(super) before: ModuleReport,
     pub(super) guest: Shared,
     pub(super) events: Arc<std::sync::Mutex<Vec<(String, u64)>>>,
 }
@@ -181,7 +183,7 @@ pub(super) struct ModulePicture {
 impl ModulePicture {
     pub(super) fn look(&self) -> ModuleReport {
         let events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ModuleReport { guest: self.guest.look(), events: events.clone() }
+        ModuleReport { guest: self.guest.look(), events: events.clone() }.after(&self.before)
     }
 }
 
@@ -195,7 +197,18 @@ pub(super) struct Aside {
     pub(super) position: u64,
     pub(super) time: i64,
     pub(super) raw: Vec<u8>,
+    pub(super) event: Option<EventAside>,
     pub(super) failure: Failure,
+}
+
+/// An event that a listener failed on: its row, with the schema counted within its module, and what the row points into.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EventAside {
+    pub(super) module: String,
+    /// What its columns are.
+    pub(super) shape: u64,
+    pub(super) row: Vec<u32>,
+    pub(super) text: Vec<u8>,
 }
 
 /// A module in the pipeline.
@@ -296,6 +309,7 @@ impl Side for ModuleSide {
             position: 0,
             time: tick.map_or(0, |tick| tick.time),
             raw: Vec::new(),
+            event: None,
             failure: failure.clone(),
         };
         if let Some(tick) = tick {

@@ -5,15 +5,16 @@ use std::sync::atomic::Ordering;
 use correlator_source::settings::{Address, Door as SourceDoor, Source, SourcePath};
 use correlator_spool::settings::Durability;
 
-use super::crew::Kept;
+use super::crew::{Kept, part_name};
 use super::deliveries;
 use super::engine::{Engine, ModuleHands, Running, locked};
 use super::keeper::GuestReport;
+use crate::capability::{Bounded, Used};
 use crate::clock::{self, nanoseconds};
 use crate::guest::Failure;
 use crate::status::{
-    GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState, SourceStatus,
-    SpoolStatus, Status,
+    BoundStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState,
+    SourceStatus, SpoolStatus, Status,
 };
 
 impl Engine {
@@ -57,6 +58,7 @@ impl Engine {
         let (records, events) = (&self.floor.records, &self.floor.events);
         let disk = if of_records { records.on_disk() } else { events.on_disk() };
         let (first, bytes) = disk?;
+        let losses = if of_records { records.losses() } else { events.losses() };
         Some(SpoolStatus {
             first,
             next: if of_records { records.next() } else { events.next() },
@@ -68,7 +70,8 @@ impl Engine {
                 Durability::Batched(every) => format!("batched ({} ms)", every.as_millis()),
             },
             oldest_needed: if of_records { records.needed() } else { events.needed() },
-            damaged: if of_records { records.damaged() } else { events.damaged() },
+            damaged: losses.damaged,
+            missing: Some(losses.missing),
             dropped: records.dropped.load(Ordering::Relaxed) * u64::from(of_records),
         })
     }
@@ -80,7 +83,8 @@ impl Engine {
 
     fn source(&self, running: &Running) -> SourceStatus {
         let source = &running.source;
-        let (gauge, late) = self.floor.door.gauge(running.place);
+        let counted = self.counted(running);
+        let gauge = counted.gauge;
         let ended = running.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished);
         let idle_after = nanoseconds(source.idle_after);
         let clock = self.floor.door.clock.now();
@@ -104,11 +108,11 @@ impl Engine {
             unparsed: counts.unparsed,
             cut: counts.cut,
             invalid_utf8: counts.invalid_utf8,
-            late,
+            late: counted.late,
             connections_open: net
                 .map_or(0, |net| net.connections_open.load(Ordering::Relaxed) as u64),
-            connections: net.map_or(0, |net| net.connections.load(Ordering::Relaxed)),
-            connections_failed: net.map_or(0, |net| net.connections_failed.load(Ordering::Relaxed)),
+            connections: counted.connections,
+            connections_failed: counted.connections_failed,
             dropped_by_kernel: counts.dropped_by_kernel,
             last_record: gauge.last.map(Moment),
             error,
@@ -128,8 +132,14 @@ impl Engine {
     fn module(&self, module: &ModuleHands) -> Vec<ModuleStatus> {
         let plan = &module.plan;
         if module.hands.is_empty() {
-            let guest = off(&plan.name, &plan.component);
-            return vec![ModuleStatus { guest, ..ModuleStatus::default() }];
+            let off = |part| {
+                let name = part_name(plan, part);
+                let report = self.floor.counted.module(&name);
+                let events = report.events.iter().map(|(_, count)| count).sum();
+                let guest = off(name, &report.guest, &plan.component);
+                ModuleStatus { guest, events, lag_records: 0 }
+            };
+            return (0..plan.instances).map(off).collect();
         }
         let next = self.floor.records.next();
         let now = self.floor.door.now.load(Ordering::Relaxed);
@@ -151,8 +161,14 @@ impl Engine {
     fn listener(&self, listener: &super::engine::ListenerHand) -> ListenerStatus {
         let plan = &listener.plan;
         let Some(hand) = &listener.hand else {
-            let guest = off(&plan.name, &plan.component);
-            return ListenerStatus { guest, ..ListenerStatus::default() };
+            let report = self.floor.counted.listener(&plan.name);
+            let guest = off(plan.name.clone(), &report.guest, &plan.component);
+            return ListenerStatus {
+                guest,
+                effects_done: report.done,
+                effects_refused: report.refused,
+                ..ListenerStatus::default()
+            };
         };
         let report = hand.picture.look();
         let position = self.floor.events.passed(hand.slot).max(report.guest.position);
@@ -165,20 +181,39 @@ impl Engine {
             effects_done: report.done,
             effects_refused: report.refused,
             waiting: 0,
+            bounds: bounds(&hand.picture.bounded, report.guest.now.unwrap_or(0)),
         }
+    }
+}
+
+/// How much of its grants' bounds a listener has used at a time.
+fn bounds(grants: &[Bounded], now: i64) -> Vec<BoundStatus> {
+    let each = |grant: &Bounded| {
+        let used = grant.used(now).into_iter();
+        used.map(|it| bound(grant.capability, it)).collect::<Vec<_>>()
+    };
+    grants.iter().flat_map(each).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+fn bound(capability: &str, it: Used) -> BoundStatus {
+    let Used { bound, used, most, span } = it;
+    let span_seconds = span.map(|span| span as f64 / 1e9);
+    BoundStatus {
+        capability: capability.to_owned(),
+        bound: bound.to_owned(),
+        used,
+        most,
+        span_seconds,
     }
 }
 
 type Component = (String, String, String);
 
-fn off(name: &str, (component, _, version): &Component) -> GuestStatus {
-    GuestStatus {
-        name: name.to_owned(),
-        component: component.clone(),
-        version: version.clone(),
-        state: GuestState::Disabled,
-        ..GuestStatus::default()
-    }
+/// A guest that was put off: what it counted stays, and it takes no memory.
+fn off(name: String, report: &GuestReport, component: &Component) -> GuestStatus {
+    let guest = guest(report, component, 0);
+    GuestStatus { name, state: GuestState::Disabled, memory_bytes: 0, ..guest }
 }
 
 fn guest(report: &GuestReport, (component, _, version): &Component, lag: u64) -> GuestStatus {
@@ -197,6 +232,7 @@ fn guest(report: &GuestReport, (component, _, version): &Component, lag: u64) ->
         lag_seconds: None,
         handed: report.handed,
         failures: report.failures,
+        lost: Some(report.lost),
         set_aside: report.set_aside,
         last_failure: report.last_failure.as_ref().map(Failure::to_string),
         fuel: usage.fuel,
@@ -218,7 +254,7 @@ fn behind(report: &GuestReport, lag: u64, now: i64) -> Option<f64> {
 }
 
 /// By which kind of door records come.
-fn kind(source: &Source) -> &'static str {
+pub(super) fn kind(source: &Source) -> &'static str {
     match &source.door {
         SourceDoor::Files { paths, .. } if paths.contains(&SourcePath::Input) => "input",
         SourceDoor::Files { follow: true, .. } => "follow",

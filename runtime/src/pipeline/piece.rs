@@ -238,6 +238,8 @@ pub(super) enum EventKind {
     End,
     /// Time has passed, with events or without. One item, and no event.
     Time,
+    /// Events for one listener alone, which had failed on them before.
+    Retry,
 }
 
 /// The events of one turn of one module.
@@ -258,6 +260,8 @@ pub(super) struct EventPiece {
     /// Rows with the header that listeners get. Schemas are counted within the module.
     pub(super) rows: Rows,
     pub(super) count: u32,
+    /// The listener that it is for, if it is for one alone.
+    pub(super) only: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -313,18 +317,20 @@ impl Piece for EventPiece {
     }
 
     fn parts(&self) -> [&[u8]; 3] {
-        [cast_slice(&self.rows.index), &self.rows.text, &[]]
+        // Behind the rows: the head has the same form as in spools of versions that knew of no such pieces.
+        [cast_slice(&self.rows.index), &self.rows.text, self.only.as_bytes()]
     }
 
     fn read(kind: u16, first: u64, count: u32, payload: &[u8]) -> Option<Self> {
         let (head, rest): (EventHead, _) = split(payload)?;
         let (index, rest) = words(rest, head.index_words)?;
-        let text = rest.get(..head.text_bytes as usize)?.to_vec();
+        let (text, only) = rest.split_at_checked(head.text_bytes as usize)?;
         let rows = RowIterator::new(&index, BATCH_HEADER).count();
         let kind = match kind {
             0 if rows == count as usize => EventKind::Events,
             1 => EventKind::End,
             2 => EventKind::Time,
+            3 if rows == count as usize => EventKind::Retry,
             _ => return None,
         };
         Some(Self {
@@ -335,8 +341,9 @@ impl Piece for EventPiece {
             part: head.part,
             shape: head.shape,
             upto: Cursor { item: head.item, ticks: head.ticks },
-            rows: Rows { text, index },
+            rows: Rows { text: text.to_vec(), index },
             count,
+            only: String::from_utf8(only.to_vec()).ok()?,
         })
     }
 }
@@ -359,4 +366,42 @@ fn words(bytes: &[u8], count: u32) -> Option<(Vec<u32>, &[u8])> {
     let (words, rest) = bytes.split_at_checked(count as usize * 4)?;
     let word = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
     Some((words.as_chunks().0.iter().map(word).collect(), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use correlator_frame::event::{BatchHeader, Id};
+
+    use super::{Cursor, EventKind, EventPiece, Piece, Rows};
+
+    #[test]
+    fn an_event_piece_is_read_as_it_was_written() {
+        let mut index = Vec::new();
+        let id = Id { source: 1, position: 2, count: 3 };
+        BatchHeader { schema: 0, severity: 6, time: -7, absent: 0, id }.write(0, &mut index);
+        let rows = Rows { text: b"text".to_vec(), index };
+        let upto = Cursor { item: 9, ticks: 1 };
+        let module = "sshd#1".to_owned();
+        let events = EventPiece {
+            first: 4,
+            module,
+            part: 1,
+            shape: 5,
+            upto,
+            rows,
+            count: 1,
+            ..EventPiece::default()
+        };
+        let only = "ops".to_owned();
+        let retry = EventPiece { kind: EventKind::Retry, only, ..events.clone() };
+        for piece in [events, retry] {
+            let payload = [&piece.head()[..], &piece.parts().concat()].concat();
+            let read =
+                |kind, payload| EventPiece::read(kind, 4, 1, payload).map(|it| format!("{it:?}"));
+            assert_eq!(read(piece.kind(), &payload), Some(format!("{piece:?}")));
+            for cut in 0..payload.len() - piece.only.len() {
+                assert_eq!(read(piece.kind(), &payload[..cut]), None, "cut at {cut}");
+            }
+        }
+    }
 }

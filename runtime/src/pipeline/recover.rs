@@ -1,7 +1,6 @@
 //! What an earlier run left: the spools, how far sources had been read, how far modules had come.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -61,6 +60,8 @@ pub(super) struct Found {
     pub(super) turns: EventMarks,
     /// What was written down of both: behind it the spools are needed.
     pub(super) written: (u64, u64),
+    /// Records, and events, that should be there and are not.
+    pub(super) missing: (u64, u64),
 }
 
 /// Opens what an earlier run left, or begins anew. `reached` is how far checkpoints say that records, and events, had come.
@@ -70,11 +71,12 @@ pub(super) fn open(
     reached: (u64, u64),
 ) -> Result<Found, RunError> {
     let failed = |error: &dyn std::fmt::Display| RunError::State(error.to_string());
-    let folder = |error| failed(&format_args!("{}: {error}", keeping.folder.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(&keeping.folder).map_err(folder)?;
-    fs::create_dir_all(&rooms.checkpoints).map_err(folder)?;
-    let mut records = spool(&rooms.records, keeping).map_err(|error| failed(&error))?;
-    let mut events = spool(&rooms.events, keeping).map_err(|error| failed(&error))?;
+    fs::create_dir_all(&rooms.checkpoints)
+        .map_err(|error| failed(&format_args!("{}: {error}", keeping.folder.display())))?;
+    let (mut records, lost_records) =
+        spool(&rooms.records, keeping).map_err(|error| failed(&error))?;
+    let (mut events, lost_events) =
+        spool(&rooms.events, keeping).map_err(|error| failed(&error))?;
     let mut sources: SourceMarks = marks::load(&rooms.sources).map_err(|error| failed(&error))?;
     let mut turns: EventMarks = marks::load(&rooms.turns).map_err(|error| failed(&error))?;
     let written = (sources.item, turns.item);
@@ -90,23 +92,30 @@ pub(super) fn open(
         }
     })
     .map_err(|error| failed(&error))?;
-    go_on_behind(&mut records, "record", turns.furthest().max(sources.item).max(reached.0));
-    go_on_behind(&mut events, "event", turns.item.max(reached.1));
-    Ok(Found { records, events, sources, turns, written })
+    let reached = (turns.furthest().max(sources.item).max(reached.0), turns.item.max(reached.1));
+    let missing = (
+        lost_records + go_on_behind(&mut records, "record", reached.0),
+        lost_events + go_on_behind(&mut events, "event", reached.1),
+    );
+    Ok(Found { records, events, sources, turns, written, missing })
 }
 
-/// A machine that lost its newest records may still have what was made of them: numbers are never given out again.
-fn go_on_behind(spool: &mut Spool, what: &str, reached: u64) {
-    if reached > spool.next() {
+/// A machine that lost its newest records may still have what was made of them: numbers are never given out again. Tells
+/// how many are lost.
+fn go_on_behind(spool: &mut Spool, what: &str, reached: u64) -> u64 {
+    let lost = reached.saturating_sub(spool.next());
+    if lost > 0 {
         tracing::error!(
             "the {what} spool ends at {}, though {reached} had been reached: the {what}s between are lost",
             spool.next()
         );
         spool.skip_to(reached);
     }
+    lost
 }
 
-fn spool(folder: &Path, keeping: &Keeping) -> Result<Spool, SpoolError> {
+/// Opens a spool, and tells how many of its items are gone with their segments.
+fn spool(folder: &Path, keeping: &Keeping) -> Result<(Spool, u64), SpoolError> {
     let since = clock::instant();
     let options = || Options {
         folder: folder.to_owned(),
@@ -125,7 +134,7 @@ fn spool(folder: &Path, keeping: &Keeping) -> Result<Spool, SpoolError> {
         }
     };
     tell(folder, &recovery);
-    Ok(spool)
+    Ok((spool, recovery.missing.iter().map(|range| range.end - range.start).sum()))
 }
 
 /// Tells what is not as it should be.

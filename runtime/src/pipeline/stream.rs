@@ -15,6 +15,7 @@ use correlator_spool::reader::{Reader, Readers};
 use correlator_spool::spool::Spool;
 use correlator_spool::sync::Syncer;
 
+use super::SpoolReport;
 use super::piece::Piece;
 use super::tail::{Room, Slot, Tail};
 use crate::{clock, limit};
@@ -63,6 +64,8 @@ pub(super) struct Stream<P: Piece> {
     /// Items that found no room.
     pub(super) dropped: AtomicU64,
     damaged: AtomicU64,
+    /// Items that should have been on the disk at the start and were not.
+    missing: AtomicU64,
 }
 
 /// The disk as consumers see it.
@@ -114,6 +117,7 @@ impl<P: Piece> Stream<P> {
             told: Mutex::new(None),
             dropped: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
+            missing: AtomicU64::new(0),
         }
     }
 
@@ -312,13 +316,13 @@ impl<P: Piece> Stream<P> {
         self.moved.notify_all();
     }
 
-    /// Gets pieces from `from` on that are in memory. If there is nothing, the consumer counts as waiting until it is
-    /// woken or calls again.
+    /// Gets pieces from `from` on that are in memory. If there is nothing, a consumer that says when to wake it counts as
+    /// waiting, and as done with all before, until it is woken or calls again.
     pub(super) fn read(
         &self,
         slot: usize,
         from: u64,
-        wake_at: i64,
+        wake_at: Option<i64>,
         into: &mut VecDeque<Arc<P>>,
     ) -> Supply {
         let mut tail = lock(&self.tail);
@@ -339,9 +343,11 @@ impl<P: Piece> Stream<P> {
         if tail.ended {
             return Supply::Ended;
         }
-        let slot = &mut tail.slots[slot];
-        slot.thread.get_or_insert_with(thread::current);
-        (slot.waiting, slot.wake_at, slot.position) = (true, wake_at, from.max(slot.position));
+        if let Some(wake_at) = wake_at {
+            let slot = &mut tail.slots[slot];
+            slot.thread.get_or_insert_with(thread::current);
+            (slot.waiting, slot.wake_at, slot.position) = (true, wake_at, from.max(slot.position));
+        }
         Supply::Nothing
     }
 
@@ -385,14 +391,22 @@ impl<P: Piece> Stream<P> {
         lock(&self.tail).slots[slot].state_bytes = state_bytes;
     }
 
-    /// Damaged places of the spool that its readers came upon.
-    pub(super) fn damaged(&self) -> u64 {
-        self.damaged.load(Ordering::Relaxed)
+    /// What readers came upon that is damaged, and what was gone when the run began.
+    pub(super) fn losses(&self) -> SpoolReport {
+        SpoolReport {
+            damaged: self.damaged.load(Ordering::Relaxed),
+            missing: self.missing.load(Ordering::Relaxed),
+        }
     }
 
     /// Counts damaged places.
     pub(super) fn note_damage(&self, places: u64) {
         self.damaged.fetch_add(places, Ordering::Relaxed);
+    }
+
+    /// Counts items that are gone.
+    pub(super) fn note_missing(&self, items: u64) {
+        self.missing.fetch_add(items, Ordering::Relaxed);
     }
 
     /// Reads from the disk from this item on.

@@ -150,6 +150,14 @@ impl<S: Side> Worker<S> {
         }
     }
 
+    /// Begins to rest, as it did when the engine ended, until it is released.
+    pub(super) fn begin_suspended(&mut self) {
+        self.keeper.guest = None;
+        self.keeper.report.lock().suspended = true;
+        self.suspended_at = Some(clock::instant());
+        self.side.set_absent(true);
+    }
+
     /// Works until nothing more can come, or until it is stopped.
     pub(super) fn run(&mut self) -> Remains {
         self.side.set_rate(self.keeper.saved.rate);

@@ -3,14 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use correlator_spool::settings::Durability;
 use correlator_store::entry::By;
 use correlator_store::prune::Retention;
-use correlator_store::store::Store;
 
+use super::archive::Archive;
 use super::checkpoint::SaverWork;
 use super::crew::{Floor, Kept};
 use super::engine::spawn;
@@ -110,7 +110,7 @@ static SECURING: Mutex<()> = Mutex::new(());
 struct Ground {
     records: Arc<Stream<RecordPiece>>,
     events: Arc<Stream<EventPiece>>,
-    store: Arc<OnceLock<Arc<Store>>>,
+    store: Arc<Archive>,
     sources: PathBuf,
     turns: PathBuf,
     through: bool,

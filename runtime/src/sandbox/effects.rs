@@ -35,7 +35,7 @@ pub(super) fn check(
         effects.push(effect(said, events, &mut text_bytes).map_err(broken)?);
         if text_bytes > limits.turn_bytes as u64 {
             return Err(broken(format!(
-                "its cells name more than {} bytes of text all together (`turn_bytes`)",
+                "its cells and targets name more than {} bytes of text all together (`turn_bytes`)",
                 limits.turn_bytes
             )));
         }
@@ -58,6 +58,8 @@ fn effect(said: events::Effect, events: usize, text_bytes: &mut u64) -> Result<E
     if !said.index.len().is_multiple_of(words) {
         return Err(format!("rows of an effect are not {words} words long, as its columns say"));
     }
+    // Every request has a target of its own.
+    *text_bytes += said.target.len() as u64 * (said.index.len() / words) as u64;
     for (number, cells) in said.index.chunks_exact(words).enumerate() {
         *text_bytes += row(cells, &columns, events, said.text.len())
             .map_err(|problem| format!("row {number} of an effect: {problem}"))?;

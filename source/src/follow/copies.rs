@@ -14,6 +14,7 @@ use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::Identity;
 use crate::limit;
+use crate::path::escaped;
 
 impl Files {
     /// A file was emptied: what was not read of it may stand in a copy, and what comes now is another file's.
@@ -46,7 +47,7 @@ impl Files {
         notices.forget(tail.watch);
         let since = if let Some(copy) = copy {
             let identity = copy.identity();
-            self.told.news(&shown, &format!("was emptied; the rest is in {}", copy.path.display()));
+            self.told.news(&shown, &format!("was emptied; the rest is in {}", escaped(&copy.path)));
             self.tails[place].go_on_in(copy, now);
             let since = self.tails[place].since();
             let key = self.tails[place].key;
@@ -174,7 +175,7 @@ impl Files {
         let Some(name) = tail.name.as_deref() else { return Ok(false) };
         match self.copied_from(tail, name)? {
             Origin::Other(of) if !tail.twin => {
-                self.told.news(name, &format!("is a copy of {} and not read", of.display()));
+                self.told.news(name, &format!("is a copy of {} and not read", escaped(&of)));
             }
             Origin::Other(_) => {}
             Origin::Unknown => return Ok(true),

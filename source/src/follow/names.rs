@@ -5,29 +5,16 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use glob::Pattern;
-
 use super::FollowError;
 use super::told::Told;
+use crate::path::{Paths, escaped};
 use crate::settings::{Door, Source, SourcePath};
-
-/// Characters that make a part of a path a pattern.
-const SPECIAL: [char; 3] = ['*', '?', '['];
 
 /// Names that are followed: as they are, or all that a pattern matches.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     plain: Vec<PathBuf>,
-    patterns: Vec<Matches>,
-}
-
-/// The names that one pattern matches.
-#[derive(Debug)]
-struct Matches {
-    text: String,
-    pattern: Pattern,
-    /// The folder below which all of them are.
-    base: PathBuf,
+    patterns: Vec<Paths>,
 }
 
 impl Names {
@@ -46,13 +33,13 @@ impl Names {
                 }
                 SourcePath::Glob(text) => {
                     let text = text.trim_start_matches("./");
-                    names.patterns.push(Matches::new(source, text)?);
+                    names.patterns.push(pattern(source, text)?);
                 }
             }
         }
         for path in &names.plain {
             if let Some(kind) = fs::metadata(path).ok().and_then(|facts| not_a_file(&facts)) {
-                let (source_name, path) = (source.name.clone(), path.display().to_string());
+                let (source_name, path) = (source.name.clone(), escaped(path));
                 return Err(FollowError::NotAFile { source_name, path, kind });
             }
         }
@@ -64,18 +51,11 @@ impl Names {
         let mut seen: BTreeSet<PathBuf> = self.plain.iter().cloned().collect();
         let mut names: Vec<PathBuf> = self.plain.clone();
         for pattern in &self.patterns {
-            let found = match glob::glob(&pattern.text) {
-                Ok(found) => found,
-                Err(error) => {
-                    told.problem(&pattern.base, &error.to_string());
-                    continue;
-                }
-            };
-            for path in found {
+            for path in pattern.find() {
                 match path {
                     Ok(path) if seen.insert(path.clone()) => names.push(path),
                     Ok(_) => {}
-                    Err(error) => told.problem(error.path(), &error.error().to_string()),
+                    Err((folder, error)) => told.problem(&folder, &error.to_string()),
                 }
             }
         }
@@ -85,7 +65,7 @@ impl Names {
     /// Whether this is such a name.
     pub fn has(&self, path: &Path) -> bool {
         self.plain.iter().any(|plain| plain == path)
-            || self.patterns.iter().any(|names| names.matches(path))
+            || self.patterns.iter().any(|names| names.match_path(path))
     }
 
     /// Whether this name was typed as it is.
@@ -95,31 +75,17 @@ impl Names {
 
     /// The folders in which names may appear or go.
     pub fn folders(&self, now: &[PathBuf]) -> BTreeSet<PathBuf> {
-        let bases = self.patterns.iter().map(|names| names.base.clone());
+        let bases = self.patterns.iter().map(Paths::base);
         now.iter().map(|name| folder(name).to_owned()).chain(bases).collect()
     }
 }
 
-impl Matches {
-    fn new(source: &Source, text: &str) -> Result<Self, FollowError> {
-        let pattern = Pattern::new(text).map_err(|error| FollowError::Pattern {
-            source_name: source.name.clone(),
-            pattern: text.to_owned(),
-            problem: error.to_string(),
-        })?;
-        let parts = Path::new(text).components();
-        let base: PathBuf = parts
-            .take_while(|part| !part.as_os_str().to_string_lossy().contains(SPECIAL))
-            .collect();
-        let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
-        Ok(Self { text: text.to_owned(), pattern, base })
-    }
-
-    fn matches(&self, path: &Path) -> bool {
-        let options =
-            glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
-        self.pattern.matches_path_with(path, options)
-    }
+fn pattern(source: &Source, text: &str) -> Result<Paths, FollowError> {
+    Paths::new(text).map_err(|error| FollowError::Pattern {
+        source_name: source.name.clone(),
+        pattern: text.to_owned(),
+        problem: error.to_string(),
+    })
 }
 
 /// The folder that a name is in.
@@ -155,17 +121,17 @@ pub(super) fn not_a_file(facts: &fs::Metadata) -> Option<&'static str> {
 mod tests {
     use std::path::Path;
 
-    use super::{Matches, Names, bare};
+    use super::{Names, bare, pattern};
     use crate::follow::tests::source;
     use crate::settings::SourcePath;
 
     #[test]
     fn names_of_patterns() {
-        let check = |pattern: &str, path: &str, base: &str, expected: bool| {
-            let one = Matches::new(&source("test", &[]), pattern).expect("a pattern");
-            assert_eq!(one.base, Path::new(base), "{pattern}");
+        let check = |text: &str, path: &str, base: &str, expected: bool| {
+            let one = pattern(&source("test", &[]), text).expect("a pattern");
+            assert_eq!(one.base(), Path::new(base), "{text}");
             let names = Names { plain: Vec::new(), patterns: vec![one] };
-            assert_eq!(names.has(Path::new(path)), expected, "{pattern} {path}");
+            assert_eq!(names.has(Path::new(path)), expected, "{text} {path}");
         };
         check("/var/log/*.log", "/var/log/a.log", "/var/log", true);
         check("/var/log/*.log", "/var/log/a.log.1", "/var/log", false);

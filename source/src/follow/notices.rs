@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use rustix::time::Timespec;
 
 use super::names::bare;
+use crate::path::escaped;
 use crate::{clock, limit};
 
 /// Bytes of notices that are taken at once.
@@ -109,7 +110,7 @@ impl Notices {
                 }
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(error) => {
-                    self.incomplete = Some(format!("inotify: {}: {error}", folder.display()));
+                    self.incomplete = Some(format!("inotify: {}: {error}", escaped(folder)));
                 }
             }
         }

@@ -10,6 +10,7 @@ use super::find::{self, Found, Since, Sought};
 use super::tail::Tail;
 use crate::identity::Identity;
 use crate::limit;
+use crate::path::escaped;
 use crate::saved::{SavedFile, file_key};
 
 /// What became of a file.
@@ -89,7 +90,7 @@ impl Files {
                 if place == saved.path {
                     tail.name = Some(place);
                 } else {
-                    let news = format!("is {} now and read to its end there", place.display());
+                    let news = format!("is {} now and read to its end there", escaped(&place));
                     self.told.news(&saved.path, &news);
                 }
                 self.tails.push(tail);
@@ -107,7 +108,7 @@ impl Files {
         let unread = format!("what stood behind byte {} was not read", saved.position);
         let became = find::compressed(&saved.path, since).map_or_else(
             || "its last file is gone".to_owned(),
-            |path| format!("its last file may have become {}, which is compressed", path.display()),
+            |path| format!("its last file may have become {}, which is compressed", escaped(&path)),
         );
         self.told.lost(&saved.path, &format!("{became}; {unread}, if there was anything"));
         self.forget(saved);

@@ -17,6 +17,7 @@ use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::{self, Identity};
 use crate::limit;
+use crate::path::escaped;
 
 /// A file that had a name, where it was moved, and what is there.
 type Moved = (PathBuf, PathBuf, Option<Found>);
@@ -250,7 +251,7 @@ impl Files {
         if self.tails.len() >= limit::FOLLOW_FILES_MAX {
             return false;
         }
-        self.told.news(&found.path, &format!("had the name {} for a while", name.display()));
+        self.told.news(&found.path, &format!("had the name {} for a while", escaped(name)));
         self.add(name, None, found, now);
         true
     }

@@ -137,7 +137,7 @@ impl Tail {
             failing: false,
             settled: false,
             moved: true,
-            id: file::id(&rule.source.name, &path.display().to_string(), incarnation),
+            id: file::id(&rule.source.name, path, incarnation),
             framing: rule.source.framing.clone(),
             parser: Parser::new(file::settings(&rule.source, reference)),
             reference,

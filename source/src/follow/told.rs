@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::limit;
+use crate::path::escaped;
 
 /// What was said last about which path.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Told {
         if self.problems.len() >= limit::FOLLOW_NAMES_MAX {
             self.problems.clear();
         }
-        tracing::warn!("source `{}`: {}: {problem}", self.source, path.display());
+        tracing::warn!("source `{}`: {}: {problem}", self.source, escaped(path));
         self.problems.insert(path.to_owned(), problem.to_owned());
     }
 
@@ -39,11 +40,11 @@ impl Told {
 
     /// Something to know that is no trouble.
     pub fn news(&self, path: &Path, news: &str) {
-        tracing::info!("source `{}`: {} {news}", self.source, path.display());
+        tracing::info!("source `{}`: {} {news}", self.source, escaped(path));
     }
 
     /// Something was lost: said each time.
     pub fn lost(&self, path: &Path, loss: &str) {
-        tracing::warn!("source `{}`: {}: {loss}", self.source, path.display());
+        tracing::warn!("source `{}`: {}: {loss}", self.source, escaped(path));
     }
 }

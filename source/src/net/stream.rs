@@ -173,7 +173,7 @@ impl Stream {
         if self.tail.is_empty() {
             return Ok(());
         }
-        let framing = self.framing.get_or_insert_with(|| Framing::discover(&self.tail));
+        let framing = self.framing.get_or_insert_with(|| discovered(&self.tail));
         let trailer = framing.ending().to_vec();
         let whole = self.tail.ends_with(&trailer);
         self.parse(&[], true, filling)?;
@@ -197,7 +197,10 @@ impl Stream {
             return false;
         }
         let may_end = match framing {
-            Framing::Lines => memchr(b'\n', bytes).is_some(),
+            Framing::Mixed if self.tail.first().is_some_and(u8::is_ascii_digit) => {
+                memchr2(b'\n', b'>', bytes).is_some()
+            }
+            Framing::Lines | Framing::Mixed => memchr(b'\n', bytes).is_some(),
             Framing::Trailer(trailer) => {
                 memchr(trailer.last().copied().unwrap_or(b'\n'), bytes).is_some()
             }
@@ -208,7 +211,7 @@ impl Stream {
 
     /// Parses the tail and what has come behind it, all of it, however many lots that takes.
     fn parse(&mut self, bytes: &[u8], at_end: bool, filling: &mut Filling) -> Result<(), Ended> {
-        let framing = self.framing.get_or_insert_with(|| Framing::discover(&self.tail));
+        let framing = self.framing.get_or_insert_with(|| discovered(&self.tail));
         let (mut bytes, mut more) = (bytes, true);
         while more {
             filling.make_room()?;
@@ -230,6 +233,15 @@ impl Stream {
         self.wanted = wanted(framing, &self.tail);
         self.first = None;
         Ok(())
+    }
+}
+
+/// How records are told apart on a connection that begins like this. Whoever sends lines may go over to counts: relays that
+/// are told to, and those that hand on what others send, do so in the middle.
+fn discovered(block: &[u8]) -> Framing {
+    match Framing::discover(block) {
+        Framing::Lines => Framing::Mixed,
+        other => other,
     }
 }
 
@@ -330,6 +342,19 @@ mod tests {
         check(None, "<13>a\nx\r<13>b\nx\r<13>c\nx\r", &["<13>a\nx", "<13>b\nx", "<13>c\nx"]);
         check(None, "5 <13>a5 <13>b5 <13>c", &abc);
         check(None, "7 <13>a\nx6 <13>b\n5 <13>c", &["<13>a\nx", "<13>b", "<13>c"]);
+        // Lines may go over to counts, and back.
+        check(None, "<13>a\n<13>b\n5 <13>c", &abc);
+        check(
+            None,
+            "<13>a\n<13>b\n5 <13>c5 <13>d<13>e\n",
+            &["<13>a", "<13>b", "<13>c", "<13>d", "<13>e"],
+        );
+        check(
+            None,
+            "<13>a\n<13>x\n5 <13>b5 <13>c\n<13>d\n",
+            &["<13>a", "<13>x", "<13>b", "<13>c", "<13>d"],
+        );
+        check(None, "<13>a\n<13>b\n9 <13>c\n<13>d\n", &["<13>a", "<13>b", "9 <13>c", "<13>d"]);
         check(
             None,
             "Dec 10 06:55:46 h a\nDec 10 06:55:46 h b\n",
@@ -365,6 +390,7 @@ mod tests {
         let cut = long("cut").repeat(5);
         for (framing, trailer) in [
             (Framing::Lines, "\n"),
+            (Framing::Mixed, "\n"),
             (Framing::Trailer(b"\0\r".to_vec()), "\0\r"),
             (Framing::Octets, ""),
         ] {

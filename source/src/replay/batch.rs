@@ -66,7 +66,9 @@ impl Batch {
             Framing::Trailer(trailer) if as_is && !entry.whole && !last => {
                 self.bytes.extend_from_slice(trailer);
             }
-            Framing::Lines if as_is && !entry.whole && !last => self.bytes.push(b'\n'),
+            Framing::Lines | Framing::Mixed if as_is && !entry.whole && !last => {
+                self.bytes.push(b'\n');
+            }
             _ if wire == Wire::Lines => self.bytes.push(b'\n'),
             _ => {}
         }

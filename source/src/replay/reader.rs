@@ -263,7 +263,7 @@ fn is_blank(bytes: &[u8]) -> bool {
 fn is_whole(framing: &Framing, bytes: &[u8]) -> bool {
     match framing {
         Framing::Trailer(trailer) if !trailer.is_empty() => bytes.ends_with(trailer),
-        Framing::Lines | Framing::Trailer(_) => bytes.ends_with(b"\n"),
+        Framing::Lines | Framing::Mixed | Framing::Trailer(_) => bytes.ends_with(b"\n"),
         Framing::Octets => {
             // If more were to come, would it be this record's?
             matches!(framing.next(bytes, false, false), Next::Record(piece) if piece.next == bytes.len())

@@ -1,6 +1,10 @@
 //! Names that come and go, and what is not to be read.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -129,4 +133,30 @@ fn half_a_line_end_is_no_trailer() {
         taker.wait_for(2);
     });
     assert_eq!(taken.records, ["one", "two"]);
+}
+
+#[test]
+fn names_that_are_no_text_are_followed_and_found_again() {
+    let folder = Folder::new("bytes");
+    let name = |byte: u8| folder.0.join(OsStr::from_bytes(&[b'a', byte, b'.', b'l', b'o', b'g']));
+    let append = |byte: u8, numbers: std::ops::Range<u32>| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(name(byte));
+        file.as_mut().expect("a file").write_all(lines(numbers).as_bytes()).expect("written");
+    };
+    append(0xff, 0..3);
+    let taken = follow(&folder.path("*.log"), Taken::default(), |taker| {
+        taker.wait_for(3);
+        append(0xfe, 3..5);
+        taker.wait_for(5);
+        append(0xff, 5..6);
+        taker.wait_for(6);
+    });
+    taken.check_all(6);
+    let ids: HashSet<u32> = taken.places.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids.len(), 2, "each name has an id of its own");
+    // Rotated while nobody looks, and one is new.
+    fs::rename(name(0xff), folder.0.join(OsStr::from_bytes(b"a\xff.log.1"))).expect("renamed");
+    append(0xff, 6..7);
+    let taken = follow(&folder.path("*.log"), taken, |taker| taker.wait_for(7));
+    taken.check_all(7);
 }

@@ -68,7 +68,7 @@ fn what_makes_no_sense_is_refused_with_the_state() {
     };
     let (retry, give_up) =
         (|id| store.retry(id, OPERATOR, 9), |id| store.drop_effect(id, OPERATOR, 9));
-    let undo = |id| store.undo_begin(id, OPERATOR, 9).map(|_| ());
+    let undo = |id| store.undo_begin(id, (OPERATOR, None), 9).map(|_| ());
     check(retry("done"), "effect `done` is done and can't be tried again");
     check(retry("trying"), "effect `trying` is trying and can't be tried again");
     check(retry("nobody"), "there is no effect `nobody` in the store");
@@ -78,7 +78,7 @@ fn what_makes_no_sense_is_refused_with_the_state() {
     check(undo("nobody"), "there is no effect `nobody` in the store");
     let said = store.undo_finish("done", &done(), 9).map(|_| ());
     check(said, "effect `done` is done and can't be undone without having begun");
-    store.undo_begin("done", OPERATOR, 9).unwrap();
+    store.undo_begin("done", (OPERATOR, None), 9).unwrap();
     check(undo("done"), "effect `done` is being undone already");
 }
 
@@ -88,17 +88,20 @@ fn what_was_done_is_taken_back_once() {
     let (store, _) = open(&folder);
     accept(&store, &[effect("a", 1)]);
     attempt(&store, "a", done(), None, 5);
-    let undo = store.undo_begin("a", OPERATOR, 10).unwrap();
+    let undo = store.undo_begin("a", (OPERATOR, None), 10).unwrap();
     assert_eq!(undo.request, effect("a", 1).request);
     assert!(now(&store, "a").undoing);
     assert_eq!(store.undo_finish("a", &Outcome::later("busy"), 11).unwrap(), State::Done);
-    assert!(!now(&store, "a").undoing);
-    store.undo_begin("a", By::Engine, 12).unwrap();
+    // It is in force as before: since when, and what was said of it then, still hold.
+    let still = now(&store, "a");
+    assert_eq!((still.undoing, still.changed_at), (false, 5));
+    assert_eq!(still.said, Some("250 taken".to_owned()));
+    store.undo_begin("a", (By::Engine, Some("it must not be")), 12).unwrap();
     assert_eq!(
         store.undo_finish("a", &Outcome::Done("lifted".to_owned()), 13).unwrap(),
         State::Undone
     );
-    store.undo_begin("a", OPERATOR, 14).unwrap_err();
+    store.undo_begin("a", (OPERATOR, None), 14).unwrap_err();
     let entries = store.reader().unwrap().show("a").unwrap().entries;
     let told: Vec<_> =
         entries.iter().map(|entry| (entry.kind, entry.verdict, entry.by.uid())).collect();
@@ -111,6 +114,7 @@ fn what_was_done_is_taken_back_once() {
         (Kind::Undo, Some(Verdict::Done), None),
     ];
     assert_eq!(told, expected);
+    assert_eq!((&*entries[2].text, &*entries[4].text), ("undo", "undo: it must not be"));
 }
 
 #[test]
@@ -120,8 +124,8 @@ fn what_may_have_been_done_can_be_taken_back_too() {
     accept(&store, &[effect("dead", 1), effect("never", 1)]);
     die(&store, "dead", 5);
     store.drop_effect("never", OPERATOR, 6).unwrap();
-    store.undo_begin("never", OPERATOR, 7).unwrap_err();
-    store.undo_begin("dead", OPERATOR, 7).unwrap();
+    store.undo_begin("never", (OPERATOR, None), 7).unwrap_err();
+    store.undo_begin("dead", (OPERATOR, None), 7).unwrap();
     store.retry("dead", OPERATOR, 7).unwrap_err();
     // An engine that stops meanwhile does not know.
     let crashed = copy(&folder);
@@ -129,8 +133,10 @@ fn what_may_have_been_done_can_be_taken_back_too() {
     assert_eq!(recovery.undo_interrupted, ["dead"]);
     let shown = now(&after, "dead");
     assert_eq!((shown.state, shown.undoing), (State::Dead, false));
-    assert!(shown.said.unwrap().contains("it may have been"));
-    after.undo_begin("dead", OPERATOR, 8).unwrap();
+    assert_eq!(shown.said.as_deref(), Some("busy"));
+    let entries = after.reader().unwrap().show("dead").unwrap().entries;
+    assert!(entries.last().unwrap().text.contains("it may have been"));
+    after.undo_begin("dead", (OPERATOR, None), 8).unwrap();
     let refused = Outcome::Refused("what is sent can't be taken back".to_owned());
     assert_eq!(after.undo_finish("dead", &refused, 9).unwrap(), State::Dead);
 }

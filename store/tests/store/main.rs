@@ -6,6 +6,7 @@ mod accepting;
 mod asking;
 mod commands;
 mod delivering;
+mod denying;
 mod disk;
 mod model;
 mod opening;

@@ -82,14 +82,28 @@ fn where_nothing_is_nothing_can_be_read() {
 }
 
 #[test]
-fn other_versions_are_told() {
+fn other_versions_are_told_and_left_as_they_are() {
     let folder = Folder::new();
     drop(open(&folder));
-    database(&folder).pragma_update(None, "user_version", 99).unwrap();
-    let said = refused(&folder).to_string();
-    assert!(said.contains("is of version 99 and this program knows 1: run the newer"), "{said}");
-    let said = Reader::open(&folder).unwrap_err();
-    assert!(matches!(said, StoreError::Newer { found: 99, known: 1, .. }), "{said}");
+    assert!(Store::refuse_newer(&folder).is_ok() && Store::refuse_newer(&folder.join("no")).is_ok());
+    let newer = database(&folder);
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    // As a crash would leave it: the version is only written ahead yet.
+    let crashed = crate::support::copy(&folder);
+    drop(newer);
+    for (folder, seen) in [(&folder, true), (&crashed, false)] {
+        let files = ["store.db", "store.db-wal", "audit.head"];
+        let bytes = || files.map(|name| fs::read(folder.join(name)).ok());
+        let before = bytes();
+        assert_eq!(before[1].is_some(), !seen);
+        assert_eq!(Store::refuse_newer(folder).is_err(), seen);
+        let said = refused(folder).to_string();
+        let words = "is of version 99 and this program knows 1: run the newer program";
+        assert!(said.contains(words), "{said}");
+        assert_eq!(bytes(), before);
+        let said = Reader::open(folder).unwrap_err();
+        assert!(matches!(said, StoreError::Newer { found: 99, known: 1, .. }), "{said}");
+    }
 }
 
 #[test]

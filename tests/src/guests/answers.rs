@@ -296,6 +296,12 @@ pub const EFFECTS: &[Asking] = &[
         let index = row.repeat(5_000).into();
         vec![Effect { text: vec![b'x'; 1 << 20].into(), index, ..table() }]
     }),
+    Asking("effect-target-amplified", || {
+        let row = [6, 0, 0, 0, 0, 1];
+        let (target, index) = ("x".repeat(1 << 20), row.repeat(5_000).into());
+        let (target, capability) = (target.as_str().into(), "command".into());
+        vec![Effect { capability, target, index, ..table() }]
+    }),
     Asking("effect-text-claim", || {
         vec![Effect { text: List::Claim { pointer: 0, length: u32::MAX }, ..table() }]
     }),

@@ -30,6 +30,8 @@ pub struct Wish {
     pub cells: &'static [(&'static str, &'static str)],
     /// How often it asks for it in one turn.
     pub rows: usize,
+    /// The capability that it says it wants, if that is another one.
+    pub says: Option<&'static str>,
 }
 
 impl Wish {
@@ -41,7 +43,7 @@ impl Wish {
         target: &'static str,
         cells: &'static [(&'static str, &'static str)],
     ) -> Self {
-        Self { name, capability, target, cells, rows: 1 }
+        Self { name, capability, target, cells, rows: 1, says: None }
     }
 
     /// The component.
@@ -79,7 +81,8 @@ impl Wish {
         row.extend(places);
         let columns: Vec<Column> =
             self.cells.iter().map(|(name, _)| Column::required(name, TEXT)).collect();
-        let want = Want { capability: self.capability.into(), reason: "to do harm".into() };
+        let capability = self.says.unwrap_or(self.capability);
+        let want = Want { capability: capability.into(), reason: "to do harm".into() };
         let mut description = Listener::honest(self.name);
         description.wants = vec![want].into();
         let mut draft = Draft::describing_listener(&description);

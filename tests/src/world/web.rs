@@ -1,5 +1,5 @@
-//! A web server whose mood can change: it takes what comes, at once or slowly, is away, is busy, dislikes some, says nothing,
-//! or breaks off half way.
+//! A web server whose mood can change: it takes what comes, at once or slowly, is away, is busy, dislikes some, fails now and
+//! then, says nothing, or breaks off half way.
 //!
 //! It remembers every request that it has read to its end. It must never know who asks.
 
@@ -31,6 +31,10 @@ pub enum Mood {
     Status(u16),
     /// It fails on what has this in it, and takes the rest.
     Against(&'static str),
+    /// It fails on each request of so many, and takes the rest.
+    FailsEach(usize),
+    /// It takes each request of so many, and fails on the rest.
+    TakesEach(usize),
     /// It asks to be left alone for a second.
     Busy,
     /// It says nothing.
@@ -162,13 +166,17 @@ impl Shared {
         }
         let Some((key, body)) = read(stream)? else { return Ok(()) };
         let mood = self.mood();
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = all.len() + 1;
         let taken = match mood {
             Mood::Well | Mood::Slow(_) => true,
             Mood::Against(what) => !body.contains(what),
+            Mood::FailsEach(many) => !number.is_multiple_of(many),
+            Mood::TakesEach(many) => number.is_multiple_of(many),
             _ => false,
         };
-        let seen = Seen { key, body, taken, at: now() };
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        all.push(Seen { key, body, taken, at: now() });
+        drop(all);
         let answer = |status: u16, more: &str| {
             format!("HTTP/1.1 {status} X\r\nConnection: close\r\n{more}Content-Length: 0\r\n\r\n")
         };
@@ -179,6 +187,7 @@ impl Shared {
                 answer(200, "")
             }
             Mood::Against(_) => answer(if taken { 200 } else { 500 }, ""),
+            Mood::FailsEach(_) | Mood::TakesEach(_) => answer(if taken { 200 } else { 503 }, ""),
             Mood::Status(status) => answer(status, ""),
             Mood::Busy => answer(429, "Retry-After: 1\r\n"),
             Mood::HalfSaid => "HTTP/1.1 20".to_owned(),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::allow::{Allow, NOTED};
-use crate::{Capability, Needs, Outcome, Refused, Request, Secrets};
+use crate::{Capability, Kept, Needs, Outcome, Refused, Request, Secrets};
 
 /// A capability behind an allow-list. Every method of [`Capability`] is handed on.
 pub struct Guarded {
@@ -85,7 +85,7 @@ impl Capability for Guarded {
         self.inner.restores()
     }
 
-    fn keep(&mut self) -> Result<Vec<String>, String> {
+    fn keep(&mut self) -> Result<Kept, String> {
         self.inner.keep()
     }
 
@@ -119,6 +119,10 @@ impl Capability for Guarded {
 
     fn guards(&self) -> bool {
         !self.allow.is_empty() || self.inner.guards()
+    }
+
+    fn forbids_more(&mut self) -> bool {
+        self.inner.forbids_more()
     }
 
     fn forbids(&self, request: &Request, since: Duration) -> Option<String> {
@@ -163,6 +167,10 @@ mod tests {
         fn lasts(&self, _: &Request, since: Duration) -> bool {
             since < Duration::from_secs(10)
         }
+
+        fn forbids_more(&mut self) -> bool {
+            true
+        }
     }
 
     fn request(who: &str, user: &str) -> Request {
@@ -188,5 +196,6 @@ mod tests {
         assert_eq!(guarded.forbids(&two, long_ago), None);
         assert_eq!(guarded.forbids(&one, now), None);
         assert!(guarded.guards() && !World.guards());
+        assert!(guarded.forbids_more());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub mod allow;
 mod guarded;
 pub mod human;
+mod kept;
 mod needs;
 mod outcome;
 pub mod pattern;
@@ -17,6 +18,7 @@ mod secret;
 pub mod text;
 
 pub use guarded::Guarded;
+pub use kept::Kept;
 pub use needs::Needs;
 pub use outcome::Outcome;
 pub use request::{Cell, Kind, Request};
@@ -66,13 +68,13 @@ pub trait Capability: Send {
         false
     }
 
-    /// Sees to it that what was done is still in force; called about every second. Tells what was not, in words for the
-    /// operator.
+    /// Sees to it that what was done is still in force, and that nothing is that must not be; called about every second,
+    /// after what [`forbids`](Self::forbids) is undone.
     ///
     /// # Errors
     /// Why that can't be seen to now.
-    fn keep(&mut self) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
+    fn keep(&mut self) -> Result<Kept, String> {
+        Ok(Kept::default())
     }
 
     /// Whether doing it twice comes to the same as doing it once: then it need not wait until the disk knows of it.
@@ -114,6 +116,12 @@ pub trait Capability: Send {
 
     /// Whether there is somebody who is never acted against.
     fn guards(&self) -> bool {
+        false
+    }
+
+    /// Whether it forbids more than when this was last asked, so that what was done is to be looked through; asked about
+    /// every second. Whoever asks for the first time is told yes, or looks through it anyway.
+    fn forbids_more(&mut self) -> bool {
         false
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use correlator_world::human::Span;
-use correlator_world::{Capability, Needs, Outcome, Refused, Request, Secrets};
+use correlator_world::{Capability, Kept, Needs, Outcome, Refused, Request, Secrets};
 
 use crate::clock;
 use crate::coming::Coming;
@@ -77,16 +77,21 @@ impl Capability for Firewall {
     }
 
     fn restore(&mut self, done: &[(Request, Duration)]) -> Result<Option<String>, String> {
-        let mut blocks = Vec::new();
-        for (request, since) in done {
+        let lasting = done.iter().filter_map(|(request, since)| {
             // What the grant does not cover any more is not put back.
-            let Ok(wish) = self.wished(request) else { continue };
-            let Ok(net) = self.place(&wish) else { continue };
-            let rest = wish.duration.saturating_sub(*since);
-            if !rest.is_zero() {
-                blocks.push((request.target.clone(), net, rest));
-            }
+            let wish = self.wished(request).ok()?;
+            let rest = wish.duration.checked_sub(*since).filter(|rest| !rest.is_zero())?;
+            Some((request.target.clone(), wish.wide, rest))
+        });
+        let lasting: Vec<_> = lasting.collect();
+        if lasting.is_empty() {
+            return Ok(None);
         }
+        // Before anything is judged the host is looked at.
+        self.ready().map_err(|error| error.to_string())?;
+        let protected = self.protected.get_mut();
+        let blocks = lasting.into_iter().filter(|(_, net, _)| protected.refusal(net).is_none());
+        let blocks: Vec<_> = blocks.collect();
         if blocks.is_empty() {
             return Ok(None);
         }
@@ -94,7 +99,7 @@ impl Capability for Firewall {
         Ok(Some(format!("{} blocks are in force", restored.entries)))
     }
 
-    fn keep(&mut self) -> Result<Vec<String>, String> {
+    fn keep(&mut self) -> Result<Kept, String> {
         let ensured = self.ensure().map_err(|error| error.to_string())?;
         let healed = ensured.healed.map(|entries| {
             format!(
@@ -104,11 +109,46 @@ impl Capability for Firewall {
         let lifted = ensured.lifted.iter().map(|(block, why)| {
             format!("{} is blocked no more: {why}", wish::shown(&block.network))
         });
-        Ok(healed.into_iter().chain(lifted).collect())
+        Ok(Kept { told: healed.into_iter().collect(), lifted: lifted.collect() })
     }
 
     fn lasts(&self, request: &Request, since: Duration) -> bool {
         self.wished(request).is_ok_and(|wish| since < wish.duration)
+    }
+
+    fn guards(&self) -> bool {
+        true
+    }
+
+    fn forbids_more(&mut self) -> bool {
+        let protected = self.protected.get_mut();
+        // Where the host can't be looked at, who keeps what is in force says so.
+        if protected.look().is_err() || !protected.is_unjudged() {
+            return false;
+        }
+        // Of most that comes, a session from somewhere, nothing is in force; unless somebody else, who saw it first, has
+        // lifted it.
+        let now = clock::uptime();
+        let is_held = self.force.sets.iter().any(|set| {
+            let mut held = set.entries.all(now);
+            held.any(|(net, _)| protected.refusal(&net).is_some())
+        });
+        self.force.misses_some() || is_held || !self.force.is_built()
+    }
+
+    fn forbids(&self, request: &Request, since: Duration) -> Option<String> {
+        let wish = self.wished(request).ok().filter(|wish| since < wish.duration)?;
+        let protected = self.protected.borrow();
+        let why = protected.refusal(&wish.wide)?;
+        // An address whose network must not be blocked may be blocked alone, and then it stays.
+        let is_held = || {
+            let set = &self.force.sets[self.set(&request.target)?];
+            set.entries.rest(&wish.exact, clock::uptime())
+        };
+        let stays = wish.exact != wish.wide
+            && protected.refusal(&wish.exact).is_none()
+            && is_held().is_some();
+        (!stays).then_some(why)
     }
 
     fn needs(&self) -> Needs {

@@ -33,9 +33,9 @@ impl Entries {
         self.0.remove(net);
     }
 
-    /// All go.
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    /// Whether another has all that was in here, but for what may have expired meanwhile.
+    pub(crate) fn are_in(&self, other: &Self, now: Duration) -> bool {
+        self.all(now.saturating_add(LINGERING)).all(|(net, _)| other.lingers(&net))
     }
 
     /// Forgets what has expired for good.
@@ -59,6 +59,19 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_gone_before_its_time_is_missed() {
+        let nets: [IpNet; 2] = ["192.0.2.0/24", "198.51.100.7/32"].map(|it| it.parse().unwrap());
+        let at = |seconds| Duration::from_secs(seconds);
+        let (mut before, mut after) = (Entries::default(), Entries::default());
+        for net in nets {
+            before.put(net, at(10));
+        }
+        after.put(nets[0], at(10));
+        assert!(after.are_in(&before, at(0)) && !before.are_in(&after, at(0)));
+        assert!(before.are_in(&after, at(9)), "the other is about to expire");
+    }
 
     #[test]
     fn entries_expire_and_linger() {

@@ -83,16 +83,23 @@ impl Firewall {
     /// # Errors
     /// The kernel does not let it.
     pub fn ensure(&mut self) -> Result<Ensured, Error> {
+        let healed = self.heal()?;
+        if !self.protected.get_mut().is_unswept() {
+            return Ok(Ensured { healed, lifted: Vec::new() });
+        }
+        let lifted = self.lift(Protected::refusal)?;
+        self.protected.get_mut().swept();
+        Ok(Ensured { healed, lifted })
+    }
+
+    /// Looks at the host and at the table, and puts back what was flushed: how many entries, if any of it was.
+    fn heal(&mut self) -> Result<Option<usize>, Error> {
         self.protected.get_mut().look()?;
         let found = self.force.look()?;
         let now = clock::uptime();
         self.force.sets.iter_mut().for_each(|set| set.entries.purge(now));
         let held = || self.force.sets.iter().map(|set| set.entries.len()).sum();
-        let healed = (found == Found::Lost).then(held);
-        if !self.protected.get_mut().has_changed() && found != Found::First {
-            return Ok(Ensured { healed, lifted: Vec::new() });
-        }
-        Ok(Ensured { healed, lifted: self.lift_refused()? })
+        Ok((found == Found::Lost).then(held))
     }
 
     /// Makes sure that there is a table to put something in.
@@ -101,7 +108,7 @@ impl Firewall {
         if self.force.is_built() {
             return Ok(());
         }
-        self.ensure().map(|_| ())
+        self.heal().map(|_| ())
     }
 
     /// Puts in force what was in force before: at a start, from where the caller has kept it.
@@ -173,22 +180,6 @@ impl Firewall {
         self.force.read()?;
         self.lift(|_, held| wish::overlap(held, &net).then(String::new))
             .map(|lifted| lifted.into_iter().map(|(block, _)| block).collect())
-    }
-
-    /// Allows these addresses and networks beside those of the grant, instead of what was given here before, and lifts
-    /// what is in force against them.
-    ///
-    /// # Errors
-    /// One of them is neither, or the kernel does not let it.
-    pub fn apply_allow(&mut self, list: &[String]) -> Result<Vec<Block>, Error> {
-        let list = wish::networks(list).map_err(Error::Value)?;
-        self.protected.get_mut().allow(list);
-        self.force.read()?;
-        self.lift_refused().map(|lifted| lifted.into_iter().map(|(block, _)| block).collect())
-    }
-
-    fn lift_refused(&mut self) -> Result<Vec<(Block, String)>, Error> {
-        self.lift(Protected::refusal)
     }
 
     /// Lifts what there is a reason for.

@@ -54,6 +54,8 @@ pub(crate) struct Force {
     /// Reading all entries because others change something takes no more than its share: not before this moment.
     read_due: Duration,
     built: bool,
+    /// Whether somebody else has lifted something since this was last asked.
+    misses: bool,
 }
 
 impl Set {
@@ -89,6 +91,7 @@ impl Force {
             generation: None,
             read_due: Duration::ZERO,
             built: false,
+            misses: false,
         }
     }
 
@@ -143,6 +146,11 @@ impl Force {
         self.built
     }
 
+    /// Whether somebody else has lifted something since this was last asked.
+    pub(crate) fn misses_some(&mut self) -> bool {
+        std::mem::take(&mut self.misses)
+    }
+
     /// Learns from the kernel what is in force, if this process has not looked after it so far.
     pub(crate) fn read_if_unbuilt(&mut self) -> Result<(), Error> {
         if self.built { Ok(()) } else { self.read() }
@@ -167,7 +175,7 @@ impl Force {
         let start = clock::uptime();
         let kernel = opened(&mut self.kernel, &self.table)?;
         for set in &mut self.sets {
-            set.entries.clear();
+            let before = std::mem::take(&mut set.entries);
             for width in &set.widths {
                 let elements = kernel.elements(&set.name, *width)?;
                 let now = clock::uptime();
@@ -175,6 +183,7 @@ impl Force {
                     set.entries.put(net, now.saturating_add(rest));
                 }
             }
+            self.misses |= !before.are_in(&set.entries, clock::uptime());
         }
         let end = clock::uptime();
         self.read_due = end + end.saturating_sub(start) * READING_SHARE;

@@ -15,6 +15,11 @@ pub(crate) struct Networks {
 }
 
 impl Networks {
+    /// Whether there is one in it that is not in another.
+    pub(crate) fn exceeds(&self, other: &Self) -> bool {
+        !self.sorted.is_subset(&other.sorted)
+    }
+
     /// One that has an address in common with this one: it is around it or inside it, for networks overlap in no other
     /// way.
     pub(crate) fn overlapping(&self, net: &IpNet) -> Option<&IpNet> {

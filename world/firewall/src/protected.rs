@@ -1,4 +1,4 @@
-//! What is never blocked, added up: the allow-lists, what the host is on its networks, and from where somebody is
+//! What is never blocked, added up: the allow-list, what the host is on its networks, and from where somebody is
 //! logged in. It is asked before a block and about what is in force.
 
 use std::sync::Arc;
@@ -14,23 +14,21 @@ use crate::wish;
 
 /// What is never blocked.
 pub(crate) struct Protected {
-    /// What the grant says, and what was said since.
-    allow: [Networks; 2],
+    /// What the grant says.
+    allow: Networks,
     lookout: Lookout,
     seen: Option<Arc<Seen>>,
-    /// Whether something is protected that was not when this was last asked.
-    changed: bool,
+    /// Whether something is protected since what was done was last looked through for it, ...
+    unjudged: bool,
+    /// ...and since what is in force was.
+    unswept: bool,
 }
 
 impl Protected {
     pub(crate) fn new(allow: &[IpNet], sessions: Sessions) -> Self {
-        let allow = [allow.iter().copied().collect(), Networks::default()];
-        Self { allow, lookout: Lookout::new(sessions), seen: None, changed: true }
-    }
-
-    /// Another list beside the grant's own, instead of the last one.
-    pub(crate) fn allow(&mut self, list: Vec<IpNet>) {
-        self.allow[1] = list.into_iter().collect();
+        let allow = allow.iter().copied().collect();
+        let lookout = Lookout::new(sessions);
+        Self { allow, lookout, seen: None, unjudged: true, unswept: true }
     }
 
     /// Looks at the host, if that was not just done: before anything is blocked.
@@ -49,13 +47,25 @@ impl Protected {
     }
 
     fn know(&mut self, seen: Arc<Seen>) {
-        self.changed |= self.seen.as_ref().is_none_or(|before| before.home != seen.home);
+        if self.seen.as_ref().is_none_or(|before| seen.home.exceeds(&before.home)) {
+            (self.unjudged, self.unswept) = (true, true);
+        }
         self.seen = Some(seen);
     }
 
-    /// Whether something is protected since this was last asked; it is asked for what is in force.
-    pub(crate) fn has_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// Whether something is protected since this was last asked, for which what was done is to be looked through.
+    pub(crate) fn is_unjudged(&mut self) -> bool {
+        std::mem::take(&mut self.unjudged)
+    }
+
+    /// Whether something is protected that may be among what is in force.
+    pub(crate) fn is_unswept(&self) -> bool {
+        self.unswept
+    }
+
+    /// Nothing that is protected is among what is in force.
+    pub(crate) fn swept(&mut self) {
+        self.unswept = false;
     }
 
     /// Why a network is not to be blocked, if so.
@@ -64,7 +74,7 @@ impl Protected {
     }
 
     fn allowed(&self, net: &IpNet) -> Option<String> {
-        let allowed = self.allow.iter().find_map(|list| list.overlapping(net))?;
+        let allowed = self.allow.overlapping(net)?;
         if net == allowed {
             return Some(format!("{} is on the allow-list", wish::shown(net)));
         }

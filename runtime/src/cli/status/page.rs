@@ -10,8 +10,8 @@ use crate::cli::table::{self, Cell, Column, PAGE_WIDTH, Tint};
 use crate::cli::words::{bytes, count, number, short};
 use crate::limit;
 use crate::status::{
-    DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment,
-    SourceState, SourceStatus, SpoolStatus, Status,
+    BoundStatus, DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus,
+    ModuleStatus, Moment, SourceState, SourceStatus, SpoolStatus, Status,
 };
 use crate::text::clean;
 
@@ -88,7 +88,7 @@ impl Page {
     fn spools(&mut self, status: &Status) {
         let spools = [("records", &status.record_spool), ("events", &status.event_spool)];
         let spools = spools.into_iter().filter_map(|(name, spool)| Some((name, spool.as_ref()?)));
-        let rows: Vec<_> = spools.map(|(name, spool)| self::spool(name, spool)).collect();
+        let rows: Vec<_> = spools.clone().map(|(name, spool)| self::spool(name, spool)).collect();
         let columns = [
             Column::Words("SPOOL"),
             Column::Figures("HELD"),
@@ -101,6 +101,13 @@ impl Page {
             Column::Words("DURABILITY"),
         ];
         self.table(&columns, &rows);
+        for (name, spool) in spools {
+            if let Some(missing) = spool.missing.filter(|missing| *missing > 0) {
+                let words =
+                    format!("{name}: {} were gone when the engine started", figure(missing));
+                self.complain(&words, Tint::Bad);
+            }
+        }
     }
 
     fn sources(&mut self, sources: &[SourceStatus]) {
@@ -186,6 +193,37 @@ impl Page {
             }
             self.failure(&listener.guest);
         }
+        self.bounds(listeners);
+    }
+
+    /// How much of what grants bound is used, a line for each bound.
+    fn bounds(&mut self, listeners: &[ListenerStatus]) {
+        let row = |listener: &ListenerStatus, it: &BoundStatus| {
+            let tint = match it.used.saturating_mul(100) {
+                _ if it.used >= it.most => Tint::Bad,
+                used if used / it.most.max(1) > FULL_DOUBTFUL => Tint::Doubtful,
+                _ => Tint::Plain,
+            };
+            vec![
+                name(&it.capability),
+                name(&listener.guest.name),
+                name(&it.bound),
+                Cell::new(figure(it.used), tint),
+                figure(it.most).into(),
+                it.span_seconds.map_or_else(String::new, span).into(),
+            ]
+        };
+        let rows = listeners.iter().flat_map(|of| of.bounds.iter().map(move |it| row(of, it)));
+        let rows: Vec<_> = rows.collect();
+        let columns = [
+            Column::Words("GRANT"),
+            Column::Words("LISTENER"),
+            Column::Words("BOUND"),
+            Column::Figures("USED"),
+            Column::Figures("OF"),
+            Column::Figures("IN"),
+        ];
+        self.table(&columns, &rows);
     }
 
     /// Only what waits or is dead: what is done is quiet.
@@ -227,6 +265,10 @@ impl Page {
     }
 
     fn failure(&mut self, guest: &GuestStatus) {
+        if let Some(lost) = guest.lost.filter(|lost| *lost > 0) {
+            let words = format!("{}: {} passed by unseen", guest.name, figure(lost));
+            self.complain(&words, Tint::Bad);
+        }
         if let Some(failure) = &guest.last_failure {
             self.complain(&format!("{}: {failure}", guest.name), Tint::Bad);
         }
@@ -361,8 +403,8 @@ mod tests {
     use super::{render, span};
     use crate::cli::table::PAGE_WIDTH;
     use crate::status::{
-        DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus,
-        Moment, SourceState, SourceStatus, SpoolStatus, Status,
+        BoundStatus, DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus,
+        ModuleStatus, Moment, SourceState, SourceStatus, SpoolStatus, Status,
     };
 
     const NOW: i64 = 1_700_000_003_000_000_000;
@@ -380,9 +422,15 @@ mod tests {
         }
     }
 
+    fn bound(bound: &str, used: u64, most: u64, span_seconds: Option<f64>) -> BoundStatus {
+        let (capability, bound) = ("database".to_owned(), bound.to_owned());
+        BoundStatus { capability, bound, used, most, span_seconds }
+    }
+
     fn status() -> Status {
         let failing = GuestStatus {
             failures: 5,
+            lost: Some(77),
             set_aside: 2,
             last_failure: Some("trapped:\x1b[2J unreachable".to_owned()),
             ..guest("a-name-that-is-as-long-as-the-stack-lets-it-be", GuestState::Suspended)
@@ -399,6 +447,7 @@ mod tests {
                 bytes: 90,
                 bytes_max: 100,
                 durability: "batched (1 s)".to_owned(),
+                missing: Some(34),
                 ..SpoolStatus::default()
             }),
             sources: vec![SourceStatus {
@@ -424,6 +473,11 @@ mod tests {
                 effects_done: [("table".to_owned(), 27)].into(),
                 effects_refused: [("not granted".to_owned(), 3)].into(),
                 waiting: 1,
+                bounds: vec![
+                    bound("rate", 81, 100, Some(3_600.0)),
+                    bound("total", u64::MAX, u64::MAX, None),
+                    bound("each.total", 0, 50, None),
+                ],
                 ..ListenerStatus::default()
             }],
             deliveries: Some(DeliveryStatus {
@@ -465,18 +519,28 @@ mod tests {
             "! net: 8 dropped by the kernel\n",
             "2.0 s ago",
             "90 %",
+            "! records: 34 were gone when the engine started\n",
+            ": 77 passed by unseen\n",
             "lets it go on",
             "trapped:\\u{1b}[2J unreachable",
             "! csv: 3 refused: not granted",
             "1 effect given up; `correlator effects list --state dead`",
             "90 s ago",
+            "database  csv       rate",
+            "81     100  60 min\n",
         ] {
             assert!(page.contains(expected), "{expected} in\n{page}");
         }
         assert!(!page.contains('\x1b'));
         assert!(render(&status(), None, NOW, true).contains("\x1b[1;31msuspended\x1b[0m"));
+        let bounds = render(&status(), None, NOW, true);
+        assert!(
+            bounds.contains("\x1b[33m81\x1b[0m") && bounds.contains("\x1b[1;31m18"),
+            "{bounds}"
+        );
         let quiet = render(&Status::default(), None, NOW, false);
         assert!(!quiet.contains('!') && !quiet.contains("MODULE"), "{quiet}");
+        assert!(!quiet.contains("GRANT"), "{quiet}");
     }
 
     #[test]

@@ -74,11 +74,16 @@ fn the_page_is_what_the_format_allows_and_says_what_the_status_does() {
     check("correlator_records_total", 2_000.0);
     check("correlator_start_time_seconds", 1_700_000_000.0);
     check("correlator_spool_dropped_total{spool=\"records\"}", 7.0);
+    check("correlator_spool_missing_total{spool=\"records\"}", 34.0);
+    check("correlator_module_lost_total{module=\"sshd\"}", 5.0);
     check("correlator_source_dropped_by_kernel_total{source=\"net\",kind=\"tcp\"}", 8.0);
     check("correlator_source_state{source=\"net\",kind=\"tcp\",state=\"open\"}", 1.0);
     check("correlator_source_state{source=\"net\",kind=\"tcp\",state=\"failed\"}", 0.0);
     check("correlator_deliveries_waiting{capability=\"webhook\",endpoint=\"ops/chat\"}", 3.0);
     check("correlator_deliveries_dead{capability=\"webhook\",endpoint=\"ops/chat\"}", 1.0);
+    let bound = "{listener=\"csv\",capability=\"mail\",bound=\"each.rate\"}";
+    check(&format!("correlator_grant_used{bound}"), 3.0);
+    check(&format!("correlator_grant_most{bound}"), 10.0);
     check("correlator_store_bytes", 8_192.0);
     check("correlator_module_lag_records{module=\"sshd\"}", 1_000.0);
     check("correlator_module_lag_seconds{module=\"sshd\"}", 2.5);

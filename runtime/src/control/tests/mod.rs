@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::{Command, Engine, server};
 use crate::stack::Control;
 use crate::status::{
-    DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment,
-    SourceState, SourceStatus, SpoolStatus, Status,
+    BoundStatus, DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus,
+    ModuleStatus, Moment, SourceState, SourceStatus, SpoolStatus, Status,
 };
 
 /// An engine that remembers what it was told, and can be held up.
@@ -57,6 +57,7 @@ fn status() -> Status {
         position: 1_000,
         lag_seconds: Some(2.5),
         handed: 900,
+        lost: Some(5),
         failures: 3,
         set_aside: 1,
         last_failure: Some("trapped: unreachable".to_owned()),
@@ -76,6 +77,7 @@ fn status() -> Status {
         durability: "each".to_owned(),
         oldest_needed: 1_000,
         damaged: 0,
+        missing: Some(34),
         dropped: 7,
     };
     Status {
@@ -102,6 +104,13 @@ fn status() -> Status {
             effects_done: [("table:logins".to_owned(), 27)].into(),
             effects_refused: [("not granted".to_owned(), 2)].into(),
             waiting: 1,
+            bounds: vec![BoundStatus {
+                capability: "mail".to_owned(),
+                bound: "each.rate".to_owned(),
+                used: 3,
+                most: 10,
+                span_seconds: Some(3_600.0),
+            }],
         }],
         deliveries: Some(deliveries()),
         dead_letters: 1,

@@ -42,11 +42,37 @@ fn path(text: &str, folder: &Path) -> Result<SourcePath, Wrong> {
         return Err(Wrong::new(format!("`{told}` is no glob: {}", error.msg))
             .help("write `[*]`, `[?]` or `[[]` for the character itself"));
     }
-    // The folder is no pattern, whatever characters are in its name.
-    let pattern = if Path::new(text).is_absolute() || folder.as_os_str().is_empty() {
-        text.to_owned()
-    } else {
-        format!("{}/{text}", glob::Pattern::escape(&folder.to_string_lossy()))
+    if Path::new(text).is_absolute() || folder.as_os_str().is_empty() {
+        return Ok(SourcePath::Glob(text.to_owned()));
+    }
+    let Some(folder) = folder.to_str() else {
+        let wrong = format!("the glob `{told}` is relative to a folder whose name is not UTF-8");
+        return Err(Wrong::new(wrong).help("write the whole path, with `*` where it is not UTF-8"));
     };
-    Ok(SourcePath::Glob(pattern))
+    // The folder is no pattern, whatever characters are in its name.
+    Ok(SourcePath::Glob(format!("{}/{text}", glob::Pattern::escape(folder))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+
+    use correlator_source::settings::SourcePath;
+
+    use super::path;
+
+    #[test]
+    fn globs_are_relative_to_the_folder_as_it_is() {
+        let check = |text: &str, folder: &[u8], expected: Option<&str>| {
+            let found = path(text, Path::new(OsStr::from_bytes(folder)));
+            let expected = expected.map(|pattern| SourcePath::Glob(pattern.to_owned()));
+            assert_eq!(found.ok(), expected, "{text} in {folder:?}");
+        };
+        check("*.log", b"", Some("*.log"));
+        check("*.log", b"/a[b]", Some("/a[[]b[]]/*.log"));
+        check("/x/*.log", b"/a\xff", Some("/x/*.log"));
+        check("*.log", b"/a\xff", None);
+    }
 }

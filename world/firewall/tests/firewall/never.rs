@@ -1,8 +1,9 @@
 //! What is never blocked, by whomever it is asked for.
 
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
-use correlator_world::{Capability, Outcome, Refused};
+use correlator_world::{Capability, Kept, Outcome, Refused};
 
 use crate::network::{
     AFAR_V4, HOST_V4, HOST_V6, LEFT_V4, LEFT_V6, Network, NoSecrets, block, firewall, in_force,
@@ -115,6 +116,88 @@ fn what_becomes_the_hosts_is_lifted() {
 }
 
 #[test]
+fn what_is_to_be_undone_is_known_before_anything_is_lifted() {
+    let Some(network) = Network::new() else { return };
+    let json = r#"{"sets": {"ssh": {}}, "prefix": {"v6": 64}}"#;
+    network.host(|| {
+        let mut firewall = firewall(json);
+        let (v4, v6) = (request("10.9.2.9", 60_000), request("2001:db8:77::5", 60_000));
+        for request in [&v4, &v6] {
+            block(&mut firewall, request.text("address").unwrap(), 60_000);
+            assert_eq!(firewall.forbids(request, Duration::ZERO), None);
+        }
+        firewall.forbids_more();
+        assert!(!firewall.forbids_more(), "nothing has changed");
+        for address in ["10.9.2.9/32", "2001:db8:77::1/128"] {
+            network.ip(&format!("-n {} addr add {address} dev right", network.of("host")));
+        }
+        let mut told = false;
+        let mut forbids = |firewall: &mut correlator_firewall::Firewall| {
+            told |= firewall.forbids_more();
+            let why = [&v4, &v6].map(|request| firewall.forbids(request, Duration::ZERO));
+            why.into_iter().collect::<Option<Vec<String>>>()
+        };
+        let start = crate::network::uptime();
+        let why = loop {
+            if let Some(why) = forbids(&mut firewall) {
+                break why;
+            }
+            assert!(crate::network::uptime() < start + Duration::from_secs(10));
+        };
+        assert!(told, "that it forbids more");
+        assert_eq!(why[0], "10.9.2.9 is an address of this host and never blocked");
+        assert!(why[1].starts_with("2001:db8:77::/64 contains 2001:db8:77::1"), "{why:?}");
+        assert_eq!(firewall.forbids(&v4, Duration::from_mins(1)), None, "its time is over");
+        for (request, what) in [(&v4, "10.9.2.9"), (&v6, "2001:db8:77::/64")] {
+            let lifted = Outcome::Done(format!("{what} is blocked no more"));
+            assert_eq!(firewall.undo(request, &NoSecrets), lifted);
+        }
+        assert_eq!(firewall.keep(), Ok(Kept::default()), "nothing is left to be lifted");
+        // Without the network it stands for it may be blocked, and stays.
+        block(&mut firewall, "2001:db8:77::5", 60_000);
+        assert_eq!(in_force(&mut firewall), ["ssh 2001:db8:77::5/128"]);
+        assert_eq!(firewall.forbids(&v6, Duration::ZERO), None);
+        assert!(firewall.forbids(&v4, Duration::ZERO).is_some());
+    });
+}
+
+#[test]
+fn what_another_grant_has_lifted_first_is_to_be_undone_too() {
+    let Some(network) = Network::new() else { return };
+    network.host(|| {
+        let (mut mine, mut other) = (firewall(LARGE), firewall(LARGE));
+        block(&mut mine, "10.9.2.9", 60_000);
+        for firewall in [&mut mine, &mut other] {
+            firewall.forbids_more();
+            firewall.ensure().unwrap();
+            assert!(!firewall.forbids_more());
+        }
+        let wait = |mut is_so: Box<dyn FnMut() -> bool + '_>| {
+            let start = crate::network::uptime();
+            while !is_so() {
+                assert!(crate::network::uptime() < start + Duration::from_secs(10));
+            }
+        };
+        // What comes and matters to nobody is nothing to look for.
+        network.ip(&format!("-n {} addr add 10.9.2.10/32 dev right", network.of("host")));
+        let start = crate::network::uptime();
+        while crate::network::uptime() < start + Duration::from_secs(3) {
+            assert!(!mine.forbids_more());
+        }
+        network.ip(&format!("-n {} addr add 10.9.2.9/32 dev right", network.of("host")));
+        wait(Box::new(|| !other.ensure().unwrap().lifted.is_empty()));
+        wait(Box::new(|| {
+            mine.ensure().unwrap();
+            mine.forbids_more()
+        }));
+        let request = request("10.9.2.9", 60_000);
+        assert!(mine.forbids(&request, Duration::ZERO).is_some());
+        let gone = Outcome::Done("it is not blocked any more".to_owned());
+        assert_eq!(mine.undo(&request, &NoSecrets), gone);
+    });
+}
+
+#[test]
 fn the_operators_session() {
     let Some(network) = Network::new() else { return };
     let listener = network.host(|| TcpListener::bind(("::", 2222)).unwrap());
@@ -149,24 +232,32 @@ fn the_allow_list_is_stronger() {
         check(&network, &mut firewall, address, "on the allow-list");
     }
     network.serve("host", 80);
-    let allow = |firewall: &mut correlator_firewall::Firewall, list: &[&str]| {
-        let list: Vec<String> = list.iter().map(|it| (*it).to_owned()).collect();
-        network.host(|| firewall.apply_allow(&list))
-    };
     network.host(|| {
         block(&mut firewall, AFAR_V4, 60_000);
         block(&mut firewall, "203.0.113.0/24", 60_000);
         block(&mut firewall, "203.0.112.0/24", 60_000);
     });
     assert!(!network.reaches(AFAR_V4, HOST_V4, 80));
-    let lifted = allow(&mut firewall, &[AFAR_V4]).unwrap();
-    assert_eq!(lifted.len(), 2, "{lifted:?}");
+    // With another list, what was done is to be undone where somebody is on that.
+    let json = r#"{"sets": {"ssh": {}}, "allow": ["203.0.113.7"]}"#;
+    let mut firewall = network.host(|| crate::network::firewall(json));
+    network.host(|| {
+        assert!(firewall.forbids_more());
+        for (address, forbidden) in
+            [(AFAR_V4, true), ("203.0.113.0/24", true), ("203.0.112.0/24", false)]
+        {
+            let request = request(address, 60_000);
+            let why = firewall.forbids(&request, Duration::ZERO);
+            assert_eq!(why.is_some(), forbidden, "{address}: {why:?}");
+            if forbidden {
+                let outcome = firewall.undo(&request, &NoSecrets);
+                assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+            }
+        }
+    });
     assert!(network.reaches(AFAR_V4, HOST_V4, 80));
     assert_eq!(network.host(|| in_force(&mut firewall)), ["ssh 203.0.112.0/24"]);
     let outcome =
         network.host(|| firewall.deliver(&[request("203.0.113.0/24", 60_000)], &NoSecrets));
     assert!(matches!(outcome[..], [Outcome::Refused(_)]), "{outcome:?}");
-    assert!(allow(&mut firewall, &["nobody"]).unwrap_err().to_string().contains("`nobody`"));
-    allow(&mut firewall, &[]).unwrap();
-    network.host(|| block(&mut firewall, AFAR_V4, 60_000));
 }

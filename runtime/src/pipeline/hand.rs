@@ -1,0 +1,87 @@
+//! A guest's thread, from the outside: what it can be told, what is seen of it, and its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use super::RunError;
+use super::counted::{Counted, Counts};
+use super::worker::{Remains, Side, Signals, Worker};
+use crate::limit;
+
+/// A guest at work.
+pub(super) struct Hand<P> {
+    pub(super) name: String,
+    pub(super) slot: usize,
+    pub(super) signals: Arc<Signals>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) picture: P,
+    thread: JoinHandle<Remains>,
+}
+
+impl<P> Hand<P> {
+    /// Whether it has ended.
+    pub(super) fn is_done(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Has it end now.
+    pub(super) fn stop(&self) {
+        self.signals.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Has it look at its signals.
+    pub(super) fn wake(&self) {
+        self.thread.thread().unpark();
+    }
+
+    /// Waits for its end.
+    pub(super) fn join(self) -> Result<(Remains, P), RunError> {
+        let panicked = |_| RunError::Thread(format!("the worker of `{}` panicked", self.name));
+        Ok((self.thread.join().map_err(panicked)?, self.picture))
+    }
+}
+
+impl<P: Counts + Clone> Hand<P> {
+    /// Waits for its end, and leaves what it counted to whoever takes its place.
+    pub(super) fn leave(self, counted: &Counted) -> Result<Remains, RunError> {
+        let (name, picture) = (self.name.clone(), self.picture.clone());
+        let joined = self.join();
+        picture.leave(&name, counted);
+        Ok(joined?.0)
+    }
+}
+
+/// A guest that has been started and waits for its thread.
+pub(super) struct Hired<S: Side, P> {
+    pub(super) worker: Worker<S>,
+    pub(super) name: String,
+    pub(super) slot: usize,
+    pub(super) signals: Arc<Signals>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) picture: P,
+}
+
+impl<S: Side + Send + 'static, P> Hired<S, P>
+where
+    S::Guest: Send,
+{
+    /// Has it rest until it is released, as it did when the engine ended.
+    pub(super) fn suspended(mut self) -> Self {
+        self.worker.begin_suspended();
+        self
+    }
+
+    /// Gives it its thread.
+    pub(super) fn work(self) -> Result<Hand<P>, RunError> {
+        let Self { mut worker, name, slot, signals, stop, picture } = self;
+        let thread = thread::Builder::new()
+            .name(name.clone())
+            .stack_size(limit::WORKER_STACK_BYTES)
+            .spawn(move || worker.run())
+            .map_err(|error| RunError::Thread(error.to_string()))?;
+        Ok(Hand { name, slot, signals, stop, picture, thread })
+    }
+}

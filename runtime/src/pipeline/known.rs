@@ -1,0 +1,87 @@
+//! What is known of the guests and sources of the stack, as it is now: what letters tell of them, and what it takes to read
+//! their events.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use correlator_source::settings::Source;
+
+use super::crew::{part_name, shape};
+use super::hiring::plan_of;
+use super::{ListenerPlan, ModulePlan, notices};
+use crate::declaration::EventSchema;
+
+/// A module's form of events.
+#[derive(Clone, Debug)]
+pub(super) struct Events {
+    pub(super) shape: u64,
+    pub(super) schemas: Vec<EventSchema>,
+}
+
+/// Guests and sources by name.
+#[derive(Debug)]
+pub(super) struct Known(RwLock<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    /// What a guest is an instance of, for people, and what tells that version from others.
+    components: HashMap<String, (String, String)>,
+    /// By module instance.
+    events: HashMap<String, Events>,
+    /// By their numbers.
+    sources: HashMap<u32, String>,
+}
+
+impl Default for Known {
+    /// Nobody but the engine itself.
+    fn default() -> Self {
+        let schemas = notices::events();
+        let own = Events { shape: shape(&schemas), schemas };
+        let events = HashMap::from([(notices::INSTANCE.to_owned(), own)]);
+        Self(RwLock::new(All { events, ..All::default() }))
+    }
+}
+
+impl Known {
+    /// A module works, or is about to.
+    pub(super) fn module(&self, plan: &ModulePlan) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let events = Events { shape: shape(&plan.events), schemas: plan.events.clone() };
+        for part in 0..plan.instances {
+            all.events.insert(part_name(plan, part), events.clone());
+        }
+        let (component, digest, _) = plan.component.clone();
+        all.components.insert(plan.name.clone(), (component, digest));
+    }
+
+    /// A listener works, or is about to.
+    pub(super) fn listener(&self, plan: &ListenerPlan) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let (component, digest, _) = plan.component.clone();
+        all.components.insert(plan.name.clone(), (component, digest));
+    }
+
+    /// A source is read, or is about to be.
+    pub(super) fn source(&self, source: &Source) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.sources.insert(source.number(), source.name.clone());
+    }
+
+    /// What a guest, or one part of it, is an instance of.
+    pub(super) fn component(&self, guest: &str) -> (String, String) {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.components.get(plan_of(guest)).cloned().unwrap_or_default()
+    }
+
+    /// What the events of a module's instance look like.
+    pub(super) fn events(&self, module: &str) -> Option<Events> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.events.get(module).cloned()
+    }
+
+    /// What a source is called; its number where nobody knows.
+    pub(super) fn source_name(&self, number: u32) -> String {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.sources.get(&number).cloned().unwrap_or_else(|| format!("{number:x}"))
+    }
+}
