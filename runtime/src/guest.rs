@@ -10,6 +10,7 @@ use correlator_frame::record::Frame;
 use thiserror::Error;
 
 use crate::declaration::{Column, Setting};
+use crate::limit::TIMERS_MAX;
 
 /// A module, ready to be called. After a failure it must not be called again.
 pub trait Module {
@@ -108,6 +109,17 @@ pub enum Cause {
     Timer(u32),
     /// The input has ended for good.
     End,
+}
+
+impl Cause {
+    /// Its number among all causes.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Timer(timer) => timer,
+            Self::End => TIMERS_MAX as u32,
+        }
+    }
 }
 
 /// A moment of event time that a guest is told of.

@@ -149,6 +149,10 @@ pub const NOTICES_MAX: usize = 4_096;
 pub const JOIN_STEP: Duration = Duration::from_millis(1);
 /// How long it is waited for another engine to let go of a spool.
 pub const LOCK_TIME: Duration = Duration::from_secs(2);
+/// Numbers of records, and of events, that are left out where the machine was started anew: more than it can have lost.
+pub const NUMBERS_LEFT_OUT: u64 = 1 << 32;
+/// Descriptors that the engine asks for where the system sets no bound.
+pub const DESCRIPTORS_MAX: u64 = 1 << 20;
 /// How often it is told that there is no room.
 pub const SHORTAGE_STEP: Duration = Duration::from_mins(1);
 /// How often it is looked whether room on the disk runs short.

@@ -103,7 +103,8 @@ fn run(source: &Source, intake: &Counting, peers: impl FnOnce(SocketAddr)) -> (f
 #[expect(clippy::print_stdout, reason = "a bench is there to print")]
 #[expect(clippy::cast_precision_loss, reason = "rates are rounded")]
 fn connections(round: usize) {
-    let limits = StreamLimits { connections: CONNECTIONS, idle: None, bytes_in_flight: 1 << 20 };
+    let (connections, per_address) = (CONNECTIONS, CONNECTIONS);
+    let limits = StreamLimits { connections, per_address, idle: None, bytes_in_flight: 1 << 20 };
     let address = Address::Internet(([127, 0, 0, 1], 0).into());
     let source = source(Door::Stream { address, limits, tls: None });
     let mut block = String::new();

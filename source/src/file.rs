@@ -90,9 +90,10 @@ pub struct Input {
     pub path: String,
     /// The same as the system has it.
     name: PathBuf,
-    /// What names it in the ids of events: the same for the same source and path.
-    pub id: u32,
-    /// The number of its source.
+    /// What names it in the ids of events, once its beginning was seen.
+    id: Option<u32>,
+    /// Its source, and the number of that.
+    source_name: String,
     source: u64,
     /// How many bytes there are to read, where that is known.
     pub bytes_total: Option<u64>,
@@ -191,7 +192,8 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
     let modified = plain.then(|| identity::modified(&facts));
     let reference = year_end(source).or(modified).unwrap_or_else(clock::now);
     Ok(Input {
-        id: id(&source.name, name, 0),
+        id: None,
+        source_name: source.name.clone(),
         source: saved::source_number(&source.name),
         path: shown,
         name: name.to_owned(),
@@ -221,10 +223,12 @@ pub(crate) fn year_end(source: &Source) -> Option<i64> {
     i64::try_from(end.timestamp().as_nanosecond()).ok()
 }
 
-/// A number for a source, a path, and how many files there were under that path before. The topmost bit is for ticks.
-pub(crate) fn id(source: &str, path: &Path, incarnation: u64) -> u32 {
+/// A number for a source, a path, how many files there were under that path before, and what this one begins with: it
+/// may be read on another machine, or long after another file of that name. The topmost bit is for ticks.
+pub(crate) fn id(source: &str, path: &Path, incarnation: u64, beginning: &[u8]) -> u32 {
     let mut hash = blake3::Hasher::new();
     hash.update(source.as_bytes()).update(b"\0").update(path.as_os_str().as_bytes());
+    hash.update(b"\0").update(identity::first_line(beginning));
     if incarnation > 0 {
         hash.update(b"\0").update(&incarnation.to_le_bytes());
     }
@@ -274,10 +278,28 @@ impl Input {
                 self.tail.clear();
             }
             if parsed.records > 0 {
-                set_places(frame, 0, self.id, self.base);
+                let id = match self.id {
+                    Some(id) => id,
+                    None => self.name_by(&frame.text)?,
+                };
+                set_places(frame, 0, id, self.base);
                 return Ok(true);
             }
         }
+    }
+
+    /// Finds what names it; `text` begins where the first frame does.
+    fn name_by(&mut self, text: &[u8]) -> io::Result<u32> {
+        let mut beginning = [0; limit::PRINT_BYTES];
+        let beginning = if self.base == 0 {
+            text
+        } else {
+            let length = self.reader.read_at(&mut beginning, 0)?;
+            &beginning[..length]
+        };
+        let id = id(&self.source_name, &self.name, 0, beginning);
+        self.id = Some(id);
+        Ok(id)
     }
 
     /// Up to where it was read: behind the last frame. Empty for what can't be read again.
@@ -483,7 +505,7 @@ mod tests {
             assert!(input.read(&mut frame, &AtomicBool::new(false)).expect("readable"));
             marks.push(input.mark());
         }
-        assert_ne!(inputs[0].id, inputs[1].id);
+        assert_ne!(inputs[0].name, inputs[1].name);
         assert_ne!(marks[0].file, marks[1].file);
         for (input, mark) in open(&source(&pattern)).expect("inputs").iter_mut().zip(&marks) {
             assert!(input.resume(mark).expect("readable"), "{}", input.path);

@@ -68,6 +68,18 @@ pub fn is_compressed(head: &[u8]) -> bool {
     COMPRESSED.iter().any(|magic| head.starts_with(magic))
 }
 
+/// The first line of what a file begins with, or a part of it: the same as soon as the first record is there, however much
+/// comes after it.
+#[must_use]
+pub fn first_line(beginning: &[u8]) -> &[u8] {
+    let bytes = &beginning[..beginning.len().min(limit::PRINT_BYTES)];
+    let blank = bytes.iter().take_while(|byte| b"\r\n\0".contains(byte)).count();
+    let bytes = &bytes[blank..];
+    let end = bytes.iter().position(|byte| b"\n\0".contains(byte));
+    // Without an end of line, where the first record ends is not known here.
+    &bytes[..end.unwrap_or(bytes.len().min(limit::UNENDED_LINE_BYTES))]
+}
+
 /// What stands at the beginning of a file and before a position, hashed: up to [`limit::PRINT_BYTES`] of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Print {
@@ -133,6 +145,12 @@ impl Edges {
         Ok(same(&self.head, 0)? && (before == 0 || same(&self.before, before)?))
     }
 
+    /// What the file begins with.
+    #[must_use]
+    pub fn beginning(&self) -> &[u8] {
+        &self.head
+    }
+
     /// What is kept of them.
     #[must_use]
     pub fn print(&self) -> Print {
@@ -150,7 +168,22 @@ fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
 mod tests {
     use std::fs::{self, File};
 
-    use super::{Edges, Print};
+    use super::{Edges, Print, first_line};
+
+    #[test]
+    fn a_first_line_is_known_by_its_record() {
+        let check = |beginning: &[u8], expected: &[u8]| {
+            assert_eq!(first_line(beginning), expected);
+        };
+        check(b"", b"");
+        check(b"one\n", b"one");
+        check(b"one\ntwo\n", b"one");
+        check(b"\r\n\0\none\0two", b"one");
+        check(&[b'x'; 20], &[b'x'; 20]);
+        check(&[b'x'; 3_000], &[b'x'; 32]);
+        check(&[&[b'x'; 200][..], b"\n"].concat(), &[b'x'; 200]);
+        check(&[&[b'x'; 300][..], b"\n"].concat(), &[b'x'; 32]);
+    }
 
     #[test]
     fn edges_that_advance_are_those_of_the_file() {

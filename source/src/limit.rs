@@ -17,6 +17,8 @@ pub const FILES_MAX: usize = 512;
 pub const MAGIC_BYTES: usize = 8;
 /// Bytes at the beginning of a file, and before the position in it, that tell it from others.
 pub const PRINT_BYTES: usize = 256;
+/// What is taken for the first line of a file without ends of lines: few, so that the first record has as many.
+pub const UNENDED_LINE_BYTES: usize = 32;
 
 /// Bytes of a block that are left for another file: a record of any length fits, with its frame.
 pub const FOLLOW_ROOM_BYTES: usize = RECORD_BYTES_MAX + (16 << 10);
@@ -80,6 +82,12 @@ pub const ACCEPTS_PER_ROUND: usize = 64;
 pub const BACKLOG: i32 = 1024;
 /// How long nothing is accepted after the system had no room for a connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Descriptors of the process that connections leave to everything else in it: at the most so many, and
+pub const DESCRIPTORS_KEPT_MAX: u64 = 256;
+/// one in so many where there are few.
+pub const DESCRIPTORS_KEPT_SHARE: u64 = 4;
+/// How long a source rests after an error of the system that it can't mend.
+pub const SETBACK_PAUSE: Duration = Duration::from_millis(100);
 /// How often is looked which connections have been silent for too long.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long a peer may take to agree on TLS.

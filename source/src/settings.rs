@@ -131,6 +131,8 @@ pub enum Address {
 pub struct StreamLimits {
     /// Connections at once.
     pub connections: usize,
+    /// Connections of one address at once.
+    pub per_address: usize,
     /// How long a connection may say nothing; never ended for it, if absent.
     pub idle: Option<Duration>,
     /// Bytes of one peer that are held before they are taken.

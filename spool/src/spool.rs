@@ -164,6 +164,12 @@ impl Spool {
         self.shared.first().unwrap_or(self.next)
     }
 
+    /// Where the oldest segment ends, for who would rather lose that one than wait for room; nothing if there is no other.
+    #[must_use]
+    pub fn oldest_end(&self) -> Option<u64> {
+        self.shared.segments().get(1).map(|second| second.name.base)
+    }
+
     /// What the segments take on the disk. Spares come on top; they go when their room is needed, so that both together
     /// stay within the bound.
     #[must_use]

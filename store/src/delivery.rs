@@ -98,15 +98,16 @@ fn due(
         "SELECT {} FROM effect INDEXED BY effect_ready {} \
          WHERE effect.state = 0 AND effect.behind = 0 AND effect.capability = ?1 \
          AND effect.endpoint = ?2 AND effect.next_at <= ?3 \
-         ORDER BY effect.next_at, effect.number LIMIT ?4",
+         ORDER BY effect.next_at, effect.number",
         row::EFFECT_COLUMNS,
         row::DECISION
     );
     let mut statement = connection.prepare_cached(&query)?;
-    let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![capability, endpoint, now, count_max])?;
+    let mut rows = statement.query(params![capability, endpoint, now])?;
     let (mut due, mut bytes) = (Vec::new(), 0);
-    while let Some(found) = rows.next()? {
+    while due.len() < count_max
+        && let Some(found) = rows.next()?
+    {
         bytes += row::request_bytes(found);
         if bytes > limit::DUE_BYTES_MAX && !due.is_empty() {
             break;

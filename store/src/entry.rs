@@ -38,9 +38,9 @@ pub struct Entry {
     pub plan: Option<String>,
     /// The reason, the answer, the command.
     pub text: String,
-    /// The digest of what was asked for, of a decision; of a pruning, the hash of the last entry that went.
+    /// The digest of what was asked for, of a decision; of a pruning, the hash of the last entry that it signs off.
     pub digest: Option<Hash>,
-    /// Of a pruning, the last entry that went.
+    /// Of a pruning, the last entry that it signs off.
     pub through: Option<u64>,
     /// What an effect is for, of a decision.
     pub causes: Vec<Cause>,

@@ -32,7 +32,8 @@
 //! - [`store`], [`recovery`]: the one that writes, and what it finds when it starts
 //! - `accept`, [`denials`], [`delivery`], [`command`]: what listeners ask for, what of it is denied, what whoever delivers and
 //!   operators do
-//! - [`prune`]: what is old goes
+//! - [`prune`], `sign_off`, [`tended`]: what is old goes, the trail's beginning among it, and by which time it last did
+//! - [`abandoned`]: what nobody delivers any more
 //! - [`reader`], [`status`], [`filter`], [`verify`]: what is asked about
 
 pub mod limit;
@@ -74,6 +75,12 @@ pub mod delivery;
 pub mod command;
 
 pub mod prune;
+
+mod sign_off;
+
+pub mod tended;
+
+pub mod abandoned;
 
 pub mod filter;
 

@@ -2,6 +2,8 @@
 //!
 //! This room must never know what an effect does.
 
+use std::time::Duration;
+
 /// The database, if nobody says otherwise. Above it nothing new is accepted. What is written ahead comes on top.
 pub const BYTES_MAX: u64 = 1 << 30;
 /// The least that a store may be bounded to: below it, it could not hold one large request.
@@ -38,8 +40,16 @@ pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub const DUE_BYTES_MAX: usize = 16 << 20;
 /// Rows that go in one transaction when what is old goes: others wait for it, a few milliseconds.
 pub const PRUNE_ROWS: u64 = 200;
+/// How long whoever waits to write is let in between two such transactions: the lock alone would not let them.
+pub const PRUNE_PAUSE: Duration = Duration::from_micros(500);
+/// After so many of them what was written ahead is moved to its place, before that falls to somebody who has to wait for it.
+pub const PRUNE_STEPS_AHEAD: u64 = 16;
+/// What an effect takes beside its request, about.
+pub const EFFECT_BYTES: u64 = 256;
 /// Entries that are signed off at once at least when there are too many: each time adds one.
 pub const SIGN_OFF_ENTRIES_MIN: i64 = 1_000;
+/// An entry that is later than now by more, in nanoseconds, is of a clock that was set back since, and keeps nothing from going.
+pub const AHEAD_OF_TIME_MAX: i64 = 24 * 3_600 * 1_000_000_000;
 /// Entries that are checked in one go; in between, what was written ahead can be moved to its place.
 pub const VERIFY_ROWS: u64 = 1_000;
 /// Pages that are given back to the system in one transaction.

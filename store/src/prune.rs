@@ -3,30 +3,38 @@
 //! The trail is never cut without a word: an entry at its end signs off what goes, with the hash of the last of it, so
 //! what stays can still be checked. What goes does so in small transactions, and whoever delivers gets in between.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, HashMap};
+use std::thread;
 
-use crate::chain::Line;
-use crate::entry::{By, Kind};
+use rusqlite::{Connection, Row, params};
+
+use crate::entry::By;
 use crate::error::{Fault, StoreError};
-use crate::limit;
+use crate::sign_off::{self, Order, count, cut};
 use crate::store::{self, Safety, Store};
-use crate::trail::Trail;
+use crate::{connection, limit};
 
 /// What may go. All times are in nanoseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
+#[derive(Clone, Copy, Debug)]
+pub struct Retention<'a> {
     /// Effects that were finished before this: done, refused, denied, planned, undone, dropped.
     pub effects_before: i64,
     /// Effects that died before this: nobody will have them tried again.
     pub dead_before: i64,
-    /// Entries of the audit trail that were made before this. Those of effects that are still there stay, and whatever
-    /// came after them.
+    /// Entries of the audit trail that were made before this. Decisions on effects that are still there stay, and tears.
     pub trail_before: i64,
-    /// If the database takes more than this, younger ones go as well, the oldest first; dead ones stay.
+    /// If the database takes more than this, younger ones go as well, the oldest first: what was denied or only planned, what
+    /// else is finished, entries that are older than effects are kept, what is dead, entries.
     pub bytes_max: u64,
-    /// What no bound makes go: effects and entries since this. Listeners may hand effects over again that they asked for
-    /// since their last saved state; when such an effect is not known any more, it is carried out twice.
+    /// What was denied a listener and what was only planned for it takes no more than this; the oldest go.
+    pub planned_bytes_max: u64,
+    /// What goes for that only where it is not enough that all older ones go: effects and entries since this.
+    pub day_from: i64,
+    /// What no bound makes go: effects and entries since this.
     pub keep_from: i64,
+    /// Of these listeners, effects since these times stay, whatever else is said. They may hand effects over again that they
+    /// asked for since their last saved state; when such an effect is not known any more, it is carried out twice.
+    pub again: &'a BTreeMap<String, i64>,
 }
 
 /// What went.
@@ -41,10 +49,34 @@ pub struct Pruned {
 }
 
 /// Which finished effects go.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     Dead,
+    /// Denied, or only planned.
+    Planned,
     NotDead,
+}
+
+/// A finished effect, and about what its row takes.
+struct Old {
+    number: i64,
+    changed_at: i64,
+    listener: String,
+    bytes: u64,
+}
+
+/// One pass over the finished effects, the oldest first.
+struct Pass {
+    which: Which,
+    before: i64,
+    /// The last that was looked at.
+    at: (i64, i64),
+}
+
+impl Pass {
+    fn new(which: Which, before: i64) -> Self {
+        Self { which, before, at: (i64::MIN, i64::MIN) }
+    }
 }
 
 impl Store {
@@ -52,99 +84,26 @@ impl Store {
     ///
     /// # Errors
     /// It can't be written. What went before that stays gone.
-    pub fn prune(&self, retention: &Retention, by: By, now: i64) -> Result<Pruned, StoreError> {
-        let mut pruned = Pruned::default();
-        let before = retention.effects_before.min(retention.keep_from);
-        while self.prune_effects(Which::NotDead, before, &mut pruned)? {}
-        let before = retention.dead_before.min(retention.keep_from);
-        while self.prune_effects(Which::Dead, before, &mut pruned)? {}
-        let before = retention.trail_before.min(retention.keep_from);
-        self.prune_trail(before, i64::MAX, by, now, &mut pruned)?;
-        self.prune_to_size(retention, by, now, &mut pruned)?;
+    pub fn prune(&self, retention: &Retention<'_>, by: By, now: i64) -> Result<Pruned, StoreError> {
+        let looking =
+            connection::open_reading(self.path()).map_err(|fault| fault.at(self.path()))?;
+        let (pruned, steps) = (Pruned::default(), 0);
+        let mut pruning = Pruning { store: self, looking, retention, by, now, pruned, steps };
+        pruning.prune_old()?;
+        pruning.prune_planned()?;
+        pruning.prune_to_size()?;
+        let mut pruned = pruning.pruned;
         self.shrink()?;
-        pruned.bytes = self.read(store::bytes)?;
+        pruned.bytes = self.bytes()?;
         Ok(pruned)
     }
 
-    /// Lets go some finished effects. Whether there may be more.
-    fn prune_effects(
-        &self,
-        which: Which,
-        before: i64,
-        pruned: &mut Pruned,
-    ) -> Result<bool, StoreError> {
-        let query = match which {
-            Which::Dead => {
-                "DELETE FROM effect WHERE number IN (SELECT number FROM effect \
-                 INDEXED BY effect_finished WHERE state >= 2 AND state = 4 AND changed_at < ?1 \
-                 AND undoing_at IS NULL ORDER BY changed_at LIMIT ?2)"
-            }
-            Which::NotDead => {
-                "DELETE FROM effect WHERE number IN (SELECT number FROM effect \
-                 INDEXED BY effect_finished WHERE state >= 2 AND state <> 4 AND changed_at < ?1 \
-                 AND undoing_at IS NULL ORDER BY changed_at LIMIT ?2)"
-            }
-        };
-        let gone = self.write(Safety::Program, |trail| {
-            let mut delete = trail.transaction.prepare_cached(query)?;
-            Ok(delete.execute(params![before, limit::PRUNE_ROWS.cast_signed()])? as u64)
-        })?;
-        pruned.effects += gone;
-        Ok(gone == limit::PRUNE_ROWS)
-    }
-
-    /// Lets go the beginning of the trail: what is older, at most so many entries, and nothing of an effect that is there.
-    fn prune_trail(
-        &self,
-        before: i64,
-        entries_max: i64,
-        by: By,
-        now: i64,
-        pruned: &mut Pruned,
-    ) -> Result<u64, StoreError> {
-        self.write(Safety::Machine, |trail| sign_off(trail, before, entries_max, by, now))?;
-        // Also what a prune signed off that was stopped half way.
-        let mut gone_all = 0;
-        loop {
-            let gone = self.write(Safety::Program, |trail| cut(trail.transaction))?;
-            gone_all += gone;
-            if gone < limit::PRUNE_ROWS {
-                break;
-            }
-        }
-        pruned.entries += gone_all;
-        Ok(gone_all)
-    }
-
-    /// Lets go the oldest that may, until the database takes no more than it should or nothing is left that may.
-    fn prune_to_size(
-        &self,
-        retention: &Retention,
-        by: By,
-        now: i64,
-        pruned: &mut Pruned,
-    ) -> Result<(), StoreError> {
-        let excess = |store: &Self| -> Result<u64, StoreError> {
-            Ok(store.read(store::bytes)?.saturating_sub(retention.bytes_max))
-        };
-        while excess(self)? > 0
-            && self.prune_effects(Which::NotDead, retention.keep_from, pruned)?
-        {}
-        loop {
-            let (excess, bytes) = (excess(self)?, self.read(store::bytes)?);
-            if excess == 0 {
-                return Ok(());
-            }
-            let entries = self.read(count)?;
-            // As large a part of the entries as of the bytes; what that misses, the next round gets.
-            let part = u128::from(entries) * u128::from(excess) / u128::from(bytes.max(1));
-            let entries_max = i64::try_from(part).unwrap_or(i64::MAX);
-            let entries_max = entries_max.max(limit::SIGN_OFF_ENTRIES_MIN);
-            // The entry that signed off the last ones is always there to go.
-            if self.prune_trail(retention.keep_from, entries_max, by, now, pruned)? <= 1 {
-                return Ok(());
-            }
-        }
+    /// The bytes that the database takes, without those that are free. It costs nothing to ask.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        self.read(store::bytes)
     }
 
     /// Gives pages back to the system if many are free.
@@ -175,69 +134,221 @@ impl Store {
     }
 }
 
-/// How many entries there are, from the first to the last.
-fn count(connection: &Connection) -> Result<u64, Fault> {
-    let ends = "SELECT coalesce((SELECT max(sequence) FROM audit), 0) \
-                - coalesce((SELECT min(sequence) FROM audit), 1) + 1";
-    let count: i64 = connection.query_row(ends, (), |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or_default())
-}
-
-/// Signs off what may go, if anything may.
-fn sign_off(
-    trail: &mut Trail<'_>,
-    before: i64,
-    entries_max: i64,
+/// What is being let go.
+struct Pruning<'a> {
+    store: &'a Store,
+    /// To look for what goes takes a while: whoever delivers does not wait for it.
+    looking: Connection,
+    retention: &'a Retention<'a>,
     by: By,
     now: i64,
-) -> Result<(), Fault> {
-    let transaction = trail.transaction;
-    let number = |query: &str, time: i64| -> Result<Option<i64>, Fault> {
-        let mut statement = transaction.prepare_cached(query)?;
-        Ok(statement.query_row([time], |row| row.get(0)).optional()?)
-    };
-    let first = "SELECT sequence FROM audit WHERE sequence > ?1 ORDER BY sequence LIMIT 1";
-    let gone = "SELECT coalesce(max(through), 0) FROM audit WHERE through IS NOT NULL AND ?1 = ?1";
-    let gone = number(gone, 0)?.unwrap_or_default();
-    let Some(first) = number(first, gone)? else { return Ok(()) };
-    let young = "SELECT sequence FROM audit WHERE time >= ?1 ORDER BY sequence LIMIT 1";
-    let young = number(young, before)?;
-    let effect = "SELECT number FROM effect WHERE number > ?1 ORDER BY number LIMIT 1";
-    let effect = number(effect, 0)?;
-    let end = trail.head.sequence.cast_signed();
-    let bounds = [young.map(|at| at - 1), effect.map(|at| at - 1)];
-    let through = bounds.into_iter().flatten().fold(end, i64::min);
-    let through = through.min(first.saturating_add(entries_max - 1));
-    // The last entry that signs something off says where the trail begins: alone it is no reason for another one.
-    if through < first || through == end && first == end {
-        return Ok(());
-    }
-    let last = "SELECT hash FROM audit WHERE sequence = ?1";
-    let hash: [u8; 32] = transaction.query_row(last, [through], |row| row.get(0))?;
-    let text = format!("{} entries signed off and removed", through - first + 1);
-    trail.append(&Line {
-        by,
-        text: &text,
-        digest: Some(blake3::Hash::from_bytes(hash)),
-        through: Some(through.unsigned_abs()),
-        ..Line::new(Kind::Pruning, now)
-    })?;
-    Ok(())
+    pruned: Pruned,
+    /// Transactions so far.
+    steps: u64,
 }
 
-/// Lets go some of what is signed off.
-fn cut(connection: &Connection) -> Result<u64, Fault> {
-    let through = "SELECT max(through) FROM audit WHERE through IS NOT NULL";
-    let through: Option<i64> =
-        connection.prepare_cached(through)?.query_row((), |row| row.get(0))?;
-    let first = "SELECT min(sequence) FROM audit";
-    let first: Option<i64> = connection.prepare_cached(first)?.query_row((), |row| row.get(0))?;
-    let (Some(through), Some(first)) = (through, first) else { return Ok(0) };
-    let to = through.min(first.saturating_add(limit::PRUNE_ROWS.cast_signed() - 1));
-    for query in
-        ["DELETE FROM cause WHERE sequence <= ?1", "DELETE FROM audit WHERE sequence <= ?1"]
-    {
-        connection.prepare_cached(query)?.execute([to])?;
+impl Pruning<'_> {
+    /// Lets go what is kept no longer, whatever there is room for.
+    fn prune_old(&mut self) -> Result<(), StoreError> {
+        let Retention { effects_before, dead_before, trail_before, keep_from, .. } =
+            *self.retention;
+        for (which, before) in [(Which::NotDead, effects_before), (Which::Dead, dead_before)] {
+            let mut pass = Pass::new(which, before.min(keep_from));
+            while self.prune_some(&mut pass)? {}
+        }
+        self.prune_trail(trail_before.min(keep_from), i64::MAX)?;
+        Ok(())
     }
-    Ok(u64::try_from(to - first + 1).unwrap_or_default())
+
+    /// Lets go the oldest of what was denied a listener, or only planned for it, that takes more than its share.
+    fn prune_planned(&mut self) -> Result<(), StoreError> {
+        let most = self.retention.planned_bytes_max;
+        let mut held: HashMap<String, u64> = HashMap::new();
+        let (mut pass, mut more) = (Pass::new(Which::Planned, i64::MAX), true);
+        while more {
+            let found;
+            (found, more) = self.look(&mut pass)?;
+            for Old { listener, bytes, .. } in found {
+                *held.entry(listener).or_default() += bytes;
+            }
+        }
+        held.retain(|_, bytes| *bytes > most);
+        let mut pass = Pass::new(Which::Planned, self.retention.keep_from);
+        more = !held.is_empty();
+        while more {
+            let mut found;
+            (found, more) = self.look(&mut pass)?;
+            found.retain(|old| {
+                let Some(held) = held.get_mut(&old.listener).filter(|held| **held > most) else {
+                    return false;
+                };
+                let goes = self.may_go(old);
+                *held -= if goes { old.bytes } else { 0 };
+                goes
+            });
+            self.remove(&found)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go the oldest that may, until the database takes no more than it should or nothing is left that may.
+    fn prune_to_size(&mut self) -> Result<(), StoreError> {
+        let Retention { effects_before, day_from, keep_from, .. } = *self.retention;
+        self.prune_effects_to_size(Which::Planned, keep_from)?;
+        for before in [day_from.min(keep_from), keep_from] {
+            self.prune_effects_to_size(Which::NotDead, before)?;
+            // What nobody delivered may still be wanted: entries that tell of what is long over go before it, others after.
+            self.prune_trail_to_size(effects_before.min(before))?;
+            self.prune_effects_to_size(Which::Dead, before)?;
+            self.prune_trail_to_size(before)?;
+        }
+        Ok(())
+    }
+
+    fn prune_effects_to_size(&mut self, which: Which, before: i64) -> Result<(), StoreError> {
+        let mut pass = Pass::new(which, before);
+        while self.excess()? > 0 && self.prune_some(&mut pass)? {}
+        Ok(())
+    }
+
+    fn prune_trail_to_size(&mut self, before: i64) -> Result<(), StoreError> {
+        loop {
+            let (excess, bytes) = (self.excess()?, self.store.bytes()?);
+            if excess == 0 {
+                return Ok(());
+            }
+            let entries = self.store.read(count)?;
+            // As large a part of the entries as of the bytes; what that misses, the next round gets.
+            let part = u128::from(entries) * u128::from(excess) / u128::from(bytes.max(1));
+            let entries_max = i64::try_from(part).unwrap_or(i64::MAX);
+            let entries_max = entries_max.max(limit::SIGN_OFF_ENTRIES_MIN);
+            // The entry that signed off the last ones is always there to go.
+            if self.prune_trail(before, entries_max)? <= 1 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The bytes that the database takes more than it should.
+    fn excess(&self) -> Result<u64, StoreError> {
+        Ok(self.store.bytes()?.saturating_sub(self.retention.bytes_max))
+    }
+
+    /// Lets go some finished effects. Whether there may be more.
+    fn prune_some(&mut self, pass: &mut Pass) -> Result<bool, StoreError> {
+        let (mut some, more) = self.look(pass)?;
+        some.retain(|old| self.may_go(old));
+        self.remove(&some)?;
+        Ok(more)
+    }
+
+    /// The next finished effects, and whether there may be more.
+    fn look(&self, pass: &mut Pass) -> Result<(Vec<Old>, bool), StoreError> {
+        let query = match pass.which {
+            Which::Dead => FINISHED_DEAD,
+            Which::Planned => FINISHED_PLANNED,
+            Which::NotDead => FINISHED,
+        };
+        let look = || {
+            let mut statement = self.looking.prepare_cached(query)?;
+            let most = limit::PRUNE_ROWS.cast_signed();
+            let rows =
+                statement.query_map(params![pass.before, pass.at.0, pass.at.1, most], old)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        let found = look().map_err(|error| Fault::from(error).at(self.store.path()))?;
+        if let Some(last) = found.last() {
+            pass.at = (last.changed_at, last.number);
+        }
+        let more = found.len() as u64 == limit::PRUNE_ROWS;
+        Ok((found, more))
+    }
+
+    /// Whether nobody may hand it over again.
+    fn may_go(&self, old: &Old) -> bool {
+        let again = self.retention.again.get(&old.listener);
+        again.is_none_or(|since| old.changed_at < *since)
+    }
+
+    /// Lets these go, where nobody did anything with them meanwhile.
+    fn remove(&mut self, all: &[Old]) -> Result<(), StoreError> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.pruned.effects += self.store.write(Safety::Program, |trail| {
+            let mut delete = trail.transaction.prepare_cached(
+                "DELETE FROM effect WHERE number = ?1 AND changed_at = ?2 AND state >= 2 \
+                 AND undoing_at IS NULL",
+            )?;
+            let mut gone = 0;
+            for old in all {
+                gone += delete.execute([old.number, old.changed_at])? as u64;
+            }
+            Ok(gone)
+        })?;
+        self.let_others()
+    }
+
+    /// Lets others come in between.
+    fn let_others(&mut self) -> Result<(), StoreError> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(limit::PRUNE_STEPS_AHEAD) {
+            self.store.settle()?;
+        }
+        thread::park_timeout(limit::PRUNE_PAUSE);
+        Ok(())
+    }
+
+    /// Lets go the beginning of the trail: what is older, at most so many entries. How many were signed off or went.
+    fn prune_trail(&mut self, before: i64, entries_max: i64) -> Result<u64, StoreError> {
+        let order = Order { before, entries_max, by: self.by, now: self.now };
+        let last = sign_off::last(&self.looking, order);
+        let signed = match last.map_err(|fault| fault.at(self.store.path()))? {
+            None => 0,
+            Some(last) => {
+                self.store.write(Safety::Machine, |trail| sign_off::sign_off(trail, last, order))?
+            }
+        };
+        // Also what a prune signed off that was stopped half way.
+        let (mut gone, mut behind) = (0, 0);
+        loop {
+            let (some, last) =
+                self.store.write(Safety::Program, |trail| cut(trail.transaction, behind))?;
+            (gone, behind) = (gone + some, last);
+            self.let_others()?;
+            if some < limit::PRUNE_ROWS {
+                break;
+            }
+        }
+        self.pruned.entries += gone;
+        Ok(signed.max(gone))
+    }
+}
+
+/// What is read of finished effects, the oldest first, behind the last that was read.
+macro_rules! finished {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT effect.number, effect.changed_at, coalesce(audit.listener, ''), \
+             length(effect.request) FROM effect INDEXED BY ",
+            $index,
+            " LEFT JOIN audit ON audit.sequence = effect.number WHERE ",
+            $which,
+            " AND effect.changed_at < ?1 AND (effect.changed_at, effect.number) > (?2, ?3) \
+             AND effect.undoing_at IS NULL ORDER BY effect.changed_at, effect.number LIMIT ?4"
+        )
+    };
+}
+
+const FINISHED_DEAD: &str = finished!("effect_dead", "effect.state = 4");
+const FINISHED_PLANNED: &str = finished!("effect_planned", "effect.state IN (5, 6)");
+const FINISHED: &str = finished!("effect_finished", "effect.state >= 2 AND effect.state <> 4");
+
+fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
+    Ok(Old {
+        number: row.get(0)?,
+        changed_at: row.get(1)?,
+        listener: row.get(2)?,
+        bytes: row.get::<_, i64>(3)?.unsigned_abs() + limit::EFFECT_BYTES,
+    })
 }

@@ -19,7 +19,7 @@ const APPLICATION_AT: usize = 68;
 const HEADER_BYTES: usize = 100;
 
 /// Each step makes a version out of the one before it. A step that was released never changes.
-pub const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+pub const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

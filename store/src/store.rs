@@ -116,6 +116,12 @@ impl Store {
         schema::refuse_newer(&path(folder))
     }
 
+    /// Whether there is anything in a folder that could be a store.
+    #[must_use]
+    pub fn is_there(folder: &Path) -> bool {
+        path(folder).exists()
+    }
+
     /// The folder that it lies in.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -166,6 +172,11 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(StoreError::io(&ahead, "open")(error)),
         }
+    }
+
+    /// The database's file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -4,6 +4,7 @@
 //! It goes in steps, so that whoever writes is not held up by the longest trail.
 
 use blake3::Hash;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::anchor;
@@ -11,6 +12,7 @@ use crate::chain::{self, Line};
 use crate::entry::{Entry, Head, Kind};
 use crate::error::{Fault, StoreError};
 use crate::reader::Reader;
+use crate::sign_off::{self, Sum};
 use crate::{limit, row};
 
 /// Whether the trail is whole.
@@ -24,7 +26,8 @@ pub enum Verification {
         first: u64,
         /// The end of the trail. Keep it elsewhere, and hand it in the next time.
         head: Head,
-        /// Entries that tell of a tear: there the trail did not reach as far as it should have when an engine started.
+        /// Entries that tell of a tear: there the trail did not reach as far as it should have when an engine started, so
+        /// something is lost for good. They are told for good, too: no pruning takes them away.
         tears: Vec<u64>,
     },
     /// Something does not fit.
@@ -84,8 +87,8 @@ impl Reader {
     }
 
     fn walk(&self, anchored: anchor::Found, kept: &[Head]) -> Result<Walk, Stop> {
-        let start = start(&self.connection)?;
-        let mut walk = Walk { first: start.sequence + 1, head: start, tears: Vec::new() };
+        let (start, tears) = beginning(&self.connection)?;
+        let mut walk = Walk { first: start.sequence + 1, head: start, tears };
         let anchor = match anchored {
             anchor::Found::Head(head) => Some(head),
             anchor::Found::Missing | anchor::Found::Unreadable => None,
@@ -117,6 +120,53 @@ fn start(connection: &Connection) -> Result<Head, Fault> {
     let found = connection.prepare_cached(query)?.query_row((), read).optional()?;
     let Some((through, hash)) = found else { return Ok(chain::beginning()) };
     Ok(Head { sequence: through.unsigned_abs(), hash: Hash::from_bytes(hash) })
+}
+
+/// What the first entry that is still there has to follow, and the tears before it. Checks what stays of what is signed off.
+fn beginning(connection: &Connection) -> Result<(Head, Vec<u64>), Stop> {
+    let moment = connection.unchecked_transaction()?;
+    let start = start(&moment)?;
+    let query = format!(
+        "SELECT {}, kept.sequence, kept.before FROM kept \
+         LEFT JOIN audit ON audit.sequence = kept.sequence ORDER BY kept.sequence",
+        row::ENTRY
+    );
+    let mut statement = moment.prepare_cached(&query)?;
+    let mut rows = statement.query(())?;
+    let (mut sum, mut tears) = (Sum::default(), Vec::new());
+    while let Some(found) = rows.next()? {
+        let number: i64 = found.get(16)?;
+        let sequence = number.unsigned_abs();
+        if number < 1 || sequence > start.sequence {
+            return Err(broken(sequence, "it stays although it is not signed off"));
+        }
+        if found.get_ref(0)? == ValueRef::Null {
+            return Err(broken(sequence, "it is missing, and it should stay"));
+        }
+        let mut entry = readable(row::entry(found), sequence)?;
+        entry.causes = readable(row::causes(&moment, sequence), sequence)?;
+        let before = readable(found.get::<_, [u8; 32]>(17).map_err(Fault::Sql), sequence)?;
+        let before = Head { sequence: sequence - 1, hash: Hash::from_bytes(before) };
+        if chain::follow(&before, &Line::of(&entry)).hash != entry.hash {
+            return Err(broken(sequence, "it is not what was written"));
+        }
+        sum.add(sequence, entry.hash.as_bytes());
+        match entry.kind {
+            Kind::Tear => tears.push(sequence),
+            Kind::Decision => compare_effect(&moment, &entry)?,
+            _ => {}
+        }
+    }
+    let query = "SELECT text FROM audit WHERE through IS NOT NULL ORDER BY through DESC LIMIT 1";
+    let text: Option<String> = moment.query_row(query, (), |row| row.get(0)).optional()?;
+    let said = text.as_deref().and_then(sign_off::staying);
+    let hash = sum.finish().to_hex();
+    let is = (sum.count > 0).then_some((sum.count, hash.as_str()));
+    if said != is {
+        let what = "what is signed off up to it and stays is not what the last pruning left";
+        return Err(broken(start.sequence, what));
+    }
+    Ok((start, tears))
 }
 
 /// Checks some entries. Whether there may be more.
@@ -211,7 +261,9 @@ fn compare_effect(connection: &Connection, entry: &Entry) -> Result<(), Stop> {
 fn strangers(connection: &Connection) -> Result<(), Stop> {
     let query = "SELECT effect.number, effect.id FROM effect \
                  LEFT JOIN audit ON audit.sequence = effect.number AND audit.kind = 0 \
-                 WHERE audit.sequence IS NULL LIMIT 1";
+                 WHERE audit.sequence IS NULL OR effect.number <= \
+                 (SELECT coalesce(max(through), 0) FROM audit WHERE through IS NOT NULL) \
+                 AND NOT EXISTS (SELECT 1 FROM kept WHERE sequence = effect.number) LIMIT 1";
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
     let found = connection.prepare_cached(query)?.query_row((), read).optional()?;
     let Some((number, id)) = found else { return Ok(()) };

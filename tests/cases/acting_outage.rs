@@ -272,3 +272,28 @@ fn what_was_asked_for_by_a_clock_that_was_set_back_since_does_not_wait_for_it() 
     wait::until("all is told", || (web.taken().len() == CHUNK).then_some(()));
     assert_eq!(engine.stop(), Some(0), "{}", site.said());
 }
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    if !Path::new(FAKETIME).exists() {
+        eprintln!("skipped: no {FAKETIME} here, which sets a program's clock (package faketime)");
+        return;
+    }
+    let (web, port) = (Web::start(), Port::new().expect("a port"));
+    let mut site = site("set-back-live", &tcp(&port), &hook(&web, "5s")).with(&["--no-confine"]);
+    let file = format!("FAKETIME_TIMESTAMP_FILE={}", site.folder().join("clock").display());
+    let preload = format!("LD_PRELOAD={FAKETIME}");
+    let real = "FAKETIME_DONT_FAKE_MONOTONIC=1";
+    site.by(&["env", &preload, &file, "FAKETIME_CACHE_DURATION=1", real]);
+    site.put("clock", "+0\n");
+    web.be(Mood::Away);
+    let engine = site.start();
+    site.until_it_runs();
+    send(&port, &failures(0..CHUNK), &site);
+    wait::until("it was tried", || (in_vain(&site, "webhook/ops") > 2).then_some(()));
+    site.put("clock", "-7200\n");
+    wait::pass(BELIEVED);
+    web.be(Mood::Well);
+    wait::until("all is told", || (web.taken().len() == CHUNK).then_some(()));
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+}

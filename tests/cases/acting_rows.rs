@@ -1,16 +1,19 @@
 //! Acting on databases by engines that are killed: each event is one row. A server that is gone for a while gets
 //! everything when it is back.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::ops::Range;
 use std::time::Duration;
 
 use correlator_tests::seed::{Seed, kills};
 use correlator_tests::site::Site;
 use correlator_tests::wait;
+use correlator_tests::world::effects::STATE;
 use correlator_tests::world::failures::failures;
 use correlator_tests::world::postgres::Postgres;
 use rusqlite::{Connection, OpenFlags};
+use rustix::process::geteuid;
 
 use super::acting::{listener, site};
 
@@ -70,6 +73,37 @@ fn kills_leave_each_row_once_in_sqlite() {
         connection.query_row(COUNTS, [], |row| row.get(0)).ok()
     });
     assert_eq!(engine.stop(), Some(0), "{}", site.said());
+}
+
+#[test]
+fn another_log_of_the_same_name_is_no_repetition() {
+    let path = Site::new("sqlite-names-file").folder().with_extension("db");
+    let grant = format!(
+        "database: {{ databases: {{ events: {{ kind: sqlite, path: '{}', tables: ['*'] }} }} }}",
+        path.display()
+    );
+    let mut site = site("sqlite-names", "file: log", &listener("database", "database", "", &grant));
+    let check = |site: &Site, numbers: Range<usize>, expected: &str| {
+        // Each begins with nothing: what was done is known by its name alone.
+        let _ = fs::remove_dir_all(site.folder().join(STATE));
+        site.put("log", failures(numbers).join("\n") + "\n");
+        site.run();
+        let reading = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = Connection::open_with_flags(&path, reading).expect("a database");
+        let found: String = connection.query_row(COUNTS, [], |row| row.get(0)).expect("rows");
+        assert_eq!(found, expected, "{}", site.said());
+    };
+    check(&site, 100..140, "40 40");
+    check(&site, 100..140, "40 40");
+    // Every line begins and ends where one of the other log does.
+    check(&site, 140..180, "80 80");
+    if geteuid().is_root() {
+        let renamed = "hostname elsewhere && exec \"$@\"";
+        site.by(&["unshare", "--uts", "sh", "-c", renamed, "sh"]);
+        check(&site, 140..180, "120 80");
+    } else {
+        eprintln!("skipped: another machine needs root to be made");
+    }
 }
 
 #[test]

@@ -10,13 +10,18 @@ use std::time::Duration;
 
 use correlator_tests::known::{GUESTS, KEPT, NOTICES, alone, args, end, taken, until_done};
 use correlator_tests::log::{self, Line, Log};
-use correlator_tests::rows::{Tables, counted, difference};
+use correlator_tests::rows::{Tables, counted, difference, rows};
 use correlator_tests::seed::{Seed, kills};
 use correlator_tests::sender::{self, Port, Sent};
 use correlator_tests::site::Site;
 use correlator_tests::wait;
+use correlator_tests::world::failures::failures;
+
+use super::acting;
 
 const LINES: usize = 60_000;
+/// Rows of a table that is put aside again and again.
+const ROWS: usize = 20_000;
 /// Lines of a connection by which a sender learns what was taken.
 const CHUNK: usize = 50;
 /// Enough that the senders are not done before the last kill.
@@ -93,6 +98,25 @@ fn kills_over_a_file_leave_no_trace_in_several_instances() {
     // Instances work side by side: what each tells is certain, who is first is not.
     let more = ["--instances", "sshd=3", "--partition-by", "sshd=host"];
     killed_over_files("several instances", "batched", &more, kills(8), sorted);
+}
+
+#[test]
+fn kills_while_tables_are_put_aside_leave_each_row_once() {
+    let mut seed = Seed::of_this_run("tables put aside");
+    let grant = "table: { directory: rows, rotate_bytes: 20kB, keep: 500 }";
+    let (mut killed, most) = (0, kills(16));
+    while killed < most {
+        let site = acting::site("aside", "file: log", &acting::listener("csv", "csv", "", grant));
+        site.put("log", failures(0..ROWS).join("\n") + "\n");
+        killed += kill_over(&site, &mut seed, most - killed);
+        site.run();
+        let tables = site.tables();
+        let files = tables.keys().filter(|name| name.starts_with("sshd-attempts_exceeded.csv"));
+        let (files, rows): (Vec<_>, Vec<_>) = files.map(|name| (name, rows(&tables, name))).unzip();
+        let rows = rows.concat();
+        assert!(files.len() > 2, "{files:?}");
+        assert_eq!((rows.len(), counted(&rows).len()), (ROWS, ROWS), "{files:?}\n{}", site.said());
+    }
 }
 
 /// The same tables with their rows in order.

@@ -1,7 +1,9 @@
 //! Disks that refuse: full, read-only, with a bound on files, with writes that can't be written through. The engine says
 //! so, loses nothing of what it acknowledged, and goes on when it can.
 
+use std::cell::Cell;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -149,6 +151,42 @@ fn a_full_disk_and_an_end_lose_nothing() {
     disk.make_room();
     end(&mut site);
     assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None, "{}", site.said());
+}
+
+/// Puts something in the way of a table, and takes it away once the engine has said so.
+fn hindered(name: &str, hinder: impl FnOnce(&Path), said: &str, mend: impl FnOnce(&Path)) {
+    let port = Port::new().expect("a port");
+    let address = port.address().to_string();
+    let mut site = Site::new(name).with(&args(&[&GUESTS, &KEPT, &EACH, &["--tcp", &address]]));
+    let rows = site.folder().join("rows");
+    fs::create_dir_all(&rows).expect("a folder");
+    hinder(&rows);
+    let lines = Log::new(9).lines(CHUNK);
+    let engine = site.start();
+    site.until_it_runs();
+    assert_eq!(sender::send(port.address(), &bytes(&lines)), Sent::Acknowledged);
+    until_said(&site, said);
+    assert!(site.status().is_some(), "it answers meanwhile: {}", site.said());
+    mend(&rows);
+    until_done(&site, lines.len());
+    engine.stop();
+    end(&mut site);
+    assert_eq!(difference(&alone(&lines, &[]), &site.tables()), None, "{}", site.said());
+}
+
+#[test]
+fn whatever_is_in_the_way_of_a_table_is_waited_for() {
+    let link = |rows: &Path| symlink("/dev/null", rows.join(NOTICES)).expect("a link");
+    let gone = |rows: &Path| fs::remove_file(rows.join(NOTICES)).expect("the link");
+    hindered("in-the-way-link", link, "links are not followed", gone);
+    let other = Cell::new(None);
+    let lock = |rows: &Path| {
+        let file = fs::File::create(rows.join(NOTICES)).expect("a file");
+        file.lock().expect("a lock");
+        other.set(Some(file));
+    };
+    let free = |_: &Path| drop(other.take());
+    hindered("in-the-way-lock", lock, "another run is writing to it", free);
 }
 
 #[test]

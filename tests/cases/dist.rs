@@ -38,6 +38,7 @@ fn the_service_has_what_the_engine_relies_on() {
     check("CapabilityBoundingSet", &["CAP_NET_BIND_SERVICE"]);
     check("NoNewPrivileges", &["yes"]);
     check("ProtectSystem", &["strict"]);
+    check("LimitNOFILE", &["65536"]);
     // Either would keep the engine from its work.
     check("MemoryDenyWriteExecute", &[]);
     check("PrivateUsers", &[]);

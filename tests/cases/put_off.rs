@@ -376,3 +376,75 @@ fn what_can_not_come_again_is_refused_with_the_reason() {
     refused(tick, "a tick is a moment, and that is over");
     assert!(matches!(engine.stop(), Some(0 | 1)));
 }
+
+#[test]
+fn what_comes_again_is_not_handed_over_from_before_a_kill_besides() {
+    let place = Place::new("once-more");
+    place.site.put("mine.wasm", hostile("fails-on-poison"));
+    let rarely = "state: { folder: state, checkpoint_every: 1h }\n";
+    let modules =
+        "modules:\n  report:\n  mine: { module: ./mine.wasm, limits: { failures: 50 } }\n";
+    place.stack(rarely, "", modules, LISTENERS);
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    place.send(&[record(1, "POISON")]);
+    let aside = |count: u64| {
+        place.site.until("set aside", |status| {
+            (guest(status, "modules", "mine")["set_aside"] == count).then_some(())
+        });
+    };
+    aside(1);
+    let id = letters(&place)[0]["id"].as_str().expect("an id").to_owned();
+    place.asks(&["dead", "retry", &id]);
+    aside(2);
+    engine.kill();
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    until_done(&place.site, 1);
+    let all = letters(&place);
+    assert!(all.len() == 1 && all[0]["id"] != id.as_str(), "{all:?}");
+    assert!(matches!(engine.stop(), Some(0 | 1)));
+}
+
+#[test]
+fn a_letter_goes_only_when_its_guest_is_past_what_it_holds() {
+    let place = Place::new("past-it");
+    place.site.put("mine.wasm", hostile("fails-on-poison"));
+    let rarely = "state: { folder: state, checkpoint_every: 1h }\n";
+    let mine = |failures: u32| {
+        format!(
+            "modules:\n  report:\n  mine: {{ module: ./mine.wasm, limits: {{ failures: {failures}, release_after: 0s }} }}\n"
+        )
+    };
+    place.stack(rarely, "", &mine(50), LISTENERS);
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    let letter = || {
+        place.site.until("set aside", |status| (status["dead_letters"] == 1).then_some(()));
+        letters(&place)[0]["id"].as_str().expect("an id").to_owned()
+    };
+    place.send(&[record(1, "POISON")]);
+    place.asks(&["dead", "drop", &letter()]);
+    engine.kill();
+    // A guest that is suspended saves nothing: what it failed on would come twice.
+    place.stack(rarely, "", &mine(1), LISTENERS);
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    until_done(&place.site, 1);
+    assert!(letters(&place).is_empty(), "what was dropped came again: {}", place.site.said());
+    place.send(&[record(2, "POISON")]);
+    let id = letter();
+    place.until("modules", "mine", "suspended");
+    let said = place.site.ask(&["dead", "retry", &id]);
+    assert_eq!(said.code, Some(2), "{}", said.stdout);
+    assert!(said.stderr.contains("has not saved its state behind that yet"), "{}", said.stderr);
+    assert_eq!(letter(), id, "it stays");
+    place.asks(&["modules", "release", "mine"]);
+    place.until("modules", "mine", "running");
+    place.asks(&["dead", "retry", &id]);
+    place.site.until("set aside anew", |_| {
+        let now = letters(&place);
+        (now.len() == 1 && now[0]["id"] != id.as_str()).then_some(())
+    });
+    assert!(matches!(engine.stop(), Some(0 | 1)));
+}

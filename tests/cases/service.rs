@@ -179,6 +179,23 @@ fn a_service_is_ready_confined_alive_and_ends_when_told() {
 }
 
 #[test]
+fn an_engine_gives_signs_of_life_while_it_reads_its_stack() {
+    let mut service = Service::new("reads", STACK, &[]);
+    let (stack, new) = (service.folder.join("stack.yaml"), service.folder.join("new"));
+    // Nobody can read this before somebody writes it.
+    assert!(Command::new("mkfifo").arg(&new).status().expect("mkfifo").success());
+    fs::rename(&new, &stack).expect("in its place");
+    service.wait_for("RELOADING=1");
+    for _ in 0..3 {
+        service.wait_for("WATCHDOG=1");
+    }
+    fs::write(&stack, STACK).expect("written");
+    service.wait_for("READY=1");
+    let said = service.stop();
+    assert!(said.starts_with("read 2 records"), "{said}");
+}
+
+#[test]
 fn a_component_is_compiled_by_a_confined_engine_and_others_files_stay_closed() {
     let service = Service::new("reload", STACK, &["--no-cache"]);
     let outside = std::env::temp_dir().join(format!("correlator-outside-{}", std::process::id()));

@@ -117,7 +117,7 @@ impl EffectTurn {
         self.row_for(target, event.place())
     }
 
-    /// Begins a row that is for no event: in a tick.
+    /// Begins a row that is for no event: in a tick, and only there. The host fails a turn of `handle` that has one.
     #[inline]
     pub fn row_in_tick(&mut self, target: &Target) -> Row<'_> {
         self.row_for(target, NO_EVENT)

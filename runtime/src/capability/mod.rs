@@ -6,10 +6,12 @@
 
 mod cells;
 mod desk;
+mod done;
 mod endpoint;
 mod fared;
 mod lift;
 mod log;
+mod onward;
 mod orders;
 mod post;
 mod table;
@@ -20,8 +22,9 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 pub use desk::{Asked, Bounded, Desk, requests};
+pub use done::undo;
 pub use log::{Console, LogLines, Paint};
-pub use orders::{Order, Orders, take_back};
+pub use orders::{Order, Orders};
 pub use post::{Office, Post, Tell, endpoint};
 pub use table::{Rotation, TableFiles, TableMark, TableMarks};
 pub(crate) use tally::held;

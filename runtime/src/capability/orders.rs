@@ -167,7 +167,13 @@ pub(super) mod tests {
     /// A store in which the effect `a` is done.
     pub fn store(folder: &std::path::Path) -> Store {
         let (store, _) = Store::open(folder, Settings::default(), 1).expect("a store");
-        let request = Request { id: "a".to_owned(), ..Request::default() };
+        carry_out(&store, "a");
+        store
+    }
+
+    /// Has an effect done.
+    pub fn carry_out(store: &Store, id: &str) {
+        let request = Request { id: id.to_owned(), ..Request::default() };
         let effect = NewEffect {
             request,
             listener: "ops".to_owned(),
@@ -181,11 +187,10 @@ pub(super) mod tests {
             plan: String::new(),
         };
         store.accept(&[effect], Safety::Machine).expect("kept");
-        store.begin(&["a"], 2).expect("begun");
+        store.begin(&[id], 2).expect("begun");
         let outcome = Outcome::Done(String::new());
-        let done = Finished { id: "a".to_owned(), outcome, next_at: None };
+        let done = Finished { id: id.to_owned(), outcome, next_at: None };
         assert_eq!(store.finish(&[done], 3).expect("done"), [State::Done]);
-        store
     }
 
     #[test]

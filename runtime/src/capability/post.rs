@@ -6,23 +6,25 @@
 //! gets few at first.
 
 use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use correlator_store::delivery::NextDue;
 use correlator_store::effect::{Due, Finished, State};
 use correlator_store::entry::By;
 use correlator_store::error::StoreError;
-use correlator_store::filter::EffectFilter;
 use correlator_store::store::Store;
 use correlator_world::{Capability, Kept, Outcome, Request, Secrets};
 
+use super::done::{done, undo};
 use super::endpoint::{Change, Endpoint};
 use super::fared::Fared;
 use super::lift::{Judgement, lift};
-use super::orders::{Order, Orders, Signal, take_back};
+use super::onward::Onward;
+use super::orders::{Order, Orders, Signal};
 use crate::clock::{self, nanoseconds};
 use crate::limit;
 use crate::stack::grant::retry::Retry;
@@ -72,11 +74,13 @@ impl Post {
             state: Arc::clone(&state),
             tell,
             growing: false,
-            kept: (i64::MIN, false),
+            clock: Onward::new(),
+            restoring: Some((clock::instant(), false)),
+            kept: (None, false),
             judgement: Judgement::over(),
         };
         let thread = thread::Builder::new().name(format!("{} of {listener}", grant.name));
-        let thread = thread.spawn(move || round.run()).map_err(|error| error.to_string())?;
+        let thread = thread.spawn(move || round.run_on()).map_err(|error| error.to_string())?;
         orders.take_up(listener, grant.name, &state);
         Ok(Self { state, orders, thread: Some(thread) })
     }
@@ -133,16 +137,36 @@ struct Round {
     tell: Tell,
     /// Whether something is due at an endpoint that is back and is given more step by step.
     growing: bool,
-    /// When the capability is to see to what it did, and whether it could not the last time.
-    kept: (i64, bool),
+    clock: Onward,
+    /// When what was done before this start is put in force again, if that is still to be done, and whether it was told
+    /// that it can't be.
+    restoring: Option<(Instant, bool)>,
+    /// When the capability saw to what it did last, and whether it could not.
+    kept: (Option<Instant>, bool),
     judgement: Judgement,
 }
 
 impl Round {
+    /// Goes on until it is told to stop, whatever happens: nobody else would do what waits.
+    fn run_on(&mut self) {
+        while panic::catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            tracing::error!(
+                "{} {}: delivering broke off by a mistake in the engine; it goes on, and what was being tried waits for the \
+                 next start",
+                self.name,
+                self.prefix
+            );
+            if self.state.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            self.state.wait(limit::RETRY_STEP);
+        }
+    }
+
     fn run(&mut self) {
         let mut troubled = false;
-        self.restore();
         while !self.state.stop.load(Ordering::Relaxed) {
+            self.restore_if_due();
             self.obey();
             let next = match self.deliver_due() {
                 Ok(next) => {
@@ -154,12 +178,12 @@ impl Round {
                         tracing::error!("{error}; what is to be delivered waits");
                     }
                     troubled = true;
-                    Some(clock::now() + nanoseconds(limit::RETRY_STEP))
+                    Some(self.clock.now() + nanoseconds(limit::RETRY_STEP))
                 }
             };
             self.keep();
             let wait = next.map_or(limit::DELIVERY_LOOK, |next| {
-                Duration::from_nanos(u64::try_from(next - clock::now()).unwrap_or(0))
+                Duration::from_nanos(u64::try_from(next - self.clock.now()).unwrap_or(0))
             });
             let waits = wait.is_zero() || self.growing;
             if self.state.drain.load(Ordering::Relaxed) && !waits {
@@ -182,8 +206,9 @@ impl Round {
                 }
                 Order::Undo { id, by, answer } => {
                     let Office { store, secrets, .. } = &self.office;
-                    let order = (by, None);
-                    let done = take_back(store, &mut *self.capability, &**secrets, &id, order);
+                    let whose = (self.prefix.trim_end_matches('/'), self.name);
+                    let (store, secrets) = (&**store, &**secrets);
+                    let done = undo(store, &mut *self.capability, secrets, (&id, by), whose);
                     // Whoever ordered it may have gone; the store knows what came of it.
                     let _ = answer.try_send(done);
                 }
@@ -191,30 +216,38 @@ impl Round {
         }
     }
 
-    /// Has what was done before this start put in force again, where it may be gone.
-    fn restore(&mut self) {
-        if !self.capability.restores() && !self.capability.guards() {
+    /// Has what was done before this start put in force again, until that was done.
+    fn restore_if_due(&mut self) {
+        let Some((_, told)) = self.restoring.filter(|(at, _)| *at <= clock::instant()) else {
             return;
-        }
-        let done = match self.done() {
-            Ok(done) => done,
-            Err(error) => {
-                self.judgement.call();
-                return tracing::error!("{error}; what was done before is not put in force again");
-            }
         };
-        match self.capability.restore(&done) {
-            Ok(Some(told)) => tracing::info!("{} {}: {told}", self.name, self.prefix),
-            Ok(None) => {}
-            Err(error) => tracing::error!(
-                "{} {}: {error}; what was done before is not put in force again",
-                self.name,
-                self.prefix
-            ),
+        self.restoring = None;
+        if let Err(error) = self.restore() {
+            if !told {
+                tracing::error!(
+                    "{} {}: {error}; what was done before is not put in force again until it can be",
+                    self.name,
+                    self.prefix
+                );
+            }
+            self.restoring = Some((clock::instant() + limit::TROUBLE_STEP, true));
+            // What must not be in force may be, all the same.
+            self.judgement.call();
+        }
+    }
+
+    fn restore(&mut self) -> Result<(), String> {
+        if !self.capability.restores() && !self.capability.guards() {
+            return Ok(());
+        }
+        let done = self.done().map_err(|error| error.to_string())?;
+        if let Some(told) = self.capability.restore(&done)? {
+            tracing::info!("{} {}: {told}", self.name, self.prefix);
         }
         // What it forbids by now is looked for here.
         self.capability.forbids_more();
         self.lift(&done);
+        Ok(())
     }
 
     /// Takes back what must not be in force.
@@ -230,7 +263,7 @@ impl Round {
                 }
             }
         }
-        self.judgement.learn(is_done, &self.retry, clock::now());
+        self.judgement.learn(is_done, &self.retry, self.clock.now());
     }
 
     /// Takes back what was done and must be in force no more, if there is a reason to look for it.
@@ -254,35 +287,18 @@ impl Round {
 
     /// What was done for this listener, and how long ago.
     fn done(&self) -> Result<Vec<(Request, Duration)>, StoreError> {
-        let reader = self.office.store.reader()?;
-        let (now, mut before, mut done) = (clock::now(), None, Vec::new());
-        loop {
-            let filter = EffectFilter {
-                listener: Some(self.prefix.trim_end_matches('/').to_owned()),
-                capability: Some(self.name.to_owned()),
-                state: Some(State::Done),
-                before,
-                limit: limit::RESTORED_AT_ONCE,
-                ..EffectFilter::default()
-            };
-            let effects = reader.effects(&filter)?;
-            let Some(first) = effects.first() else { return Ok(done) };
-            before = Some(first.number);
-            done.extend(effects.into_iter().map(|effect| {
-                let since = u64::try_from(now - effect.changed_at).unwrap_or(0);
-                (effect.request, Duration::from_nanos(since))
-            }));
-        }
+        done(&self.office.store, self.prefix.trim_end_matches('/'), self.name)
     }
 
     /// Has the capability see to what it did.
     fn keep(&mut self) {
-        let now = clock::now();
-        if now < self.kept.0 {
+        let now = clock::instant();
+        if self.kept.0.is_some_and(|last| now.duration_since(last) < limit::DELIVERY_LOOK) {
             return;
         }
-        self.kept.0 = now.saturating_add(nanoseconds(limit::DELIVERY_LOOK));
+        self.kept.0 = Some(now);
         // What an effect stands for is undone as one; only what nobody asked for is left to be lifted as it is.
+        let now = self.clock.now();
         self.judge(now);
         match self.capability.keep() {
             Ok(Kept { told, lifted }) => {
@@ -319,7 +335,7 @@ impl Round {
             if !endpoint.starts_with(&self.prefix) {
                 continue;
             }
-            let now = clock::now();
+            let now = self.clock.now();
             let state = self.endpoints.entry(endpoint.clone()).or_default();
             // Whose time is farther away than anybody waits has it from a clock that was set back since.
             let is_far =
@@ -355,11 +371,17 @@ impl Round {
             }
         }
         self.capability.rest();
+        if due.is_empty() {
+            // What is due can't be read: it is told each time.
+            let until = self.clock.now().saturating_add(nanoseconds(limit::TROUBLE_STEP));
+            self.endpoints.entry(endpoint.to_owned()).or_default().rests_until = until;
+        }
         if fared.is_empty() {
             return asked;
         }
+        let now = self.clock.now();
         let state = self.endpoints.entry(endpoint.to_owned()).or_default();
-        match state.learn(fared, &self.retry, clock::now()) {
+        match state.learn(fared, &self.retry, now) {
             Some(Change::Worse(reason)) => {
                 tracing::warn!("{} {endpoint}: {reason}; it is tried again", self.name);
             }
@@ -383,10 +405,10 @@ impl Round {
         // One that says less than it was asked is not believed to have done the rest.
         outcomes.resize(due.len(), Outcome::later("the capability said nothing of it"));
         fared.add(&outcomes, begun.elapsed());
-        let now = clock::now();
+        let now = self.clock.now();
         let finish = |(due, outcome)| finish(due, outcome, &self.retry, now);
         let finished: Vec<Finished> = due.iter().zip(outcomes).map(finish).collect();
-        let states = self.write_down(&finished, now)?;
+        let states = self.write_down(&finished, clock::now())?;
         for ((due, finished), state) in due.iter().zip(&finished).zip(states) {
             let what = format!("{} {}", self.name, due.request.target);
             match state {
@@ -455,5 +477,6 @@ fn said(outcome: &Outcome) -> &str {
 /// Up to a fifth more, other for each request, so that what failed together does not come back together.
 fn jitter(id: &str, attempts: u32, wait: i64) -> i64 {
     let hash = crc32fast::hash(id.as_bytes()).wrapping_add(attempts.wrapping_mul(0x9e37_79b9));
-    (wait / 5).max(1) * i64::from(hash >> 8) / (1 << 24)
+    let most = i128::from((wait / 5).max(1));
+    i64::try_from((most * i128::from(hash >> 8)) >> 24).unwrap_or(0)
 }

@@ -213,7 +213,7 @@ fn verify(arguments: &VerifyArguments, output: &mut Output) -> Result<u8, Failed
     } else {
         output.result(&people(&verification));
     }
-    let whole = matches!(verification, Verification::Whole { .. });
+    let whole = matches!(&verification, Verification::Whole { tears, .. } if tears.is_empty());
     Ok(if whole { EXIT_WELL } else { EXIT_LOSSES })
 }
 
@@ -223,14 +223,17 @@ fn people(verification: &Verification) -> String {
             format!("the audit trail is broken at entry {sequence}: {}\n", trail::line(what))
         }
         Verification::Whole { count, first, head, tears } => {
-            let mut out = format!("the audit trail is whole: {}", entries(*count));
+            let how = if tears.is_empty() { "whole" } else { "torn: what is there fits" };
+            let mut out = format!("the audit trail is {how}: {}", entries(*count));
             if *first > 1 {
                 let _ = write!(out, "; what was before entry {first} was pruned and signed off");
             }
             let _ = write!(out, "\nhead {head}\n");
             for tear in tears {
-                let _ =
-                    writeln!(out, "entry {tear} tells of a tear: `correlator audit show {tear}`");
+                let _ = writeln!(
+                    out,
+                    "something is lost for good before entry {tear}: `correlator audit show {tear}` tells what is known of it"
+                );
             }
             out
         }
@@ -247,7 +250,7 @@ fn machine(verification: &Verification) -> Value {
             json!({ "whole": false, "sequence": sequence, "what": what })
         }
         Verification::Whole { count, first, head, tears } => json!({
-            "whole": true,
+            "whole": tears.is_empty(),
             "count": count,
             "first": first,
             "head": head.to_string(),
@@ -289,7 +292,12 @@ mod tests {
         check(&sound, &["is whole: 12 entries\n", &format!("head 12:{}\n", head.hash)]);
         assert_eq!(machine(&sound)["count"], 12);
         let pruned = Verification::Whole { count: 1, first: 12, head, tears: vec![3] };
-        check(&pruned, &["1 entry;", "before entry 12 was pruned", "entry 3 tells of a tear"]);
+        check(&pruned, &["1 entry;", "before entry 12 was pruned", "before entry 3: "]);
+        assert!(people(&pruned).starts_with("the audit trail is torn"));
+        assert_eq!(
+            (&machine(&sound)["whole"], &machine(&pruned)["whole"]),
+            (&true.into(), &false.into())
+        );
         let broken = Verification::Broken { sequence: 7, what: "it is missing".to_owned() };
         check(&broken, &["broken at entry 7: it is missing"]);
         assert_eq!(machine(&broken)["whole"], false);

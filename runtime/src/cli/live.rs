@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -94,16 +94,24 @@ impl Live {
             self.notify.ready();
             let mut watch = Watch::new(again);
             let mut watchdog = clock::instant();
+            let mut reload: Option<Reload<'_>> = None;
             engine.wait(|| {
                 watchdog = self.sign_of_life(watchdog);
+                if let Some(done) = reload.take_if(|it| it.thread.is_finished())
+                    && let (Some(watch), Some(before)) = (&mut watch, done.before)
+                {
+                    watch.go_on(before, &running.files());
+                }
+                if reload.is_some() {
+                    return;
+                }
                 let asked = self.reload.swap(false, Ordering::Relaxed);
                 if asked || watch.as_mut().is_some_and(Watch::has_changed) {
                     // What changes while the stack is read is a change to be taken up next.
                     let before = watch.as_ref().map(Watch::look);
-                    running.reload_and_tell();
-                    if let (Some(watch), Some(before)) = (&mut watch, before) {
-                        watch.go_on(before, &running.files());
-                    }
+                    // To compile takes long, and who watches over the engine wants a sign of life meanwhile.
+                    let thread = scope.spawn(|| running.reload_and_tell());
+                    reload = Some(Reload { thread, before });
                 }
             });
             self.notify.stopping();
@@ -123,6 +131,12 @@ impl Live {
         self.notify.watchdog();
         now
     }
+}
+
+/// A stack that is being taken up, and how its files were before.
+struct Reload<'scope> {
+    thread: ScopedJoinHandle<'scope, ()>,
+    before: Option<BTreeMap<PathBuf, Version>>,
 }
 
 /// The engine and its stack, as those see them who control it.

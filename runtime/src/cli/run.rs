@@ -8,6 +8,7 @@ use std::thread;
 
 use correlator_source::settings::{Door, Source, SourcePath};
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use super::arguments::StackArguments;
@@ -55,6 +56,7 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<u8, Failed> {
     let start = clock::instant();
+    raise_descriptors();
     let Loaded { mut stack, guests, files, .. } = load(&arguments.stack, common)?;
     let began = clock::now();
     if arguments.dry_run {
@@ -117,6 +119,19 @@ pub(super) fn run(
     Ok(code(&report, stack.is_live()))
 }
 
+/// Connections and files are descriptors, and what a shell or a service starts with is meant for small programs: an engine
+/// takes as many as it may have.
+fn raise_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = maximum.unwrap_or(limit::DESCRIPTORS_MAX).min(limit::DESCRIPTORS_MAX);
+    if current.is_none_or(|current| current >= most) {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }) {
+        tracing::warn!("this process may have no more descriptors than before: {error}");
+    }
+}
+
 /// Takes from the process what a run that goes on, or keeps anything, does not need.
 fn confine(arguments: &Arguments, stack: &Stack, files: &[PathBuf], common: &Common) {
     if arguments.no_confine || !stack.is_live() && stack.keeping.is_none() {
@@ -143,6 +158,7 @@ fn code(report: &Report, live: bool) -> u8 {
     let lost = guests.any(|guest| guest.failures > 0 || guest.lost > 0)
         || report.listeners.iter().any(|it| !it.refused.is_empty() || left(it))
         || report.sources.iter().any(|source| source.error.is_some())
+        || !live && !report.unserved.is_empty()
         || report.dropped > 0
         || report.spools.iter().any(|spool| *spool != SpoolReport::default());
     match (report.interrupted && !live, lost) {
@@ -191,7 +207,9 @@ fn watch(progress: &Progress, done: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::{EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_WELL, code};
-    use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report, SpoolReport};
+    use crate::pipeline::{
+        GuestReport, ListenerReport, ModuleReport, Report, SpoolReport, Unserved,
+    };
 
     #[test]
     fn a_code_says_how_a_run_ended() {
@@ -199,11 +217,15 @@ mod tests {
             assert_eq!((code(report, false), code(report, true)), (file, live), "{report:?}");
         };
         let listener = |listener| Report { listeners: vec![listener], ..Report::default() };
-        let spools = |spool| Report { spools: [SpoolReport::default(), spool], ..Report::default() };
+        let spools =
+            |spool| Report { spools: [SpoolReport::default(), spool], ..Report::default() };
         check(&Report::default(), EXIT_WELL, EXIT_WELL);
         let waiting = [("webhook chat".to_owned(), 2)].into();
         let waits = listener(ListenerReport { waiting, ..ListenerReport::default() });
         check(&waits, EXIT_LOSSES, EXIT_WELL);
+        let orphans = vec![Unserved { waiting: 1, ..Unserved::default() }];
+        let orphans = Report { unserved: orphans, ..Report::default() };
+        check(&orphans, EXIT_LOSSES, EXIT_WELL);
         let unfinished = ListenerReport { unfinished: true, ..ListenerReport::default() };
         check(&listener(unfinished), EXIT_LOSSES, EXIT_LOSSES);
         let refused = [("not granted".to_owned(), 1)].into();

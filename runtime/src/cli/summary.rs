@@ -11,7 +11,7 @@ use super::output::Output;
 use super::trail;
 use super::words::{bytes, count, number, setting, short, span};
 use crate::declaration::Setting;
-use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report, SpoolReport};
+use crate::pipeline::{GuestReport, ListenerReport, ModuleReport, Report, SpoolReport, Unserved};
 use correlator_source::counts::Counts;
 
 /// What a run cost.
@@ -59,6 +59,9 @@ fn people(report: &Report, spent: Spent) -> String {
     }
     for listener in &report.listeners {
         listener_lines(&mut text, listener);
+    }
+    for unserved in &report.unserved {
+        unserved_line(&mut text, unserved);
     }
     let nanoseconds = spent.cpu.as_nanos().max(1);
     let per_second = u128::from(counts.records) * 1_000_000_000 / nanoseconds;
@@ -138,7 +141,8 @@ fn listener_lines(text: &mut String, listener: &ListenerReport) {
     }
     if !listener.waiting.is_empty() {
         let waits = listener.waiting.iter();
-        let waits: Vec<_> = waits.map(|(to, effects)| format!("{to} {}", number(*effects))).collect();
+        let waits: Vec<_> =
+            waits.map(|(to, effects)| format!("{to} {}", number(*effects))).collect();
         let _ = writeln!(
             text,
             "     {} to be delivered when the engine runs again ({}); `correlator effects list` tells which",
@@ -147,6 +151,19 @@ fn listener_lines(text: &mut String, listener: &ListenerReport) {
         );
     }
     guest_remarks(text, &listener.guest, "event");
+}
+
+fn unserved_line(text: &mut String, unserved: &Unserved) {
+    let Unserved { listener, capability, waiting } = unserved;
+    let _ = writeln!(
+        text,
+        "{} {} for {} of {}, which the stack does not have: `correlator effects list --state waiting` tells which, \
+         `correlator effects drop` gives one up",
+        Output::heading("left"),
+        count(*waiting, "effect"),
+        trail::line(capability),
+        trail::line(listener),
+    );
 }
 
 fn guest_line(text: &mut String, role: &str, guest: &GuestReport, noun: &str) {
@@ -207,6 +224,9 @@ fn machine(report: &Report, spent: Spent) -> Value {
     });
     let spool = |spool: SpoolReport| json!({ "damaged": spool.damaged, "missing": spool.missing });
     let [records, events] = report.spools.map(spool);
+    let unserved = report.unserved.iter().map(
+        |it| json!({ "listener": it.listener, "capability": it.capability, "waiting": it.waiting }),
+    );
     json!({
         "interrupted": report.interrupted,
         "dropped": report.dropped,
@@ -215,6 +235,7 @@ fn machine(report: &Report, spent: Spent) -> Value {
         "sources": sources.collect::<Vec<_>>(),
         "modules": modules.collect::<Vec<_>>(),
         "listeners": listeners.collect::<Vec<_>>(),
+        "unserved": unserved.collect::<Vec<_>>(),
         "seconds": {
             "start": spent.started.as_secs_f64(),
             "wall": spent.wall.as_secs_f64(),

@@ -11,7 +11,6 @@ use super::output::Output;
 use super::place::{self, Place, store, unread, user};
 use super::secrets::vault;
 use super::{Common, EXIT_LOSSES, EXIT_WRONG, Failed};
-use crate::capability::take_back;
 use crate::control::Command as Engine;
 use crate::stack::Stack;
 use crate::stack::grant::Grant;
@@ -52,7 +51,8 @@ pub(super) fn one(
         let mut capability = granted(&stack, &effect)?;
         let secrets = vault(&stack.credentials, Some(output))?;
         let store = store(folder)?;
-        take_back(&store, &mut *capability, &secrets, id, (user(), None))
+        let whose = (effect.listener.as_str(), effect.capability.as_str());
+        crate::capability::undo(&store, &mut *capability, &secrets, (id, user()), whose)
             .map_err(|error| Failed::new(EXIT_LOSSES, error))
     };
     place.order(Engine::EffectUndo { id: id.to_owned() }, here, output)

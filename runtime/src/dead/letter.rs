@@ -144,8 +144,14 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// The id of a tick: two timers may be due at once.
+    #[must_use]
+    pub fn tick_id(module: &str, sequence: u64, time: Moment, cause: u32) -> String {
+        format!("{}.{cause:02x}", Self::id(module, Kind::Tick, sequence, time))
+    }
+
     /// The id of what a guest was handed, fit for a file's name. Ticks carry their time, since several can fall before
-    /// the same record. A guest gets either records or events, so both are named alike.
+    /// the same record; this is how they were called as long as their cause was not in it. A guest gets either records or events, so both are named alike.
     #[must_use]
     pub fn id(module: &str, kind: Kind, sequence: u64, time: Moment) -> String {
         let mut id = String::new();
@@ -170,21 +176,31 @@ pub(super) struct Named {
     pub(super) kind: Kind,
     pub(super) sequence: u64,
     pub(super) time: i64,
+    /// Of a tick; letters of earlier versions don't say it.
+    pub(super) cause: Option<u32>,
 }
 
 impl Named {
-    /// Reads an id; nothing else than [`Letter::id`] makes is one.
+    /// Reads an id; nothing else than [`Letter::id`] and [`Letter::tick_id`] make is one.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (name, place) = id.rsplit_once('-')?;
-        let (sequence, time) = match place.split_once('.') {
-            Some((sequence, time)) => (sequence, Some(hex(time)?.cast_signed())),
-            None => (place, None),
+        let (sequence, tick) =
+            place.split_once('.').map_or((place, None), |(sequence, tick)| (sequence, Some(tick)));
+        let (time, cause) = match tick.map(|tick| tick.split_once('.').unwrap_or((tick, ""))) {
+            Some((time, "")) => (Some(hex(time)?.cast_signed()), None),
+            Some((time, cause)) => {
+                (Some(hex(time)?.cast_signed()), Some(u32::from_str_radix(cause, 16).ok()?))
+            }
+            None => (None, None),
         };
         let kind = if time.is_some() { Kind::Tick } else { Kind::Record };
         let (sequence, time) = (hex(sequence)?, time.unwrap_or(0));
         let module = plain(name)?;
-        let made = Letter::id(&module, kind, sequence, Moment(time));
-        (made == id).then_some(Self { module, kind, sequence, time })
+        let made = match cause {
+            Some(cause) => Letter::tick_id(&module, sequence, Moment(time), cause),
+            None => Letter::id(&module, kind, sequence, Moment(time)),
+        };
+        (made == id).then_some(Self { module, kind, sequence, time, cause })
     }
 }
 
@@ -263,8 +279,13 @@ mod tests {
             let id = Letter::id(module, kind, sequence, Moment(time));
             assert_eq!(id, expected);
             let named = Named::parse(&id).expect("an id");
-            let expected = Named { module: module.to_owned(), kind, sequence, time };
+            let (module, cause) = (module.to_owned(), None);
+            let expected = Named { module: module.clone(), kind, sequence, time, cause };
             assert_eq!(named, expected);
+            let id = Letter::tick_id(&module, sequence, Moment(time), 64);
+            let (kind, cause) = (Kind::Tick, Some(64));
+            let expected = Named { module, kind, sequence, time, cause };
+            assert_eq!(Named::parse(&id), Some(expected), "{id}");
         };
         check("sshd", Kind::Record, 255, 0, "sshd-00000000000000ff");
         check("a-b/1", Kind::Record, 1, 0, "a-b%2f1-0000000000000001");
@@ -282,6 +303,10 @@ mod tests {
             "a%2-00000000000000ff",
             "sshd-00000000000000FF",
             "sshd-00000000000000ff.1",
+            "sshd-00000000000000ff.0000000000000001.",
+            "sshd-00000000000000ff.0000000000000001.1",
+            "sshd-00000000000000ff.0000000000000001.01.01",
+            "sshd-00000000000000ff..01",
             "%61-00000000000000ff",
             "%ff-00000000000000ff",
         ] {

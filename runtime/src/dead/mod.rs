@@ -239,15 +239,16 @@ impl Dead {
         found
     }
 
-    /// The ticks of this module that are set aside, by place and time, in order.
+    /// The ticks of this module that are set aside, by place, time and cause, in order. Letters of earlier versions tell no
+    /// cause.
     #[must_use]
-    pub fn ticks_of(&self, module: &str) -> Vec<(u64, i64)> {
+    pub fn ticks_of(&self, module: &str) -> Vec<(u64, i64, Option<u32>)> {
         let of = |named: &Named| named.module == module && named.kind == Kind::Tick;
         let entries = self.entries();
-        let mut found: Vec<(u64, i64)> = entries
+        let mut found: Vec<_> = entries
             .values()
             .filter(|entry| of(&entry.named))
-            .map(|entry| (entry.named.sequence, entry.named.time))
+            .map(|entry| (entry.named.sequence, entry.named.time, entry.named.cause))
             .collect();
         found.sort_unstable();
         found
@@ -382,7 +383,7 @@ mod tests {
         for dead in [dead, Dead::open(&folder.0).expect("the same folder")] {
             assert_eq!(dead.count(), 4);
             assert_eq!(dead.sequences_of("a"), [7, 300]);
-            assert_eq!(dead.ticks_of("a"), [(7, 1_700_000_000_000_000_000)]);
+            assert_eq!(dead.ticks_of("a"), [(7, 1_700_000_000_000_000_000, None)]);
             assert_eq!(dead.sequences_of("a/1"), [9]);
             assert!(dead.contains("a", 7) && !dead.contains("a", 9) && !dead.contains("b", 7));
             assert_eq!(dead.get(&letters[3].id).expect("there"), letters[3]);

@@ -59,6 +59,8 @@ pub const ALLOW_MAX: usize = 10_000;
 pub const OPTION_FILE_BYTES_MAX: usize = 1 << 20;
 /// Effects that are read at once when what was done is put in force again.
 pub const RESTORED_AT_ONCE: usize = 1_000;
+/// How soon is tried again what should never fail: to put in force what was done before a start, to read what is due.
+pub const TROUBLE_STEP: Duration = Duration::from_secs(10);
 /// How often a delivery thread looks whether an operator gave it something to do.
 pub const DELIVERY_LOOK: Duration = Duration::from_secs(1);
 /// Effects, and entries of the audit trail, that are listed if nobody says how many.
@@ -82,10 +84,25 @@ pub const EFFECTS_KEPT: i64 = 30 * DAY_NANOSECONDS;
 pub const DEAD_EFFECTS_KEPT: i64 = 90 * DAY_NANOSECONDS;
 /// The audit trail: two years.
 pub const TRAIL_KEPT: i64 = 730 * DAY_NANOSECONDS;
-/// What is kept in any case, since listeners may ask for it once more after a crash.
-pub const EFFECTS_KEPT_MIN: i64 = DAY_NANOSECONDS;
+/// What is kept where it is enough that older ones go.
+pub const EFFECTS_KEPT_RATHER: i64 = DAY_NANOSECONDS;
+/// What is kept in any case, and what is kept from before the oldest checkpoint of a listener: it may ask for that once more
+/// after a crash, and a checkpoint is written a while after what it tells of.
+pub const EFFECTS_KEPT_MIN: i64 = 3_600 * SECOND_NANOSECONDS;
 /// More than this, younger ones go too: above a gigabyte the store takes nothing new.
 pub const STORE_BYTES: u64 = 768 << 20;
+/// Where it takes more than this, that is not put off.
+pub const STORE_BYTES_PRESSED: u64 = 832 << 20;
+/// How long it is left alone then, so that whoever asks comes in between.
+pub const PRUNE_PRESSED_STEP: Duration = Duration::from_secs(5);
+/// And where nothing more may go.
+pub const PRUNE_IN_VAIN_STEP: Duration = Duration::from_mins(5);
+/// What was denied one listener, or only planned for it, takes no more than this.
+pub const PLANNED_BYTES_MAX: u64 = 64 << 20;
+/// A clock that is farther ahead than this of what is to be expected, in nanoseconds, makes nothing old...
+pub const CLOCK_LEAP_MAX: i64 = 7 * DAY_NANOSECONDS;
+/// ...until it has said so for this long.
+pub const CLOCK_DOUBTED: i64 = DAY_NANOSECONDS;
 /// A second, in nanoseconds.
 const SECOND_NANOSECONDS: i64 = 1_000_000_000;
 /// A day, in nanoseconds.

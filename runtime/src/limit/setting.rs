@@ -16,6 +16,8 @@ pub const IDLE_AFTER_MAX: Duration = Duration::from_hours(30 * 24);
 pub const CONNECTIONS_DEFAULT: usize = 1_024;
 /// The most of them.
 pub const CONNECTIONS_MAX: u64 = 65_536;
+/// One connection in so many is for other addresses than the one that has all the rest.
+pub const CONNECTIONS_FOR_OTHERS: usize = 64;
 /// How long a connection from the network may say nothing.
 pub const CONNECTION_IDLE_DEFAULT: Duration = Duration::from_hours(1);
 /// The least of it.

@@ -47,4 +47,14 @@ impl Archive {
         }
         Ok(Arc::clone(self.store.get_or_init(|| Arc::new(store))))
     }
+
+    /// Opens what an earlier run left, if it did. That it can't be opened is told, and fails nothing.
+    pub(super) fn open_if_there(&self) {
+        if self.get().is_none()
+            && Store::is_there(&self.folder)
+            && let Err(error) = self.open()
+        {
+            tracing::warn!("{error}; what an earlier run left there is not seen to");
+        }
+    }
 }

@@ -23,7 +23,10 @@ pub(super) fn put(dead: &Dead, known: &Known, aside: &Aside) -> Option<String> {
         Kind::Record | Kind::Event => known.source_name(aside.source),
     };
     let letter = Letter {
-        id: Letter::id(&aside.guest, kind, aside.item, time),
+        id: match aside.tick {
+            Some(tick) => Letter::tick_id(&aside.guest, aside.item, time, tick.cause.number()),
+            None => Letter::id(&aside.guest, kind, aside.item, time),
+        },
         module: aside.guest.clone(),
         component,
         component_digest,

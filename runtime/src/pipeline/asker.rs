@@ -22,6 +22,8 @@ const UNKNOWN: &str = "unknown";
 
 /// A listener that asks.
 pub(super) struct Asker {
+    /// What tells this engine from others that ask the same world.
+    pub(super) origin: String,
     pub(super) listener: String,
     /// What tells this version of its component from others.
     pub(super) component: String,
@@ -97,7 +99,7 @@ impl Asker {
             let both = format!("{}\0{}", effect.capability, effect.target);
             (UNKNOWN, crc32fast::hash(both.as_bytes()))
         };
-        format!("{}:{cause}:{capability}.{target:x}", self.listener)
+        format!("{}#{}:{cause}:{capability}.{target:x}", self.listener, self.origin)
     }
 
     /// What is kept of a request.

@@ -13,6 +13,7 @@ use correlator_source::settings::Source;
 
 use super::counted::{Counted, Counts, SourceCounted};
 use super::crew::{part_name, shape};
+use super::dividing::{Division, parts};
 use super::engine::{
     Crew, Engine, ListenerHand, Live, ModuleHands, Running, locked, open_live, routing, shapes,
 };
@@ -27,9 +28,9 @@ use crate::limit;
 
 /// What a change came to, a line each.
 #[derive(Debug, Default)]
-struct Told {
-    done: Vec<String>,
-    refused: Vec<String>,
+pub(super) struct Told {
+    pub(super) done: Vec<String>,
+    pub(super) refused: Vec<String>,
 }
 
 impl Engine {
@@ -39,19 +40,25 @@ impl Engine {
     /// Why nothing was done, or what of it was not.
     pub fn change(&self, plan: Plan) -> Result<String, String> {
         try_out(&plan).map_err(|error| format!("{error}; nothing was changed"))?;
-        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::clone(&plan.secrets);
         let mut told = Told::default();
         let names = Names::of(&plan);
         let mut crew = locked(&self.crew);
-        let sources = self.change_sources(&plan.sources, &mut told);
-        sources.map_err(|error| format!("{error}; nothing was changed"))?;
-        let before = shapes(&plans(&crew));
+        let (before, after) = (shapes(&plans(&crew)), shapes(&plan.modules));
+        if before.keys().any(|shape| !after.contains_key(shape)) {
+            let waited = self.wait_for_listeners(&crew, &plan.listeners);
+            waited.map_err(|error| format!("{error}; nothing was changed"))?;
+        }
+        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::clone(&plan.secrets);
+        self.change_sources(&plan.sources, &mut told);
+        // What modules tell that is new must find those who can read it.
+        let closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.change_modules(&mut crew, plan.modules, &mut told);
-        let after = shapes(&plans(&crew));
-        self.change_listeners(&mut crew, plan.listeners, before != after, &mut told);
+        self.change_listeners(&mut crew, plan.listeners, (before != after, &after), &mut told);
+        drop(closed);
         drop(crew);
         self.forget_gone(&names);
+        told.done.extend(self.tell_unserved());
         let done = if told.done.is_empty() {
             "nothing has changed".to_owned()
         } else {
@@ -63,7 +70,7 @@ impl Engine {
         Err(format!("{}; {done}", told.refused.join("; ")))
     }
 
-    fn change_modules(&self, crew: &mut Crew, wanted: Vec<ModulePlan>, told: &mut Told) {
+    pub(super) fn change_modules(&self, crew: &mut Crew, wanted: Vec<ModulePlan>, told: &mut Told) {
         let version = crew.version + 1;
         let mut old: HashMap<String, ModuleHands> = std::mem::take(&mut crew.modules)
             .into_iter()
@@ -110,12 +117,42 @@ impl Engine {
         crew: &mut Crew,
         told: &mut Told,
     ) -> ModuleHands {
-        let holds: Vec<_> =
-            old.hands.iter().map(|it| self.floor.records.hold(it.slot, false)).collect();
+        let mut plan = plan;
+        if Division::of(&old.plan) != Division::of(&plan) {
+            let (name, works) = (plan.name.clone(), !old.hands.is_empty());
+            let stays_off = !plan.enabled || self.floor.off.has(Role::Module, &name);
+            let has_place =
+                |part: String| crew.left.contains_key(&part) || crew.holds.contains_key(&part);
+            let refused = match works && !stays_off {
+                true => match self.quiet(&old.hands) {
+                    Ok(quiet) => return self.divide(old, plan, version, quiet, told),
+                    Err(why) => Some(why),
+                },
+                false if works || parts(&old.plan).any(has_place) => {
+                    Some("what it had to do when it was put off comes first".to_owned())
+                }
+                false => None,
+            };
+            if let Some(why) = refused {
+                told.refused.push(format!(
+                    "module `{name}` is not divided otherwise yet: {why}; once that is done, `correlator reload` divides it"
+                ));
+                plan = Division::of(&old.plan).of_module(&plan);
+            }
+        }
+        let hold = |it: &Hand<_>| (it.name.clone(), self.floor.records.hold(it.slot, false));
+        let holds: Vec<_> = old.hands.iter().map(hold).collect();
         crew.left.extend(dismiss(old.hands, &self.floor.counted));
         let module = self.place_module(old.plan, plan, version, crew, told);
-        for hold in holds {
-            self.floor.records.leave(hold);
+        for (name, hold) in holds {
+            // Who does not work now goes on from there when he does, as if he had been disabled.
+            let off = module.hands.is_empty() && self.floor.kept.is_some();
+            if off && crew.left.contains_key(&name) {
+                self.floor.records.set_active(hold, false);
+                crew.holds.insert(name, (hold, true));
+            } else {
+                self.floor.records.leave(hold);
+            }
         }
         module
     }
@@ -130,16 +167,6 @@ impl Engine {
         told: &mut Told,
     ) -> ModuleHands {
         let name = &plan.name;
-        let divided = plan.instances != old.instances || plan.partition_by != old.partition_by;
-        if divided {
-            // What one part remembers is not what another will see.
-            for part in 0..old.instances {
-                let part = part_name(&old, part);
-                self.works(crew, &part);
-                self.floor.forget(&part);
-            }
-            told.done.push(format!("module `{name}` begins anew, since it is divided otherwise"));
-        }
         if self.floor.off.has(Role::Module, name) {
             self.floor.known.module(&plan);
             told.done.push(format!("module `{name}` was changed, and stays disabled"));
@@ -172,8 +199,8 @@ impl Engine {
         }
     }
 
-    /// Starts all parts of a module, each from what it left, and gives them their threads.
-    fn hire_parts(
+    /// Starts all parts of a module, each from what it left, and gives them their threads, which begin when all is changed.
+    pub(super) fn hire_parts(
         &self,
         plan: &ModulePlan,
         version: u64,
@@ -184,20 +211,19 @@ impl Engine {
             let left = left.remove(&part_name(plan, part));
             hired.push(self.floor.hire_module(plan, part, version, left)?);
         }
-        hired.into_iter().map(Hired::work).collect()
+        hired.into_iter().map(|part| part.work_behind(&self.gate)).collect()
     }
 
     fn change_listeners(
         &self,
         crew: &mut Crew,
         wanted: Vec<ListenerPlan>,
-        all: bool,
+        (all, shapes): (bool, &Shapes),
         told: &mut Told,
     ) {
-        if all {
-            self.wait_for_listeners(crew);
+        if all && let Err(error) = self.wait_for_listeners(crew, &wanted) {
+            tracing::warn!("{error}");
         }
-        let shapes = shapes(&plans(crew));
         let mut old: HashMap<String, ListenerHand> = std::mem::take(&mut crew.listeners)
             .into_iter()
             .map(|listener| (listener.plan.name.clone(), listener))
@@ -209,7 +235,7 @@ impl Engine {
                 let listener = if same && !all {
                     before
                 } else {
-                    self.replace_listener(before, plan, (same, &shapes), crew, told)
+                    self.replace_listener(before, plan, (same, shapes), crew, told)
                 };
                 crew.listeners.push(listener);
                 continue;
@@ -278,10 +304,11 @@ impl Engine {
         listener
     }
 
-    /// Lets listeners work off the events that are there: new schemas would make them strangers.
-    fn wait_for_listeners(&self, crew: &Crew) {
+    /// Lets listeners work off the events that are there: new schemas would make them strangers. Tells who could not.
+    fn wait_for_listeners(&self, crew: &Crew, stay: &[ListenerPlan]) -> Result<(), String> {
         let (since, next) = (clock::instant(), self.floor.events.next());
-        let hands = || crew.listeners.iter().filter_map(|it| it.hand.as_ref());
+        let stays = |it: &&ListenerHand| stay.iter().any(|plan| plan.name == it.plan.name);
+        let hands = || crew.listeners.iter().filter(stays).filter_map(|it| it.hand.as_ref());
         let behind = |hand: &Hand<super::listener::ListenerPicture>| {
             !hand.picture.guest.lock().suspended && self.floor.events.passed(hand.slot) < next
         };
@@ -289,14 +316,20 @@ impl Engine {
             hands().for_each(Hand::wake);
             thread::park_timeout(limit::JOIN_STEP);
         }
+        let Some(last) = hands().find(|hand| behind(hand)) else { return Ok(()) };
+        Err(format!(
+            "listener `{}` has {} events to do that it could not read any more once their module is another",
+            last.name,
+            next - self.floor.events.passed(last.slot)
+        ))
     }
 
-    fn change_sources(&self, wanted: &[Source], told: &mut Told) -> Result<(), RunError> {
+    fn change_sources(&self, wanted: &[Source], told: &mut Told) {
         let mut running = locked(&self.sources);
         let stays = |source: &Source| wanted.iter().any(|it| it.same_as(source));
         let is_new = |source: &&Source| !running.iter().any(|it| it.source.same_as(source));
         let new: Vec<Source> = wanted.iter().filter(is_new).cloned().collect();
-        let (marks, mut opened) = (self.floor.records.ledger(), Vec::new());
+        let mut opened = Vec::new();
         for source in &new {
             let name = &source.name;
             if !source.door.is_live() {
@@ -307,24 +340,21 @@ impl Engine {
             }
             let place = self.floor.door.free_place();
             self.floor.know(place, source);
-            let open = || open_live(place, source, self.capture.clone(), &marks.marks());
-            let old = running.iter().position(|it| it.source.name == *name);
-            let mut before = None;
-            let door = match (open(), old) {
-                (Ok(door), _) => Ok(door),
-                (Err(error), None) => Err(error),
-                // It may need what its old self has, the address for one.
-                (Err(_), Some(old)) => {
-                    before = Some(self.end_source(running.remove(old)));
-                    open()
-                }
+            let open = |source| {
+                // How far files were read is known once who read them has ended.
+                let marks = self.floor.records.ledger().marks();
+                open_live(place, source, self.capture.clone(), &marks)
             };
+            let mut door = open(source);
+            let old = running.iter().position(|it| it.source.name == *name);
+            let before = old.map(|old| self.end_source(running.remove(old)));
+            if before.is_some() && !matches!(door, Ok(Live::Net(_))) {
+                // It may need what its old self had, the address for one.
+                door = open(source);
+            }
             match door {
                 Ok(door) => {
-                    if let Some(old) = running.iter().position(|it| it.source.name == *name) {
-                        before = Some(self.end_source(running.remove(old)));
-                    }
-                    let done = if old.is_some() { "changed" } else { "added" };
+                    let done = if before.is_some() { "changed" } else { "added" };
                     told.done.push(format!("source `{name}` was {done}"));
                     // What comes by another kind of door is another count.
                     let same = |it: &(Source, _)| picture::kind(&it.0) == picture::kind(source);
@@ -335,10 +365,13 @@ impl Engine {
                     told.refused.push(error.to_string());
                     if let Some((before, counted)) = before {
                         self.floor.know(place, &before);
-                        let capture = self.capture.clone();
-                        let door = open_live(place, &before, capture, &marks.marks())?;
-                        opened.push((place, before, door, counted));
-                        told.refused.push(format!("source `{name}` stays as it was"));
+                        match open(&before) {
+                            Ok(door) => {
+                                opened.push((place, before, door, counted));
+                                told.refused.push(format!("source `{name}` stays as it was"));
+                            }
+                            Err(error) => told.refused.push(format!("{error}; it is closed")),
+                        }
                     }
                 }
             }
@@ -354,16 +387,17 @@ impl Engine {
             drop(self.end_source(running.remove(place)));
         }
         for (place, source, door, counted) in opened {
-            let door: Live = door;
-            let source = self.read_live(place, source, door)?;
-            running.push(Running { before: counted, ..source });
+            match self.read_live(place, source, door) {
+                Ok(source) => running.push(Running { before: counted, ..source }),
+                Err(error) => told.refused.push(error.to_string()),
+            }
         }
-        Ok(())
     }
 
     /// Ends a source, and tells what it counted.
     fn end_source(&self, mut running: Running) -> (Source, SourceCounted) {
         running.end();
+        self.floor.door.end_source(running.place);
         let counted = self.counted(&running);
         (running.source, counted)
     }
@@ -396,6 +430,7 @@ fn same_module(a: &ModulePlan, b: &ModulePlan) -> bool {
     a.component.1 == b.component.1
         && a.settings == b.settings
         && shape(&a.events) == shape(&b.events)
+        && Division::of(a) == Division::of(b)
 }
 
 fn same_listener(a: &ListenerPlan, b: &ListenerPlan) -> bool {
@@ -403,7 +438,10 @@ fn same_listener(a: &ListenerPlan, b: &ListenerPlan) -> bool {
 }
 
 /// Has guests end now, and takes what they leave.
-fn dismiss<P: Counts + Clone>(hands: Vec<Hand<P>>, counted: &Counted) -> HashMap<String, Remains> {
+pub(super) fn dismiss<P: Counts + Clone>(
+    hands: Vec<Hand<P>>,
+    counted: &Counted,
+) -> HashMap<String, Remains> {
     hands.iter().for_each(Hand::stop);
     let mut left = HashMap::new();
     for hand in hands {
@@ -417,8 +455,9 @@ fn dismiss<P: Counts + Clone>(hands: Vec<Hand<P>>, counted: &Counted) -> HashMap
 }
 
 impl Running {
-    /// Ends a source, and waits for that.
+    /// Ends a source, and waits for that. It does not wait for room any more: that may take longer than the run.
     fn end(&mut self) {
+        self.gives_up.store(true, Ordering::Relaxed);
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // What a source's thread may say was said.

@@ -10,17 +10,23 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::RunError;
 use super::cursor::Cursor;
 use super::feed::Place;
 use crate::guest::State;
-use crate::limit;
+use crate::{clock, limit};
 
+/// How many checkpoints a guest has: the last, and the one that it falls back to.
+const CHECKPOINTS: usize = 2;
 /// How a checkpoint's file begins.
 const MAGIC: [u8; 8] = *b"CORRCKP1";
+/// What the journal of a listener's tables ends in, which lies beside its checkpoints and is of no use without them.
+pub(super) const JOURNAL: &str = "tables";
 
 /// A guest's state, and where it belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +50,28 @@ struct Head {
     outside: Vec<u8>,
     state_version: Option<u32>,
     state_bytes: u64,
+}
+
+/// What a guest left on its shelf.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// The checkpoints that are whole, the newest first.
+    pub(super) checkpoints: Vec<Checkpoint>,
+    /// Whether there is one that is not: the guest was there before, whatever it knew.
+    pub(super) damaged: bool,
+}
+
+impl Left {
+    /// Whether the guest was there before, and nothing tells where it was.
+    pub(super) fn is_lost(&self) -> bool {
+        self.damaged && self.checkpoints.is_empty()
+    }
+
+    /// The first item that the guest may need; none if it was never there.
+    pub(super) fn first(&self) -> Option<u64> {
+        let first = self.checkpoints.iter().map(|it| it.place.cursor.item).min();
+        first.or(self.damaged.then_some(0))
+    }
 }
 
 /// The checkpoints of one guest.
@@ -72,8 +100,11 @@ impl Shelf {
         self.folder.join(format!("{}.{ending}", self.guest))
     }
 
-    /// The checkpoints that can be read, the newest first. What can't is told: to be asked once for each guest.
-    pub(super) fn load(&self) -> Vec<Checkpoint> {
+    /// What the guest left. What is damaged is told: to be asked once for each guest.
+    ///
+    /// # Errors
+    /// A checkpoint may be whole and can't be read now: a guest that began without it would write over it.
+    pub(super) fn load(&self) -> Result<Left, RunError> {
         self.read_all(|path, error| {
             tracing::warn!(
                 "{}: {error}; the checkpoint before it is used, if there is one",
@@ -83,21 +114,52 @@ impl Shelf {
     }
 
     /// The same, for those who need not tell.
-    pub(super) fn readable(&self) -> Vec<Checkpoint> {
+    pub(super) fn readable(&self) -> Result<Left, RunError> {
         self.read_all(|_, _| {})
     }
 
-    fn read_all(&self, damaged: impl Fn(&Path, &io::Error)) -> Vec<Checkpoint> {
-        let mut found = Vec::new();
-        for ending in ["checkpoint", "before"] {
+    fn read_all(&self, damaged: impl Fn(&Path, &io::Error)) -> Result<Left, RunError> {
+        let mut left = Left::default();
+        let mut looked_at = 0;
+        // The old one is there if the engine was killed while it put another in its place, and counts if that left a gap.
+        for ending in ["checkpoint", "before", "old"] {
+            if looked_at == CHECKPOINTS {
+                break;
+            }
             let path = self.path(ending);
             match read(&path) {
-                Ok(checkpoint) => found.push(checkpoint),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => damaged(&path, &error),
+                Ok(checkpoint) => left.checkpoints.push(checkpoint),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    left.damaged = true;
+                    damaged(&path, &error);
+                }
+                Err(error) => {
+                    return Err(RunError::State(format!(
+                        "the checkpoint {} can't be read: {error}; that has to be mended, or the file moved away, before `{}` can work",
+                        path.display(),
+                        self.guest
+                    )));
+                }
             }
+            looked_at += 1;
         }
-        found
+        Ok(left)
+    }
+
+    /// Forgets what was noted of tables since a checkpoint that is not there any more: it would have them cut to where they
+    /// were long ago.
+    ///
+    /// # Errors
+    /// It can't be removed.
+    pub(super) fn forget_journal(&self) -> Result<(), RunError> {
+        let path = self.path(JOURNAL);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(RunError::State(format!("{} can't be removed: {error}", path.display())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Puts a checkpoint in the place of the last one, which becomes the one before.
@@ -125,7 +187,7 @@ impl Shelf {
 
     /// Forgets the guest.
     pub(super) fn clear(&self) {
-        for ending in ["checkpoint", "before", "new", "old"] {
+        for ending in ["checkpoint", "before", "new", "old", JOURNAL] {
             // What is not there need not go.
             let _ = fs::remove_file(self.path(ending));
         }
@@ -179,7 +241,8 @@ fn write(path: &Path, shelf: &Shelf, checkpoint: &Checkpoint) -> io::Result<()> 
 }
 
 fn read(path: &Path) -> io::Result<Checkpoint> {
-    let broken = |what: &str| io::Error::other(format!("this checkpoint {what}"));
+    let broken =
+        |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("this checkpoint {what}"));
     let mut bytes = Vec::new();
     File::open(path)?.take(limit::CHECKPOINT_BYTES_MAX).read_to_end(&mut bytes)?;
     let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| broken("is none"))?;
@@ -234,6 +297,14 @@ impl Keeping {
         !self.busy.load(Ordering::Acquire)
     }
 
+    /// Waits until nothing is on its way to the disk: whoever comes next writes to the same files.
+    pub(super) fn wait(&self) {
+        let since = clock::instant();
+        while !self.is_free() && clock::instant().duration_since(since) < limit::DRAIN_TIME {
+            thread::park_timeout(limit::JOIN_STEP);
+        }
+    }
+
     /// Whether a checkpoint could not be written since this was last asked.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.swap(false, Ordering::AcqRel)
@@ -257,9 +328,11 @@ impl Keeping {
             }),
             told: wait.then_some(tell),
         };
-        if self.saver.send(job).is_ok() && wait {
+        match self.saver.send(job) {
             // The saver tells in any case; it ends only after all workers.
-            let _ = told.recv();
+            Ok(()) if wait => drop(told.recv()),
+            Ok(()) => {}
+            Err(_) => self.busy.store(false, Ordering::Release),
         }
     }
 }
@@ -338,8 +411,10 @@ impl SaverWork {
 mod tests {
     use std::fs;
     use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
 
-    use super::{Checkpoint, Shelf};
+    use super::{Checkpoint, JOURNAL, Left, Saver, Shelf, write};
     use crate::guest::State;
     use crate::pipeline::cursor::Cursor;
     use crate::pipeline::feed::Place;
@@ -351,6 +426,10 @@ mod tests {
             state: Some(Arc::new(State { version: 7, bytes: vec![1, 2, 3] })),
             outside: b"outside".to_vec(),
         }
+    }
+
+    fn loaded(shelf: &Shelf) -> Vec<Checkpoint> {
+        shelf.load().expect("a shelf").checkpoints
     }
 
     #[test]
@@ -373,7 +452,7 @@ mod tests {
         for last in all {
             shelf.store(&last).expect("a folder");
             let expected: Vec<_> = std::iter::once(last.clone()).chain(before.take()).collect();
-            assert!(shelf.load() == expected, "item {}", last.place.cursor.item);
+            assert!(loaded(&shelf) == expected, "item {}", last.place.cursor.item);
             before = Some(last);
         }
         shelf.clear();
@@ -386,23 +465,120 @@ mod tests {
         let folder =
             std::env::temp_dir().join(format!("correlator-checkpoint-{}", std::process::id()));
         let shelf = Shelf::new(&folder, "sshd", "digest", true);
-        assert_eq!(shelf.load(), []);
+        assert_eq!(shelf.load().expect("a shelf"), Left::default());
         shelf.store(&checkpoint(1)).expect("a folder");
         shelf.store(&checkpoint(2)).expect("a folder");
-        assert_eq!(shelf.load(), [checkpoint(2), checkpoint(1)]);
+        assert_eq!(loaded(&shelf), [checkpoint(2), checkpoint(1)]);
         let path = folder.join("sshd.checkpoint");
         let whole = fs::read(&path).expect("a checkpoint");
         for place in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[place] ^= 0x10;
             fs::write(&path, &damaged).expect("a checkpoint");
-            assert_eq!(shelf.load(), [checkpoint(1)], "byte {place}");
-            assert_eq!(shelf.readable(), [checkpoint(1)], "byte {place}");
+            let left = Left { checkpoints: vec![checkpoint(1)], damaged: true };
+            assert_eq!(shelf.load().expect("a shelf"), left, "byte {place}");
+            assert_eq!(shelf.readable().expect("a shelf"), left, "byte {place}");
             fs::write(&path, &whole[..place]).expect("a checkpoint");
-            assert_eq!(shelf.load(), [checkpoint(1)], "cut at {place}");
+            assert_eq!(loaded(&shelf), [checkpoint(1)], "cut at {place}");
         }
         shelf.clear();
-        assert_eq!(shelf.load(), []);
+        assert_eq!(shelf.load().expect("a shelf"), Left::default());
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    /// A shelf of this test's own, with two checkpoints.
+    fn shelf(name: &str) -> (std::path::PathBuf, Shelf) {
+        let name = format!("correlator-checkpoint-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&folder);
+        let shelf = Shelf::new(&folder, "csv", "digest", false);
+        shelf.store(&checkpoint(1)).expect("a folder");
+        shelf.store(&checkpoint(2)).expect("a folder");
+        (folder, shelf)
+    }
+
+    #[test]
+    fn two_kills_while_files_change_places_leave_one() {
+        let (folder, shelf) = shelf("kills");
+        // What has happened to the names by then: each kill falls behind one of these.
+        let moves = [("before", "old"), ("checkpoint", "before")];
+        for first in 0..=moves.len() {
+            for second in 0..=moves.len() {
+                shelf.store(&checkpoint(1)).expect("a folder");
+                shelf.store(&checkpoint(2)).expect("a folder");
+                let _ = fs::remove_file(folder.join("csv.old"));
+                for done in [first, second] {
+                    write(&folder.join("csv.new"), &shelf, &checkpoint(3)).expect("a folder");
+                    for (from, to) in &moves[..done] {
+                        let at = |ending: &str| folder.join(format!("csv.{ending}"));
+                        let _ = fs::rename(at(from), at(to));
+                    }
+                }
+                let left = loaded(&shelf);
+                assert!(!left.is_empty() && left.len() <= 2, "{first}, {second}: {left:?}");
+                let sorted = left.is_sorted_by_key(|it| std::cmp::Reverse(it.place.cursor));
+                assert!(sorted, "{first}, {second}: {left:?}");
+            }
+        }
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn what_is_damaged_is_no_guest_that_was_never_there() {
+        let (folder, shelf) = shelf("damaged");
+        assert_eq!(shelf.load().expect("a shelf").first(), Some(1));
+        for name in ["csv.checkpoint", "csv.before"] {
+            fs::write(folder.join(name), "no checkpoint").expect("a file");
+        }
+        let left = shelf.load().expect("a shelf");
+        assert!(left.is_lost() && left.first() == Some(0), "{left:?}");
+        shelf.clear();
+        let left = shelf.load().expect("a shelf");
+        assert!(!left.is_lost() && left.first().is_none(), "{left:?}");
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn what_can_not_be_read_now_is_not_written_over() {
+        let (folder, shelf) = shelf("unreadable");
+        let path = folder.join("csv.checkpoint");
+        fs::remove_file(&path).expect("a file");
+        fs::create_dir(&path).expect("a folder in its place");
+        for left in [shelf.load(), shelf.readable()] {
+            let error = left.expect_err("a folder is no file").to_string();
+            assert!(error.contains("csv.checkpoint can't be read"), "{error}");
+        }
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_waited_for() {
+        let (folder, shelf) = shelf("late");
+        let (saver, work) = Saver::new();
+        let slowly = || {
+            thread::park_timeout(Duration::from_millis(50));
+            Ok(())
+        };
+        let writes = thread::spawn(move || work.run(slowly));
+        let mut keeping = saver.keeping(shelf.clone(), Duration::ZERO, None, |_, _| {});
+        keeping.keep(checkpoint(3), None, false);
+        keeping.wait();
+        assert_eq!(loaded(&shelf), [checkpoint(3), checkpoint(2)]);
+        drop((saver, keeping));
+        writes.join().expect("no panic");
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn who_is_forgotten_leaves_no_notes_of_tables() {
+        let (folder, shelf) = shelf("forgotten");
+        let journal = folder.join(format!("csv.{JOURNAL}"));
+        shelf.forget_journal().expect("there was none");
+        for forget in [Shelf::clear, |shelf: &Shelf| shelf.forget_journal().expect("removed")] {
+            fs::write(&journal, "a note").expect("a file");
+            forget(&shelf);
+            assert!(!journal.exists());
+        }
         fs::remove_dir_all(folder).expect("clean up");
     }
 }

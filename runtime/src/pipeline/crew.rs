@@ -14,10 +14,12 @@ use jiff::tz::TimeZone;
 use super::archive::Archive;
 use super::asker::Asker;
 use super::asking::{Asking, Means};
+use super::beginning::{Anew, begin, take_over};
 use super::checkpoint::{Checkpoint, Keeping, Saver, Shelf};
 use super::counted::Counted;
 use super::cursor::Cursor;
 use super::denials::{self, Denials};
+use super::dividing::Division;
 use super::feed::{Feed, Place};
 use super::hand::Hired;
 use super::intake::Door;
@@ -35,10 +37,11 @@ use super::share::Share;
 use super::stream::Stream;
 use super::timers::Timers;
 use super::turn::Checker;
+use super::unserved::Staff;
 use super::view::{EventBatch, EventView, Shapes};
 use super::worker::{Remains, Signals, Worker};
 use super::{ListenerPlan, ModulePlan, RunError};
-use crate::capability::{Desk, Office, Orders, Shared, Tallies};
+use crate::capability::{Desk, Office, Orders, Shared, TableFiles, TableMarks, Tallies};
 use crate::dead::Dead;
 use crate::declaration::EventSchema;
 use crate::limit;
@@ -51,6 +54,8 @@ pub(super) struct Floor {
     pub(super) door: Arc<Door>,
     pub(super) notices: Arc<Notices>,
     pub(super) zone: TimeZone,
+    /// What tells this engine from others that ask the same world.
+    pub(super) origin: String,
     /// Ends the waits for room of those who bring records.
     pub(super) stop: Arc<AtomicBool>,
     /// Nobody works any more: what is left to write is written.
@@ -90,6 +95,8 @@ pub(super) struct Kept {
     pub(super) store: Arc<Archive>,
     /// What operators order of delivery threads.
     pub(super) orders: Arc<Orders>,
+    /// Who works with what, so that it can be told what nobody delivers.
+    pub(super) staff: Staff,
     /// Who is asked how the store fares, once somebody wants to know.
     pub(super) reader: Mutex<Option<Reader>>,
 }
@@ -103,7 +110,8 @@ impl Kept {
     ) -> Self {
         let (orders, reader) = (Arc::default(), Mutex::default());
         let store = Arc::new(Archive::new(&rooms.store));
-        Self { rooms, keeping: keeping.clone(), saver, dead, store, orders, reader }
+        let (keeping, staff) = (keeping.clone(), Staff::default());
+        Self { rooms, keeping, saver, dead, store, orders, staff, reader }
     }
 
     /// The store, which is opened when it is first needed.
@@ -142,8 +150,8 @@ impl Floor {
     /// Holds what a guest would need that stays off, from its last checkpoint on. Without one it begins with what comes when
     /// it works.
     pub(super) fn hold(&self, name: &str, of_records: bool) -> Option<(usize, bool)> {
-        let checkpoints = self.shelf(name, "")?.load();
-        let item = checkpoints.iter().map(|it| it.place.cursor.item).min()?;
+        // What can't be read may be there when it works.
+        let item = self.shelf(name, "")?.load().map_or(Some(0), |left| left.first())?;
         let slot =
             if of_records { self.records.hold_for(item) } else { self.events.hold_for(item) };
         Some((slot, of_records))
@@ -159,7 +167,7 @@ impl Floor {
         self.events.correct(|turns| turns.forget(name));
     }
 
-    fn shelf(&self, name: &str, component: &str) -> Option<Shelf> {
+    pub(super) fn shelf(&self, name: &str, component: &str) -> Option<Shelf> {
         let kept = self.kept.as_ref()?;
         Some(Shelf::new(&kept.rooms.checkpoints, name, component, kept.rooms.through))
     }
@@ -215,11 +223,15 @@ impl Floor {
         let mut keeper =
             Keeper::new("module", &name, Arc::clone(&plan.start), |it| it.memory(), &plan.limits);
         let shelf = self.shelf(&name, &plan.component.1);
+        let division = Division::of(plan).bytes();
         let (last, done) = if let Some(left) = left {
             (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
         } else {
             let (cursor, now) = (Cursor::before(self.records.next()), self.door.event_time());
-            let last = begin(&mut keeper, shelf.as_ref(), Place { cursor, now })?;
+            let oldest = self.records.on_disk().map_or(cursor.item, |(first, _)| first);
+            let place = Place { cursor, now };
+            let anew = Anew { place, oldest, outside: division.clone() };
+            let last = begin(&mut keeper, shelf.as_ref(), anew)?;
             (last, self.events.ledger().done(&name, part as u32))
         };
         let share = plan.partition_by.as_ref().filter(|_| plan.instances > 1).map(|by| Share {
@@ -244,6 +256,7 @@ impl Floor {
             name: name.clone(),
             part: part as u32,
             shape: shape(&plan.events),
+            division,
             feed,
             batch: ModuleBatch::default(),
             checker: Checker::new(&plan.events, &plan.limits),
@@ -279,10 +292,12 @@ impl Floor {
         let mut desks = std::mem::take(&mut capabilities.desks);
         let works_on = left.is_some();
         let start = Place { cursor: Cursor::before(self.events.next()), now: None };
+        let oldest = self.events.on_disk().map_or(start.cursor.item, |(first, _)| first);
         let (last, done) = if let Some(left) = left {
             (take_over(&mut keeper, shelf.as_ref(), left.saved)?, left.done)
         } else {
-            (begin(&mut keeper, shelf.as_ref(), start)?, Cursor::default())
+            let anew = Anew { place: start, oldest, outside: Vec::new() };
+            (begin(&mut keeper, shelf.as_ref(), anew)?, Cursor::default())
         };
         // With nothing counted, and nothing behind its place, it can't be told apart from one that was never there.
         let anew =
@@ -291,16 +306,13 @@ impl Floor {
             last.as_ref().map(|last| Outside::read(&last.outside)).unwrap_or_default();
         let tallies = self.count_on(&name, works_on, &mut outside, &mut desks);
         let bounded: Vec<_> = desks.values().filter_map(Desk::bounded).collect();
-        if let (Some(kept), Some(table)) = (&self.kept, &mut capabilities.table) {
-            let (journal, through) = (kept.rooms.journal(&name), kept.rooms.through);
-            let resumed = if works_on {
-                table.go_on(&journal, outside.tables, through)
-            } else {
-                table.resume(&journal, outside.tables, through)
-            };
-            resumed.map_err(|error| {
-                RunError::State(format!("the tables of listener `{name}`: {error}"))
-            })?;
+        if let (Some(table), Some(shelf)) = (&mut capabilities.table, &shelf) {
+            if !works_on && keeper.saved.place.cursor.item < oldest {
+                // What is gone does not come again: rows that were made of it stay.
+                shelf.forget_journal()?;
+                outside.tables = TableMarks::default();
+            }
+            self.resume_tables(&name, table, outside.tables, works_on)?;
         }
         let mut modules: Vec<_> =
             shapes.iter().map(|((module, _), base)| (*base, module.clone())).collect();
@@ -312,7 +324,8 @@ impl Floor {
         let outcomes = Arc::new(Mutex::new(Outcomes::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let component = plan.component.1.clone();
-        let who = Asker { listener: name.clone(), component, modules };
+        let origin = self.origin.clone();
+        let who = Asker { origin, listener: name.clone(), component, modules };
         let means = self.means(&desks, &who, (tallies, anew), &outcomes, &stop)?;
         let asking = Asking::begin(who, desks, means).map_err(asks)?;
         let mut side = ListenerSide {
@@ -341,6 +354,25 @@ impl Floor {
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
         self.known.listener(plan);
         Ok(Hired { worker, name, slot, signals, stop, picture })
+    }
+
+    /// Takes a listener's tables to where it begins.
+    fn resume_tables(
+        &self,
+        name: &str,
+        table: &mut TableFiles,
+        marks: TableMarks,
+        works_on: bool,
+    ) -> Result<(), RunError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let (journal, through) = (kept.rooms.journal(name), kept.rooms.through);
+        let resumed = if works_on {
+            table.go_on(&journal, marks, through)
+        } else {
+            table.resume(&journal, marks, through)
+        };
+        resumed
+            .map_err(|error| RunError::State(format!("the tables of listener `{name}`: {error}")))
     }
 
     /// What is counted of each capability: who takes over goes on counting where the other ended.
@@ -378,6 +410,9 @@ impl Floor {
             Some(kept) if !desks.is_empty() => Some(kept.store()?),
             _ => None,
         };
+        if let Some(kept) = &self.kept {
+            kept.staff.works(&who.listener, desks.keys());
+        }
         let orders = self.kept.as_ref().map(|kept| Arc::clone(&kept.orders)).unwrap_or_default();
         let office = store.map(|store| Office { store, secrets: Arc::clone(&secrets), orders });
         let archive = self.kept.as_ref().map(|kept| Arc::clone(&kept.store));
@@ -426,52 +461,4 @@ impl Floor {
         let every = kept.keeping.checkpoint_every.min(limit::LISTENER_CHECKPOINT_STEP);
         Some(kept.saver.keeping(shelf?, every, last, stored))
     }
-}
-
-/// Starts a guest from its newest checkpoint that it takes, or anew at `start`.
-fn begin<G: ?Sized>(
-    keeper: &mut Keeper<G>,
-    shelf: Option<&Shelf>,
-    start: Place,
-) -> Result<Option<Checkpoint>, RunError> {
-    let checkpoints = shelf.map(Shelf::load).unwrap_or_default();
-    let (role, name) = (keeper.role, keeper.report.lock().name.clone());
-    let refused = |failure| RunError::Start { role, name: name.clone(), failure };
-    for checkpoint in &checkpoints {
-        keeper.saved = saved(checkpoint);
-        match keeper.begin() {
-            Ok(()) => return Ok(Some(checkpoint.clone())),
-            Err(failure) => tracing::warn!(
-                "{role} `{name}` does not take the state of its checkpoint: {failure}; the one before is tried, then it begins without state"
-            ),
-        }
-    }
-    // Its place is known even where its state is of no use.
-    let place = checkpoints.first().map_or(start, |checkpoint| checkpoint.place);
-    keeper.saved = Saved { place, ..Saved::default() };
-    keeper.begin().map_err(refused)?;
-    let Some(shelf) = shelf else { return Ok(None) };
-    let outside = checkpoints.first().map_or_else(Vec::new, |it| it.outside.clone());
-    let first = Checkpoint { place, outside, rate: (i64::MIN, 0), state: None };
-    // A guest that was there when records came must see them, whatever happens before its first checkpoint.
-    shelf.store(&first).map_err(|error| {
-        RunError::State(format!("the first checkpoint of `{name}` can't be written: {error}"))
-    })?;
-    Ok(Some(first))
-}
-
-/// Starts a guest from what another instance of it left. Tells the checkpoint that the disk has.
-fn take_over<G: ?Sized>(
-    keeper: &mut Keeper<G>,
-    shelf: Option<&Shelf>,
-    left: Saved,
-) -> Result<Option<Checkpoint>, RunError> {
-    keeper.saved = left;
-    let (role, name) = (keeper.role, keeper.report.lock().name.clone());
-    keeper.begin().map_err(|failure| RunError::Start { role, name, failure })?;
-    Ok(shelf.and_then(|shelf| shelf.readable().into_iter().next()))
-}
-
-fn saved(checkpoint: &Checkpoint) -> Saved {
-    Saved { state: checkpoint.state.clone(), place: checkpoint.place, rate: checkpoint.rate }
 }

@@ -1,5 +1,12 @@
 //! How far a consumer has come in its stream, to the item and the tick.
 
+use crate::limit;
+
+/// How many items there are from one number to another. Numbers that were left out on purpose are no items.
+pub(super) const fn items_between(from: u64, to: u64) -> u64 {
+    to.saturating_sub(from) % limit::NUMBERS_LEFT_OUT
+}
+
 /// A place between two items of a stream. Cursors are ordered as the stream is, and the same in every replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cursor {

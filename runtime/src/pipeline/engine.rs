@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -14,11 +14,11 @@ use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 
 use super::counted::SourceCounted;
-use super::crew::{Floor, Kept, part_name, shape};
+use super::crew::{Floor, Kept, shape};
 use super::floor::floor;
 use super::hand::Hand;
 use super::hiring::Names;
-use super::intake::{Route, Routing};
+use super::intake::{Entrance, Route, Routing};
 use super::listener::ListenerPicture;
 use super::marks::SourceMarks;
 use super::merge::{Merge, SourceReport};
@@ -42,6 +42,8 @@ pub struct Engine {
     pub(super) reports: Arc<Mutex<Vec<SourceReport>>>,
     pub(super) progress: Arc<Progress>,
     pub(super) stop: Arc<AtomicBool>,
+    /// Closed while a stack is changed: modules that are hired meanwhile begin when everybody listens.
+    pub(super) gate: Arc<RwLock<()>>,
     /// The threads that write to the disk.
     writers: Mutex<Vec<JoinHandle<()>>>,
     pub(super) started: (i64, Instant),
@@ -86,6 +88,8 @@ pub(super) struct Running {
     pub(super) source: Source,
     pub(super) thread: Option<JoinHandle<()>>,
     pub(super) stop: Arc<AtomicBool>,
+    /// It waits no longer for what it has read to be taken.
+    pub(super) gives_up: Arc<AtomicBool>,
     pub(super) gauge: Option<Arc<NetGauge>>,
     /// Where it listens, as it is known once it does.
     pub(super) address: String,
@@ -101,8 +105,8 @@ impl Running {
         stop: &Arc<AtomicBool>,
     ) -> Self {
         let address = picture::place(&source);
-        let (stop, before) = (Arc::clone(stop), SourceCounted::default());
-        Self { place, source, thread, stop, gauge: None, address, before }
+        let (stop, gives_up, before) = (Arc::clone(stop), Arc::default(), SourceCounted::default());
+        Self { place, source, thread, stop, gives_up, gauge: None, address, before }
     }
 }
 
@@ -137,6 +141,7 @@ impl Engine {
             reports: Arc::default(),
             progress,
             stop,
+            gate: Arc::default(),
             writers: Mutex::default(),
             started,
             events_at_start,
@@ -152,8 +157,10 @@ impl Engine {
         let sources = sources?;
         opened();
         engine.forget_gone(&names);
-        engine.hire(plan.modules, plan.listeners)?;
+        engine.hire(plan.modules.clone(), plan.listeners)?;
+        engine.tell_unserved();
         *locked(&engine.writers) = writers::start(&engine.floor, work)?;
+        engine.share_out(plan.modules);
         engine.read(plan.sources, sources, &marks)?;
         engine.progress.ready.store(true, Ordering::Release);
         Ok(engine)
@@ -196,10 +203,11 @@ impl Engine {
             running.gauge = Some(net.gauge());
             net.address().clone_into(&mut running.address);
         }
-        let floor = Arc::clone(&self.floor);
+        let gives_up = Arc::clone(&running.gives_up);
+        let entrance = Entrance { door: Arc::clone(&self.floor.door), gives_up };
         let read = move || match door {
-            Live::Net(net) => net.run(&*floor.door, &stop),
-            Live::Follow(follow) => follow.run(&*floor.door, &stop),
+            Live::Net(net) => net.run(&entrance, &stop),
+            Live::Follow(follow) => follow.run(&entrance, &stop),
         };
         running.thread = Some(spawn(&running.source.name, read)?);
         Ok(running)
@@ -228,9 +236,10 @@ impl Engine {
         })
     }
 
-    /// Whether files that are read once are not done.
+    /// Whether files that are read once are not done, as far as that can be told while sources are changed.
     pub(super) fn reads_files(&self) -> bool {
-        locked(&self.sources).iter().any(|it| {
+        let Some(sources) = try_locked(&self.sources) else { return true };
+        sources.iter().any(|it| {
             let works = it.thread.as_ref().is_some_and(|thread| !thread.is_finished());
             works && !it.source.door.is_live()
         })
@@ -286,6 +295,7 @@ impl Engine {
         for listener in &mut report.listeners {
             listener.waiting = deliveries::waiting_where(deliveries.as_ref(), &listener.guest.name);
         }
+        report.unserved = self.floor.kept.as_ref().map(Kept::unserved).unwrap_or_default();
         self.tell_progress();
         report.sources = self.source_reports();
         report.dropped = self.floor.records.dropped.load(Ordering::Relaxed);
@@ -297,6 +307,8 @@ impl Engine {
     fn stop_reading(&self) {
         let mut sources = locked(&self.sources);
         for running in sources.iter() {
+            let gives_up = self.floor.stop.load(Ordering::Relaxed);
+            running.gives_up.fetch_or(gives_up, Ordering::Relaxed);
             running.stop.store(true, Ordering::Relaxed);
         }
         for running in sources.iter_mut() {
@@ -344,9 +356,8 @@ impl Engine {
     pub(super) fn counted(&self, running: &Running) -> SourceCounted {
         let (gauge, late) = self.floor.door.gauge(running.place);
         let net = running.gauge.as_deref();
-        let count = |of: fn(&NetGauge) -> &AtomicU64| {
-            net.map_or(0, |net| of(net).load(Ordering::Relaxed))
-        };
+        let count =
+            |of: fn(&NetGauge) -> &AtomicU64| net.map_or(0, |net| of(net).load(Ordering::Relaxed));
         let connections = count(|net| &net.connections);
         let connections_failed = count(|net| &net.connections_failed);
         SourceCounted { gauge, late, connections, connections_failed }.after(&running.before)
@@ -433,9 +444,7 @@ pub(super) fn shapes(modules: &[ModulePlan]) -> Shapes {
     let mut shapes = Shapes::new();
     let mut first = 0;
     for plan in modules {
-        for part in 0..plan.instances {
-            shapes.insert((part_name(plan, part), shape(&plan.events)), first);
-        }
+        shapes.insert((plan.name.clone(), shape(&plan.events)), first);
         first += plan.events.len() as u32;
     }
     let own = notices::events();
@@ -466,4 +475,13 @@ pub(super) fn spawn(
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For who must not wait while a change is made.
+pub(super) fn try_locked<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }

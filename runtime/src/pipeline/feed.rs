@@ -10,7 +10,7 @@ use std::thread;
 
 use correlator_spool::reader::Reader;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, items_between};
 use super::piece::Piece;
 use super::stream::{Stream, Supply};
 use super::timers::Timers;
@@ -155,7 +155,7 @@ impl<V: View> Feed<V> {
 
     /// How many items there are behind the feed's place.
     pub(super) fn lag(&self) -> u64 {
-        self.stream.next().saturating_sub(self.place.cursor.item)
+        items_between(self.place.cursor.item, self.stream.next())
     }
 
     /// Goes to another place.
@@ -344,12 +344,12 @@ impl<V: View> Feed<V> {
         }
     }
 
-    /// Counts what stands between the place and what comes next: every item had a number, and none is left out but by a
-    /// loss.
+    /// Counts what stands between the place and what comes next: every item had a number, and few are left out but by
+    /// a loss.
     fn miss(&mut self, from: u64, to: u64) {
         let from = from.max(self.counted);
         if to > from {
-            self.missed += to - from;
+            self.missed += items_between(from, to);
             self.counted = to;
         }
     }
@@ -362,12 +362,15 @@ impl<V: View> Feed<V> {
         self.catch_up();
     }
 
-    /// Moves on over pieces that did not concern it.
+    /// Moves on over pieces that did not concern it, and in time as who had to read them would: none has a tick in it.
     fn catch_up(&mut self) {
         if self.pieces.is_empty() && self.reader.is_none() && self.ticks.is_empty() {
-            let passed = self.stream.passed(self.slot);
+            let (passed, time) = self.stream.passed_at(self.slot);
             if passed > self.place.cursor.item {
                 self.arrive(passed);
+                if let Some(time) = time {
+                    self.step(time);
+                }
             }
         }
     }
@@ -436,7 +439,7 @@ mod tests {
     use crate::pipeline::interest::Filter;
     use crate::pipeline::marks::SourceMarks;
     use crate::pipeline::module::{ModuleBatch, RecordView};
-    use crate::pipeline::piece::RecordPiece;
+    use crate::pipeline::piece::{PickList, RecordKind, RecordPiece, Step};
     use crate::pipeline::stream::Stream;
     use crate::pipeline::timers::Timers;
 
@@ -464,5 +467,46 @@ mod tests {
         feed.advance(None);
         assert_eq!(feed.next(&mut batch, bounds), Next::Nothing);
         assert_eq!(stream.passed(feed.slot()), 6);
+    }
+
+    #[test]
+    fn time_moves_on_with_what_passes_by() {
+        let stream = Arc::new(Stream::new(None, SourceMarks::default(), false));
+        let other = [Interest { programs: vec!["other".into()], ..Interest::default() }];
+        let filter = || Filter::new([&other[..]].into_iter());
+        let timers = || Timers::new(&[], &TimeZone::UTC);
+        let feed = |version| {
+            let view = RecordView::new("sshd", version, filter(), None);
+            Feed::new(Arc::clone(&stream), view, timers(), Place::default(), version)
+        };
+        // The second needs newer picks than there are: it has to look at everything.
+        let (mut waits, mut reads) = (feed(1), feed(2));
+        let bounds = Bounds { items: 100, bytes: 1 << 20, until: Cursor::before(u64::MAX) };
+        let mut batch = ModuleBatch::default();
+        assert_eq!(waits.next(&mut batch, bounds), Next::Nothing);
+        let publish = |kind, now, steps: &[i64]| {
+            let steps = steps.iter().map(|&time| Step { record: 0, time }).collect();
+            let mut piece = RecordPiece { kind, steps, now, ..records(0, 3) };
+            (piece.picks.version, piece.picks.lists) = (1, vec![PickList::default()]);
+            let published =
+                stream.publish(|first| RecordPiece { first, ..piece }, &AtomicBool::new(false));
+            assert!(published.is_ok());
+        };
+        let mut check = |item, now| {
+            waits.wait();
+            assert_eq!(reads.next(&mut batch, bounds), Next::Nothing);
+            let expected = Place { cursor: Cursor::before(item), now };
+            assert_eq!((waits.place(), reads.place()), (expected, expected));
+        };
+        publish(RecordKind::Records, 5, &[]);
+        check(3, None);
+        publish(RecordKind::Records, 70, &[60, 65]);
+        publish(RecordKind::Records, 71, &[]);
+        check(9, Some(65));
+        publish(RecordKind::Time, 90, &[]);
+        check(10, Some(90));
+        // Nothing has set the time yet where only marks of files came.
+        publish(RecordKind::Time, i64::MIN, &[]);
+        check(11, Some(90));
     }
 }

@@ -7,7 +7,8 @@ use correlator_spool::settings::{Durability, WhenFull};
 
 use super::checkpoint::{Saver, SaverWork, Shelf};
 use super::counted::Counted;
-use super::crew::{Floor, Kept, News, part_name};
+use super::crew::{Floor, Kept, News};
+use super::dividing::parts_left;
 use super::intake::Door;
 use super::known::Known;
 use super::marks::{EventMarks, SourceMarks};
@@ -15,9 +16,8 @@ use super::notices::Notices;
 use super::put_off::PutOff;
 use super::recover::{self, Rooms};
 use super::stream::Stream;
-use super::{Plan, RunError, version};
+use super::{Plan, RunError, origin, version};
 use crate::capability::Tallies;
-use crate::clock;
 use crate::dead::Dead;
 
 /// Makes what all guests share; tells how far files had been read, whether the events had ended, and what the saver is
@@ -32,8 +32,9 @@ pub(super) fn floor(
     };
     let drops = keeping.when_full == WhenFull::Drop;
     version::take(&keeping.folder)?;
+    let origin = origin::of_state(&keeping.folder)?;
     let rooms = Rooms::new(keeping);
-    let found = recover::open(keeping, &rooms, reached(plan, &rooms))?;
+    let found = recover::open(keeping, &rooms, reached(plan, &rooms)?)?;
     let dead = Dead::open(&rooms.dead).map_err(|error| RunError::State(error.to_string()))?;
     let dead = Arc::new(dead);
     let marks = found.sources;
@@ -45,7 +46,7 @@ pub(super) fn floor(
     records.note_missing(found.missing.0);
     events.note_missing(found.missing.1);
     let syncer = records.syncer().filter(|_| keeping.durability == Durability::Each);
-    let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, &marks, 0);
+    let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, &marks);
     let (saver, work) = Saver::new();
     let letters = Arc::clone(&dead);
     let known = Arc::new(Known::default());
@@ -74,6 +75,7 @@ pub(super) fn floor(
         door,
         notices,
         zone: plan.zone.clone(),
+        origin,
         stop: Arc::clone(ending),
         closed: AtomicBool::new(false),
         kept: Some(Kept::new(rooms, keeping, saver, dead)),
@@ -91,9 +93,7 @@ pub(super) fn floor(
 fn bare(plan: &Plan, ending: &Arc<AtomicBool>) -> (Floor, SourceMarks) {
     let marks = SourceMarks::default();
     let records = Arc::new(Stream::new(None, marks.clone(), false));
-    // Records of one run must not have the names of another's.
-    let base = clock::now().cast_unsigned();
-    let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, &marks, base);
+    let door = Door::new(Arc::clone(&records), Arc::clone(ending), None, &marks);
     let events = Arc::new(Stream::new(None, EventMarks::default(), false));
     let door = Arc::new(door);
     let notices = Arc::new(Notices::new(Arc::clone(&door)));
@@ -104,6 +104,7 @@ fn bare(plan: &Plan, ending: &Arc<AtomicBool>) -> (Floor, SourceMarks) {
         door,
         notices,
         zone: plan.zone.clone(),
+        origin: origin::of_machine(),
         stop: Arc::clone(ending),
         closed: AtomicBool::new(false),
         kept: None,
@@ -118,15 +119,19 @@ fn bare(plan: &Plan, ending: &Arc<AtomicBool>) -> (Floor, SourceMarks) {
 }
 
 /// The items that the checkpoints of all modules, and of all listeners, say were reached.
-fn reached(plan: &Plan, rooms: &Rooms) -> (u64, u64) {
-    let item = |name: &str| {
-        // What can't be read is told when its guest is started.
-        let found = Shelf::new(&rooms.checkpoints, name, "", false).readable();
-        found.iter().map(|checkpoint| checkpoint.place.cursor.item).max().unwrap_or(0)
+fn reached(plan: &Plan, rooms: &Rooms) -> Result<(u64, u64), RunError> {
+    let furthest = |furthest: u64, name: &str| -> Result<u64, RunError> {
+        // What is damaged is told when its guest is started.
+        let left = Shelf::new(&rooms.checkpoints, name, "", false).readable()?;
+        let items = left.checkpoints.iter().map(|checkpoint| checkpoint.place.cursor.item);
+        Ok(items.fold(furthest, u64::max))
     };
-    let parts =
-        plan.modules.iter().flat_map(|it| (0..it.instances).map(move |part| part_name(it, part)));
-    let modules = parts.map(|name| item(&name)).max();
-    let listeners = plan.listeners.iter().map(|it| item(&it.name)).max();
-    (modules.unwrap_or(0), listeners.unwrap_or(0))
+    let mut modules = 0;
+    for module in &plan.modules {
+        let parts = parts_left(&rooms.checkpoints, &module.name);
+        let parts = parts.map_err(|error| RunError::State(error.to_string()))?;
+        modules = parts.iter().try_fold(modules, |item, name| furthest(item, name))?;
+    }
+    let listeners = plan.listeners.iter().try_fold(0, |item, it| furthest(item, &it.name))?;
+    Ok((modules, listeners))
 }

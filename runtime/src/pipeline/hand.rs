@@ -1,7 +1,7 @@
 //! A guest's thread, from the outside: what it can be told, what is seen of it, and its end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::RunError;
@@ -76,11 +76,20 @@ where
 
     /// Gives it its thread.
     pub(super) fn work(self) -> Result<Hand<P>, RunError> {
+        self.work_behind(&Arc::default())
+    }
+
+    /// Gives it its thread, which begins when this is open.
+    pub(super) fn work_behind(self, gate: &Arc<RwLock<()>>) -> Result<Hand<P>, RunError> {
+        let gate = Arc::clone(gate);
         let Self { mut worker, name, slot, signals, stop, picture } = self;
         let thread = thread::Builder::new()
             .name(name.clone())
             .stack_size(limit::WORKER_STACK_BYTES)
-            .spawn(move || worker.run())
+            .spawn(move || {
+                drop(gate.read());
+                worker.run()
+            })
             .map_err(|error| RunError::Thread(error.to_string()))?;
         Ok(Hand { name, slot, signals, stop, picture, thread })
     }

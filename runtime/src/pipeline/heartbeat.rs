@@ -1,9 +1,11 @@
 //! What the engine itself does while its threads work: it waits for the end, and tells the time and what happened.
+//!
+//! It must never wait for a change of the stack: who watches over the engine wants a sign of life meanwhile.
 
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use super::engine::{Engine, ListenerHand, locked};
+use super::engine::{Engine, ListenerHand, try_locked};
 use super::piece::{EventKind, EventPiece};
 use crate::clock;
 use crate::limit;
@@ -33,7 +35,8 @@ impl Engine {
         let timed = |it: &ListenerHand| it.hand.is_some() && !it.plan.timers.is_empty();
         let Some(now) = self.floor.door.event_time() else { return };
         let told = self.time_told.load(Ordering::Relaxed);
-        if now - told < limit::TIME_TOLD_STEP || !locked(&self.crew).listeners.iter().any(timed) {
+        let any = || try_locked(&self.crew).is_some_and(|crew| crew.listeners.iter().any(timed));
+        if now - told < limit::TIME_TOLD_STEP || !any() {
             return;
         }
         let kind = EventKind::Time;

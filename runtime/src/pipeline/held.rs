@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
+use correlator_spool::spool::Spool;
+
 use super::feed::Place;
 use super::piece::Piece;
 use super::stream::{Stream, lock};
@@ -22,11 +24,27 @@ impl<P: Piece> Stream<P> {
 
     /// The first item that any consumer may still need.
     pub(super) fn needed(&self) -> u64 {
+        self.needed_by(|_| true)
+    }
+
+    fn needed_by(&self, whom: impl Fn(&Slot) -> bool) -> u64 {
         let tail = lock(&self.tail);
-        let pressed = self.is_pressed();
-        let slots = tail.slots.iter().filter(|slot| slot.active && !(slot.gives_way && pressed));
+        let slots = tail.slots.iter().filter(|slot| slot.active && whom(slot));
         let needed = slots.map(|slot| slot.kept.min(slot.need())).min().unwrap_or(tail.next);
         needed.min(self.held.load(Ordering::Relaxed))
+    }
+
+    /// Makes room in a spool that has none: what everybody is done with may not have gone yet. If it has, those who do not
+    /// work lose the oldest of what they would need, and no more than that. Tells whether anything has gone.
+    pub(super) fn give_way(&self, spool: &mut Spool) -> bool {
+        lock(&self.tail).ask_to_save(true);
+        let oldest = spool.oldest_end();
+        spool.release(self.needed());
+        if spool.oldest_end() == oldest {
+            let needed = self.needed_by(|slot| !slot.gives_way);
+            spool.release(needed.min(oldest.unwrap_or(needed)));
+        }
+        spool.oldest_end() != oldest
     }
 
     /// The first item that a consumer would see again after a restart.

@@ -63,9 +63,14 @@ impl Engine {
         }
         let mut parts = Vec::new();
         for plan in modules {
+            let plan = self.floor.as_left(&plan)?;
             let names: Vec<_> = (0..plan.instances).map(|part| part_name(&plan, part)).collect();
             let names: Vec<_> = names.iter().map(String::as_str).collect();
-            let off = self.stays_off(&mut crew, Role::Module, &plan.name, &names) || !plan.enabled;
+            let off = self.stays_off(&mut crew, Role::Module, &plan.name, &names);
+            if !off && !plan.enabled {
+                self.hold_places(&mut crew, Role::Module, &names);
+            }
+            let off = off || !plan.enabled;
             self.floor.known.module(&plan);
             let mut hands = Vec::new();
             for (part, name) in names.into_iter().enumerate().filter(|_| !off) {
@@ -92,15 +97,20 @@ impl Engine {
         if !self.floor.off.has(role, name) {
             return false;
         }
-        for instance in instances {
-            let hold = self.floor.hold(instance, role == Role::Module);
-            crew.holds.extend(hold.map(|hold| ((*instance).to_owned(), hold)));
-        }
+        self.hold_places(crew, role, instances);
         tracing::warn!(
             "{} `{name}` stays disabled; `correlator modules enable {name}` lets it work",
             role.name()
         );
         true
+    }
+
+    /// Holds what instances would need that do not work.
+    fn hold_places(&self, crew: &mut Crew, role: Role, instances: &[&str]) {
+        for instance in instances {
+            let hold = self.floor.hold(instance, role == Role::Module);
+            crew.holds.extend(hold.map(|hold| ((*instance).to_owned(), hold)));
+        }
     }
 
     /// Whether an instance was suspended when the engine ended, and waits to be released by hand. A run that ends with its

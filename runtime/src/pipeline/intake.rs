@@ -15,7 +15,7 @@ use super::piece::{PickList, RecordKind, RecordPiece};
 use super::share;
 use super::stream::{Refused, Stream};
 use super::watermark::Watermark;
-use crate::clock::nanoseconds;
+use crate::clock::{self, nanoseconds};
 use crate::declaration::Interest;
 use crate::limit;
 use crate::stack::PartitionBy;
@@ -55,6 +55,18 @@ struct Known {
     waits: bool,
 }
 
+/// The door as a source sees it that can be told to wait no longer.
+pub(super) struct Entrance {
+    pub(super) door: Arc<Door>,
+    pub(super) gives_up: Arc<AtomicBool>,
+}
+
+impl Intake for Entrance {
+    fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
+        self.door.take_in(lot, &self.gives_up)
+    }
+}
+
 /// The door.
 pub(super) struct Door {
     stream: Arc<Stream<RecordPiece>>,
@@ -84,7 +96,6 @@ impl Door {
         stop: Arc<AtomicBool>,
         syncer: Option<Syncer>,
         marks: &SourceMarks,
-        base: u64,
     ) -> Self {
         let mut watermark = Watermark::default();
         if let Some(now) = marks.now {
@@ -101,7 +112,8 @@ impl Door {
             clock: SteadyClock::new(),
             stop,
             syncer,
-            base,
+            // Records of one run must not have the names of another's, whatever was kept or lost of that.
+            base: clock::now().cast_unsigned(),
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             ended: AtomicBool::new(marks.ended),
@@ -128,6 +140,11 @@ impl Door {
     /// A place that no source has had.
     pub(super) fn free_place(&self) -> usize {
         self.sources.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// A source has ended.
+    pub(super) fn end_source(&self, place: usize) {
+        locked(&self.watermark).end(place);
     }
 
     /// Routes by another version from the next lot on.
@@ -183,9 +200,9 @@ impl Door {
         let _ = self.publish(piece);
     }
 
-    /// Publishes a piece for one module alone.
+    /// Publishes a piece for one module alone, if there is room.
     pub(super) fn retry(&self, piece: RecordPiece) -> Result<u64, Refused> {
-        self.publish(|first| RecordPiece { first, ..piece })
+        self.stream.publish(|first| RecordPiece { first, ..piece }, &AtomicBool::new(true))
     }
 
     /// Works out who wants which records of a piece.
@@ -246,6 +263,13 @@ impl Door {
 
 impl Intake for Door {
     fn take(&self, lot: &mut Lot) -> Result<(), Ended> {
+        self.take_in(lot, &self.stop)
+    }
+}
+
+impl Door {
+    /// Takes a lot, or leaves it to those who bring it again if there is no room when `stop` is set.
+    fn take_in(&self, lot: &mut Lot, stop: &AtomicBool) -> Result<(), Ended> {
         let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
         let Known { number, live, waits } = sources.get(lot.source).copied().unwrap_or_default();
         drop(sources);
@@ -269,38 +293,52 @@ impl Intake for Door {
         }
         lot.clear();
         let came = if live { clock } else { i64::MIN };
-        if waits {
-            self.stream.wait_for_consumers(&self.stop);
+        if waits && !self.stream.wait_for_consumers(stop) {
+            return Err(Ended);
         }
+        let mut before = None;
         let seal = |first| {
             piece.first = first;
             if piece.kind == RecordKind::Records {
+                before = Some(locked(&self.watermark).before(place));
                 self.seal(&mut piece, first, (place, number, placed), came);
             }
             piece
         };
         // A file can wait.
         let published = if placed {
-            self.stream.publish(seal, &self.stop)
+            self.stream.publish(seal, stop)
         } else {
-            self.stream.publish_or_drop(seal, &self.stop)
+            self.stream.publish_or_drop(records as u64, seal, stop)
         };
-        // Not before: who counts the records sees those that wait as well.
-        self.count(place, counts, records, clock);
+        if let (Err(_), Some(before)) = (&published, before) {
+            let mut watermark = locked(&self.watermark);
+            watermark.take_back(place, before);
+            self.now.store(watermark.now().unwrap_or(i64::MIN), Ordering::Relaxed);
+        }
+        let comes_again = matches!(published, Err(Refused::Ended)) && waits;
+        if !comes_again {
+            // Not before: who counts the records sees those that wait as well.
+            self.count(place, counts, records, clock);
+        }
         match published {
             Ok(_) => {
                 self.ended.store(false, Ordering::Relaxed);
-                self.write_through()
+                self.write_through(stop)
             }
             Err(Refused::Dropped) => Ok(()),
-            Err(Refused::Ended) => Err(Ended),
+            Err(Refused::Ended) => {
+                if !waits {
+                    // Nobody sends a datagram again.
+                    self.stream.note_dropped(records as u64);
+                }
+                Err(Ended)
+            }
         }
     }
-}
 
-impl Door {
     /// Sees to it that what was taken is on the disk, if the stack wants that before anything else.
-    fn write_through(&self) -> Result<(), Ended> {
+    fn write_through(&self, stop: &AtomicBool) -> Result<(), Ended> {
         let Some(syncer) = &self.syncer else { return Ok(()) };
         let mut told = false;
         loop {
@@ -312,7 +350,7 @@ impl Door {
                 }
                 Err(_) => {}
             }
-            if self.stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) {
                 return Err(Ended);
             }
             std::thread::park_timeout(limit::RETRY_STEP);

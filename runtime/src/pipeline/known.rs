@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 
 use correlator_source::settings::Source;
 
-use super::crew::{part_name, shape};
+use super::crew::shape;
 use super::hiring::plan_of;
 use super::{ListenerPlan, ModulePlan, notices};
 use crate::declaration::EventSchema;
@@ -26,7 +26,7 @@ pub(super) struct Known(RwLock<All>);
 struct All {
     /// What a guest is an instance of, for people, and what tells that version from others.
     components: HashMap<String, (String, String)>,
-    /// By module instance.
+    /// By module.
     events: HashMap<String, Events>,
     /// By their numbers.
     sources: HashMap<u32, String>,
@@ -47,9 +47,7 @@ impl Known {
     pub(super) fn module(&self, plan: &ModulePlan) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let events = Events { shape: shape(&plan.events), schemas: plan.events.clone() };
-        for part in 0..plan.instances {
-            all.events.insert(part_name(plan, part), events.clone());
-        }
+        all.events.insert(plan.name.clone(), events);
         let (component, digest, _) = plan.component.clone();
         all.components.insert(plan.name.clone(), (component, digest));
     }
@@ -76,7 +74,7 @@ impl Known {
     /// What the events of a module's instance look like.
     pub(super) fn events(&self, module: &str) -> Option<Events> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.events.get(module).cloned()
+        all.events.get(plan_of(module)).cloned()
     }
 
     /// What a source is called; its number where nobody knows.

@@ -2,7 +2,7 @@
 //! alone.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use correlator_frame::record::Frame;
@@ -20,6 +20,9 @@ use super::worker::Signals;
 use crate::dead::{Event, Kind, Letter};
 use crate::{clock, limit};
 
+/// Why a letter stays.
+const NO_ROOM: &str =
+    "there is no room in the spool now; the letter stays, to be tried again later";
 /// Bytes that end no record.
 const END: &[u8] = b"\0\xff\0\xff\0\xfe\0\xff";
 
@@ -48,7 +51,7 @@ impl Engine {
                 ));
             }
         };
-        self.forget(id)?;
+        self.remove(id)?;
         let guest = &letter.module;
         Ok(format!("`{guest}` gets the {what} once more; if it fails again, it is set aside anew"))
     }
@@ -79,8 +82,10 @@ impl Engine {
         frame.set_place(0, number, letter.position);
         let only = letter.module.clone();
         let piece = RecordPiece { kind: RecordKind::Retry, frame, only, ..RecordPiece::default() };
-        pass(records, &at_work, letter.sequence);
-        self.floor.door.retry(piece).map_err(|_| "the engine ends")?;
+        if !pass(records, &at_work, letter.sequence) {
+            return Err(not_passed(letter));
+        }
+        self.floor.door.retry(piece).map_err(|_| NO_ROOM)?;
         self.secure(records)
     }
 
@@ -110,9 +115,12 @@ impl Engine {
         };
         let piece = again::piece(event, letter.time.0, module, &events, &letter.module)?;
         let events = &self.floor.events;
-        pass(events, &at_work, letter.sequence);
+        if !pass(events, &at_work, letter.sequence) {
+            return Err(not_passed(letter));
+        }
         let publish = |first| EventPiece { first, ..piece };
-        events.publish(publish, &self.stop).map_err(|_| "the engine ends")?;
+        // Whoever waits for room here keeps others from the control socket.
+        events.publish(publish, &AtomicBool::new(true)).map_err(|_| NO_ROOM)?;
         self.secure(events)
     }
 
@@ -128,9 +136,35 @@ impl Engine {
     }
 
     pub(super) fn forget(&self, id: &str) -> Result<String, String> {
-        self.letter(id)?;
-        self.kept()?.dead.remove(id).map_err(|error| error.to_string())?;
+        let letter = self.letter(id)?;
+        if letter.kind != Kind::Tick {
+            self.pass_it(&letter);
+        }
+        self.remove(id)?;
         Ok(format!("{id} is forgotten"))
+    }
+
+    fn remove(&self, id: &str) -> Result<(), String> {
+        self.kept()?.dead.remove(id).map_err(|error| error.to_string())
+    }
+
+    /// Has whoever failed on it come past it for good, if it works.
+    fn pass_it(&self, letter: &Letter) {
+        let crew = locked(&self.crew);
+        let (guest, item) = (&letter.module, letter.sequence);
+        let module = crew.modules.iter().flat_map(|it| &it.hands).find(|it| it.name == *guest);
+        let listener = crew.listeners.iter().find(|it| it.plan.name == *guest);
+        let listener = listener.and_then(|it| it.hand.as_ref());
+        let module = module.filter(|hand| !hand.picture.look().guest.suspended);
+        let listener = listener.filter(|hand| !hand.picture.look().guest.suspended);
+        let module = module.map(|hand| (hand.slot, Arc::clone(&hand.signals)));
+        let listener = listener.map(|hand| (hand.slot, Arc::clone(&hand.signals)));
+        drop(crew);
+        if let Some(at_work) = module {
+            pass(&self.floor.records, &at_work, item);
+        } else if let Some(at_work) = listener {
+            pass(&self.floor.events, &at_work, item);
+        }
     }
 
     fn letter(&self, id: &str) -> Result<Letter, String> {
@@ -143,11 +177,20 @@ impl Engine {
 }
 
 /// Has a guest make checkpoints until they are behind what it failed on, but does not wait for long: a crash would have
-/// that handed over from where the last ones stand, since its letter is gone, and what comes again besides.
-fn pass<P: Piece>(stream: &Stream<P>, (slot, signals): &(usize, Arc<Signals>), item: u64) {
+/// that handed over from where the last ones stand, since its letter is gone, and what comes again besides. Tells whether
+/// they are.
+fn pass<P: Piece>(stream: &Stream<P>, (slot, signals): &(usize, Arc<Signals>), item: u64) -> bool {
     let until = clock::instant() + limit::LETTER_PASSED_TIME;
     while stream.kept(*slot) <= item && clock::instant() < until {
         signals.checkpoint.store(true, Ordering::Relaxed);
         thread::park_timeout(limit::RETRY_STEP);
     }
+    stream.kept(*slot) > item
+}
+
+fn not_passed(letter: &Letter) -> String {
+    format!(
+        "`{}` has not saved its state behind that yet, so it would get it twice after a crash; the letter stays, to be tried again once the guest has gone on (`correlator status` tells where it is and whether it is suspended)",
+        letter.module
+    )
 }

@@ -1,6 +1,6 @@
 //! A listener's side of a worker: batches of the events that it asked for in, its effects out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use super::crew::News;
 use super::cursor::Cursor;
 use super::feed::{Bounds, Feed, Next, Place};
 use super::keeper::{GuestReport, Shared};
-use super::module::Aside;
+use super::module::{Aside, TicksAside, is_aside};
 use super::outside::Outside;
 use super::view::{EventBatch, EventView};
 use super::worker::Side;
@@ -80,7 +80,7 @@ pub(super) struct ListenerSide {
     /// Whether effects that the world does not take now are tried again.
     pub(super) retries: bool,
     pub(super) stop: Arc<AtomicBool>,
-    pub(super) ticks_aside: BTreeSet<(u64, i64)>,
+    pub(super) ticks_aside: TicksAside,
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
     pub(super) asking: Asking,
 }
@@ -229,7 +229,7 @@ impl Side for ListenerSide {
         loop {
             let next = self.feed.next(&mut self.batch, bounds);
             if let Next::Tick(tick) = next
-                && self.ticks_aside.contains(&(self.feed.place().cursor.item, tick.time))
+                && is_aside(&self.ticks_aside, self.feed.place().cursor.item, tick)
             {
                 continue;
             }
@@ -283,7 +283,7 @@ impl Side for ListenerSide {
             failure: failure.clone(),
         };
         if let Some(tick) = tick {
-            self.ticks_aside.insert((aside.item, tick.time));
+            self.ticks_aside.insert((aside.item, tick.time, Some(tick.cause.number())));
         } else if let Some(&item) = self.batch.items.first() {
             self.feed.view.aside.insert(item);
             let header = BatchHeader::read(&self.batch.rows.index);
@@ -334,7 +334,7 @@ impl Side for ListenerSide {
     }
 
     fn lag(&self) -> (u64, u64) {
-        (self.feed.lag(), self.feed.missed)
+        (self.feed.lag(), self.feed.missed + self.feed.view.strange)
     }
 
     fn is_over(&self) -> bool {

@@ -18,7 +18,7 @@
 //!   work; when it saves
 //! - `module`, `listener`, `view`, `asker`, `asking`, `denials`: what is particular to each; how a listener looks at events;
 //!   how what it asks for is named; what it asks the world for, and what of that is denied
-//! - [`version`], `recover`, `put_off`, `floor`: whose it is, and what an earlier run left; who does not work; what all
+//! - [`version`], `origin`, `recover`, `put_off`, `floor`: whose it is, and what an earlier run left; who does not work; what all
 //!   guests share
 //! - `known`, `aside`, `again`, `letters`: what letters tell of guests; dead letters, and what comes again of them
 //! - `counted`: what goes on being counted when a guest or a source is changed
@@ -26,6 +26,7 @@
 //! - `outside`, `archive`: what of the world a checkpoint tells; the store
 //! - `hand`, `crew`, `hiring`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the
 //!   whole, and what it does now and then
+//! - `tending`, `calendar`, `unserved`: the store kept small, by which clock; what waits in it for nobody
 //! - `picture`, `deliveries`, `commands`, `effects`, `change`: how it fares; what it can be told; another stack in the
 //!   place of this one
 //! - [`trace`]: from an event back to its record, in what a run left
@@ -35,6 +36,8 @@ mod archive;
 mod aside;
 mod asker;
 mod asking;
+mod beginning;
+mod calendar;
 mod change;
 mod checkpoint;
 mod clock;
@@ -44,6 +47,7 @@ mod crew;
 mod cursor;
 mod deliveries;
 mod denials;
+mod dividing;
 mod effects;
 mod engine;
 mod feed;
@@ -62,6 +66,7 @@ mod marks;
 mod merge;
 mod module;
 mod notices;
+mod origin;
 mod outside;
 mod patience;
 mod picture;
@@ -72,9 +77,11 @@ mod saving;
 mod share;
 mod stream;
 mod tail;
+mod tending;
 mod timers;
 pub mod trace;
 mod turn;
+mod unserved;
 pub mod version;
 mod view;
 mod waiting;
@@ -195,6 +202,17 @@ pub struct SpoolReport {
     pub missing: u64,
 }
 
+/// What waits to be delivered, and nobody is there to do it: the stack has not got that listener, or that grant, any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unserved {
+    /// Who asked for it.
+    pub listener: String,
+    /// What was to do it.
+    pub capability: String,
+    /// How many effects.
+    pub waiting: u64,
+}
+
 /// What became of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -204,6 +222,8 @@ pub struct Report {
     pub modules: Vec<ModuleReport>,
     /// Each listener.
     pub listeners: Vec<ListenerReport>,
+    /// What waits and nobody delivers.
+    pub unserved: Vec<Unserved>,
     /// Records that found no room in the spool.
     pub dropped: u64,
     /// What the spools of records and of events had lost.

@@ -201,6 +201,15 @@ pub(super) struct Aside {
     pub(super) failure: Failure,
 }
 
+/// Ticks that are not handed over any more: where they fell, their time, and their cause.
+pub(super) type TicksAside = BTreeSet<(u64, i64, Option<u32>)>;
+
+/// Whether a tick is among them. Letters of earlier versions tell no cause.
+pub(super) fn is_aside(ticks: &TicksAside, item: u64, tick: Tick) -> bool {
+    let of = |cause| ticks.contains(&(item, tick.time, cause));
+    of(Some(tick.cause.number())) || of(None)
+}
+
 /// An event that a listener failed on: its row, with the schema counted within its module, and what the row points into.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EventAside {
@@ -217,6 +226,8 @@ pub(super) struct ModuleSide {
     /// Which part of a module that runs in several.
     pub(super) part: u32,
     pub(super) shape: u64,
+    /// How records are shared out, for its checkpoints.
+    pub(super) division: Vec<u8>,
     pub(super) feed: Feed<RecordView>,
     pub(super) batch: ModuleBatch,
     pub(super) checker: Checker,
@@ -224,7 +235,7 @@ pub(super) struct ModuleSide {
     pub(super) events: Arc<Stream<EventPiece>>,
     pub(super) counts: Arc<std::sync::Mutex<Vec<(String, u64)>>>,
     pub(super) stop: Arc<AtomicBool>,
-    pub(super) ticks_aside: BTreeSet<(u64, i64)>,
+    pub(super) ticks_aside: TicksAside,
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
 }
 
@@ -245,7 +256,7 @@ impl Side for ModuleSide {
         loop {
             let next = self.feed.next(&mut self.batch, bounds);
             if let Next::Tick(tick) = next
-                && self.ticks_aside.contains(&(self.feed.place().cursor.item, tick.time))
+                && is_aside(&self.ticks_aside, self.feed.place().cursor.item, tick)
             {
                 continue;
             }
@@ -313,7 +324,7 @@ impl Side for ModuleSide {
             failure: failure.clone(),
         };
         if let Some(tick) = tick {
-            self.ticks_aside.insert((aside.item, tick.time));
+            self.ticks_aside.insert((aside.item, tick.time, Some(tick.cause.number())));
         } else if let Some(&item) = self.batch.items.first() {
             self.feed.view.aside.insert(item);
             aside.item = item;
@@ -376,7 +387,7 @@ impl Side for ModuleSide {
     }
 
     fn settle(&mut self) -> Option<Vec<u8>> {
-        Some(Vec::new())
+        Some(self.division.clone())
     }
 }
 
@@ -384,5 +395,27 @@ impl Drop for ModuleSide {
     fn drop(&mut self) {
         // Whoever waits for this flag to end a wait for room has nothing to wait for any more.
         self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TicksAside, is_aside};
+    use crate::guest::{Cause, Tick};
+
+    #[test]
+    fn one_timer_that_fails_is_not_another() {
+        let check = |ticks: TicksAside, expected: [bool; 4]| {
+            let tick = |cause, time| is_aside(&ticks, 7, Tick { cause, time });
+            let timer = Cause::Timer;
+            let found =
+                [tick(timer(0), 5), tick(timer(1), 5), tick(Cause::End, 5), tick(timer(0), 6)];
+            assert_eq!(found, expected);
+        };
+        check([(7, 5, Some(0))].into(), [true, false, false, false]);
+        check([(7, 5, Some(Cause::End.number()))].into(), [false, false, true, false]);
+        check([(8, 5, Some(0))].into(), [false; 4]);
+        // A letter of an earlier version.
+        check([(7, 5, None)].into(), [true, true, true, false]);
     }
 }

@@ -10,6 +10,7 @@ use correlator_frame::value::Kind;
 use super::crew::{News, shape};
 use super::cursor::Cursor;
 use super::intake::Door;
+use super::module::Aside;
 use super::piece::EventPiece;
 use super::stream::Stream;
 use crate::clock;
@@ -138,8 +139,9 @@ impl Notices {
                     Cell::Text(&reason),
                     letter,
                 ];
-                // The same again after a crash: named and dated by what was set aside.
-                self.put(SET_ASIDE, Severity::Warning, aside.time, aside.item, &cells);
+                // The same again after a crash: named and dated by what was set aside, and by who failed on it.
+                let at = (aside.item, failed_on(aside));
+                self.put(SET_ASIDE, Severity::Warning, aside.time, at, &cells);
             }
             News::Suspended(role, guest, reason) => {
                 let cells = [Cell::Text(role), Cell::Text(guest), Cell::Text(reason)];
@@ -160,10 +162,12 @@ impl Notices {
     fn put_now(&self, schema: u32, severity: Severity, cells: &[Cell<'_>]) {
         let now = clock::now();
         let time = self.door.event_time().unwrap_or(now);
-        self.put(schema, severity, time, now.cast_unsigned(), cells);
+        self.put(schema, severity, time, (now.cast_unsigned(), schema), cells);
     }
 
-    fn put(&self, schema: u32, severity: Severity, time: i64, position: u64, cells: &[Cell<'_>]) {
+    /// `at` is what names it among the engine's own: a position and a count.
+    fn put(&self, schema: u32, severity: Severity, time: i64, at: (u64, u32), cells: &[Cell<'_>]) {
+        let (position, count) = at;
         let mut rows = Rows::default();
         let absent = cells.iter().enumerate().filter(|(_, cell)| matches!(cell, Cell::Absent));
         let header = BatchHeader {
@@ -171,7 +175,7 @@ impl Notices {
             severity: severity.number(),
             time,
             absent: absent.fold(0, |mask, (place, _)| mask | 1 << place),
-            id: Id { source: SOURCE, position, count: schema },
+            id: Id { source: SOURCE, position, count },
         };
         header.write(cells.len(), &mut rows.index);
         for cell in cells {
@@ -199,5 +203,44 @@ impl Notices {
         if waiting.len() < limit::NOTICES_MAX {
             waiting.push_back(piece);
         }
+    }
+}
+
+/// What tells those who failed on one item, and the ticks that fell before it, from each other.
+fn failed_on(aside: &Aside) -> u32 {
+    let tick = aside.tick.map_or(0, |tick| 1 + tick.cause.number());
+    let name = [aside.guest.as_bytes(), &tick.to_le_bytes(), &aside.time.to_le_bytes()];
+    crc32fast::hash(&name.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Aside, failed_on};
+    use crate::guest::{Cause, Failure, Tick};
+
+    #[test]
+    fn who_fails_on_one_item_is_told_apart() {
+        let aside = |guest: &str, tick: Option<Tick>| Aside {
+            guest: guest.to_owned(),
+            item: 7,
+            tick,
+            source: 0,
+            position: 0,
+            time: 5,
+            raw: Vec::new(),
+            event: None,
+            failure: Failure::Broken { call: "process", problem: String::new() },
+        };
+        let tick = |cause| Some(Tick { cause, time: 5 });
+        let all = [
+            aside("sshd", None),
+            aside("nginx", None),
+            aside("sshd", tick(Cause::Timer(0))),
+            aside("sshd", tick(Cause::Timer(1))),
+            aside("sshd", tick(Cause::End)),
+        ];
+        let names: std::collections::BTreeSet<_> = all.iter().map(failed_on).collect();
+        assert_eq!(names.len(), all.len());
+        assert_eq!(failed_on(&all[0]), failed_on(&aside("sshd", None)));
     }
 }

@@ -6,6 +6,7 @@ use correlator_source::settings::{Address, Door as SourceDoor, Source, SourcePat
 use correlator_spool::settings::Durability;
 
 use super::crew::{Kept, part_name};
+use super::cursor::items_between;
 use super::deliveries;
 use super::engine::{Engine, ModuleHands, Running, locked};
 use super::keeper::GuestReport;
@@ -148,7 +149,7 @@ impl Engine {
             .map(|hand| {
                 let report = hand.picture.look();
                 let position = self.floor.records.passed(hand.slot).max(report.guest.position);
-                let lag = next.saturating_sub(position);
+                let lag = items_between(position, next);
                 let mut guest = guest(&report.guest, &plan.component, lag);
                 guest.position = position;
                 guest.lag_seconds = behind(&report.guest, lag, now);
@@ -172,7 +173,7 @@ impl Engine {
         };
         let report = hand.picture.look();
         let position = self.floor.events.passed(hand.slot).max(report.guest.position);
-        let lag = self.floor.events.next().saturating_sub(position);
+        let lag = items_between(position, self.floor.events.next());
         let mut guest = guest(&report.guest, &plan.component, lag);
         guest.position = position;
         ListenerStatus {

@@ -27,6 +27,8 @@ pub(super) trait Piece: Sized + Send + Sync + 'static {
     fn next(&self) -> u64;
     /// About how much memory it takes.
     fn bytes(&self) -> usize;
+    /// The last step of event time in it, which also those take whom it does not concern.
+    fn time(&self) -> Option<i64>;
     /// Whether a consumer that waits in this slot has to look at it.
     fn concerns(&self, slot: usize, version: u64, wake_at: i64) -> bool;
     /// The head of its form on disk.
@@ -171,6 +173,13 @@ impl Piece for RecordPiece {
         size_of::<Self>() + self.frame.text.len() + 4 * words
     }
 
+    fn time(&self) -> Option<i64> {
+        match self.kind {
+            RecordKind::Time => (self.now > i64::MIN).then_some(self.now),
+            _ => self.steps.last().map(|step| step.time),
+        }
+    }
+
     fn concerns(&self, slot: usize, version: u64, wake_at: i64) -> bool {
         if self.kind != RecordKind::Records {
             return self.kind != RecordKind::Time || self.now >= wake_at;
@@ -297,6 +306,10 @@ impl Piece for EventPiece {
 
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.rows.text.len() + 4 * self.rows.index.len()
+    }
+
+    fn time(&self) -> Option<i64> {
+        (self.kind == EventKind::Time).then_some(self.now)
     }
 
     fn concerns(&self, _: usize, _: u64, wake_at: i64) -> bool {

@@ -50,7 +50,9 @@ pub(super) struct Stream<P: Piece> {
     pub(super) tail: Mutex<Tail<P>>,
     /// A consumer has moved on.
     pub(super) moved: Condvar,
-    /// What lies on the disk, where anything is kept. Who waits for room holds the writer, so these stand beside it.
+    /// Who waited for room on the disk has got it, or has given up.
+    free: Condvar,
+    /// What lies on the disk, where anything is kept.
     pub(super) disk: Option<Disk>,
     drops: bool,
     pub(super) ending: AtomicBool,
@@ -58,9 +60,9 @@ pub(super) struct Stream<P: Piece> {
     pub(super) held: AtomicU64,
     /// Whether who publishes next is to let go of what nobody needs on the disk.
     pub(super) release_wanted: AtomicBool,
-    /// Whether something waits for room, and when that was told last.
+    /// Whether something waits for room, and when it was told last that something does, and that something is dropped.
     short: AtomicBool,
-    told: Mutex<Option<Instant>>,
+    told: Mutex<[Option<Instant>; 2]>,
     /// Items that found no room.
     pub(super) dropped: AtomicU64,
     damaged: AtomicU64,
@@ -82,6 +84,8 @@ pub(super) struct Disk {
 pub(super) struct Writer {
     next: u64,
     pub(super) spool: Option<Spool>,
+    /// Whether a piece that has its place waits for room on the disk: nobody else can publish meanwhile.
+    waits: bool,
 }
 
 impl<P: Piece> Stream<P> {
@@ -96,7 +100,7 @@ impl<P: Piece> Stream<P> {
             came: AtomicU64::new(0),
         });
         Self {
-            writer: Mutex::new(Writer { next, spool }),
+            writer: Mutex::new(Writer { next, spool, waits: false }),
             ledger: Mutex::new(ledger),
             tail: Mutex::new(Tail {
                 pieces: VecDeque::new(),
@@ -108,13 +112,14 @@ impl<P: Piece> Stream<P> {
                 slots: Vec::new(),
             }),
             moved: Condvar::new(),
+            free: Condvar::new(),
             disk,
             drops,
             held: AtomicU64::new(u64::MAX),
             ending: AtomicBool::new(false),
             release_wanted: AtomicBool::new(false),
             short: AtomicBool::new(false),
-            told: Mutex::new(None),
+            told: Mutex::default(),
             dropped: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             missing: AtomicU64::new(0),
@@ -128,37 +133,70 @@ impl<P: Piece> Stream<P> {
         make: impl FnOnce(u64) -> P,
         stop: &AtomicBool,
     ) -> Result<u64, Refused> {
-        self.publish_as(&mut lock(&self.writer), make, false, stop)
+        self.publish_as(self.turn(false, stop)?, make, false, stop)
     }
 
-    /// Publishes a piece, or drops it where there is no room and the stack says so.
+    /// Publishes a piece of so many items, or drops it where there is no room and the stack says so.
     pub(super) fn publish_or_drop(
         &self,
+        items: u64,
         make: impl FnOnce(u64) -> P,
         stop: &AtomicBool,
     ) -> Result<u64, Refused> {
-        self.publish_as(&mut lock(&self.writer), make, self.drops, stop)
+        let turn = self.turn(self.drops, stop);
+        if let Err(Refused::Dropped) = turn {
+            self.tell_shortage(&"the spool is full", true);
+            self.note_dropped(items);
+        }
+        self.publish_as(turn?, make, self.drops, stop)
     }
 
     /// Publishes a piece if that needs no waiting for anybody.
     pub(super) fn try_publish(&self, make: impl FnOnce(u64) -> P) -> Result<u64, Refused> {
-        let Ok(mut writer) = self.writer.try_lock() else { return Err(Refused::Ended) };
-        self.publish_as(&mut writer, make, false, &AtomicBool::new(true))
+        match self.writer.try_lock() {
+            Ok(writer) if !writer.waits => {
+                self.publish_as(writer, make, false, &AtomicBool::new(true))
+            }
+            _ => Err(Refused::Ended),
+        }
     }
 
-    fn publish_as(
-        &self,
-        writer: &mut Writer,
+    /// Waits until nobody else publishes. Who is dropped where there is no room is dropped too where another waits for some.
+    fn turn(&self, drops: bool, stop: &AtomicBool) -> Result<MutexGuard<'_, Writer>, Refused> {
+        if self.disk.is_none() {
+            self.wait_for_room(stop);
+        }
+        let mut writer = lock(&self.writer);
+        while writer.waits {
+            if drops {
+                return Err(Refused::Dropped);
+            }
+            if stop.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
+                return Err(Refused::Ended);
+            }
+            let woken = self.free.wait_timeout(writer, limit::RETRY_STEP);
+            writer = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(writer)
+    }
+
+    fn publish_as<'a>(
+        &'a self,
+        writer: MutexGuard<'a, Writer>,
         make: impl FnOnce(u64) -> P,
         drops: bool,
         stop: &AtomicBool,
     ) -> Result<u64, Refused> {
         let piece = make(writer.next);
-        self.write(writer, &piece, drops, stop)?;
+        let (mut writer, written) = self.write(writer, &piece, drops, stop);
+        if std::mem::take(&mut writer.waits) {
+            self.free.notify_all();
+        }
+        written?;
         piece.note(&mut lock(&self.ledger));
         let next = piece.next();
         writer.next = next;
-        self.show(piece, stop);
+        self.show(piece);
         Ok(next)
     }
 
@@ -177,20 +215,23 @@ impl<P: Piece> Stream<P> {
         lock(&self.tail).spare.pop()
     }
 
-    /// Writes a piece to the spool, waiting for room or for the disk as the stack demands.
-    fn write(
-        &self,
-        writer: &mut Writer,
+    /// Writes a piece to the spool, waiting for room or for the disk as the stack demands. The writer is not held meanwhile,
+    /// so that others can give up.
+    fn write<'a>(
+        &'a self,
+        mut writer: MutexGuard<'a, Writer>,
         piece: &P,
         drops: bool,
         stop: &AtomicBool,
-    ) -> Result<(), Refused> {
-        let (Some(spool), Some(disk)) = (&mut writer.spool, &self.disk) else { return Ok(()) };
+    ) -> (MutexGuard<'a, Writer>, Result<(), Refused>) {
         let head = piece.head();
         let [a, b, c] = piece.parts();
         let count = (piece.next() - piece.first()) as u32;
         let mut released = false;
         loop {
+            let (Some(spool), Some(disk)) = (&mut writer.spool, &self.disk) else {
+                return (writer, Ok(()));
+            };
             match spool.append(piece.kind(), count, &[&head, a, b, c]) {
                 Ok(_) => {
                     disk.came.fetch_add(piece.bytes() as u64, Ordering::Relaxed);
@@ -201,66 +242,57 @@ impl<P: Piece> Stream<P> {
                     if self.short.swap(false, Ordering::Relaxed) {
                         tracing::info!("what had to wait is taken");
                     }
-                    return Ok(());
+                    return (writer, Ok(()));
                 }
                 Err(error @ SpoolError::TooLarge { .. }) => {
                     tracing::error!("{error}; it is dropped");
-                    self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
-                    return Err(Refused::Dropped);
+                    self.note_dropped(u64::from(count));
+                    return (writer, Err(Refused::Dropped));
                 }
-                Err(error) if drops && error.is_full() && !released => {
-                    // What everybody is done with may not have gone yet.
-                    lock(&self.tail).ask_to_save(true);
-                    spool.release(self.needed());
+                Err(error) if error.is_full() && (self.give_way(spool) || !released) => {
                     released = true;
                     continue;
                 }
                 Err(error) if drops && error.is_full() => {
-                    self.tell_shortage(&error, "what comes is dropped until there is room");
-                    self.dropped.fetch_add(u64::from(count), Ordering::Relaxed);
-                    return Err(Refused::Dropped);
+                    self.tell_shortage(&error, true);
+                    self.note_dropped(u64::from(count));
+                    return (writer, Err(Refused::Dropped));
                 }
                 Err(error) => {
                     if !self.short.swap(true, Ordering::Relaxed) {
-                        self.tell_shortage(&error, "what comes has to wait until there is room");
+                        self.tell_shortage(&error, false);
                     }
                 }
             }
             if stop.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
-                return Err(Refused::Ended);
+                return (writer, Err(Refused::Ended));
             }
+            writer.waits = true;
+            drop(writer);
             // Room comes when consumers move on, or when the operator makes some.
             let mut tail = lock(&self.tail);
             tail.ask_to_save(true);
             drop(self.moved.wait_timeout(tail, limit::RETRY_STEP));
-            spool.release(self.needed());
+            writer = lock(&self.writer);
+            released = false;
         }
     }
 
     /// A small spool may run short many times a second.
-    fn tell_shortage(&self, error: &SpoolError, meanwhile: &str) {
+    fn tell_shortage(&self, error: &dyn std::fmt::Display, drops: bool) {
         let now = clock::instant();
-        let mut last = lock(&self.told);
+        let last = &mut lock(&self.told)[usize::from(drops)];
         if last.is_none_or(|last| now.duration_since(last) >= limit::SHORTAGE_STEP) {
             *last = Some(now);
-            tracing::error!("{error}; {meanwhile}");
+            let what = if drops { "is dropped" } else { "has to wait" };
+            tracing::error!("{error}; what comes {what} until there is room");
         }
     }
 
     /// Puts a piece into memory and wakes whom it concerns.
-    fn show(&self, piece: P, stop: &AtomicBool) {
+    fn show(&self, piece: P) {
         let mut tail = lock(&self.tail);
         tail.evict(self.disk.is_some());
-        // Once it is full, it is emptied by half before anybody goes on: to wake each other at every piece costs more.
-        let mut room = Room::All;
-        while self.disk.is_none() && !tail.has_room(room) && !stop.load(Ordering::Relaxed) {
-            room = Room::Half;
-            if tail.is_over(room) {
-                tail.ask_to_save(false);
-            }
-            tail = self.wait(tail, limit::RETRY_STEP);
-            tail.evict(false);
-        }
         tail.next = piece.next();
         tail.bytes += piece.bytes();
         for (place, slot) in tail.slots.iter_mut().enumerate() {
@@ -271,6 +303,7 @@ impl<P: Piece> Stream<P> {
                 slot.wake();
             } else {
                 slot.position = piece.next();
+                slot.now = slot.now.max(piece.time());
             }
         }
         tail.pieces.push_back(Arc::new(piece));
@@ -309,10 +342,16 @@ impl<P: Piece> Stream<P> {
         lock(&self.tail).ended
     }
 
-    /// Gives the slot back: nobody waits for it any more.
+    /// Gives the slot back: nobody waits for it any more. Once the stream has ended, what its consumer had left to do stays
+    /// on the disk all the same: the next run goes on there.
     pub(super) fn leave(&self, slot: usize) {
         let mut tail = lock(&self.tail);
-        tail.slots[slot] = Slot { free: true, ..Slot::default() };
+        let left = &mut tail.slots[slot];
+        if self.disk.is_some() && self.ending.load(Ordering::Relaxed) {
+            (left.holds, left.waiting, left.thread) = (true, false, None);
+        } else {
+            *left = Slot { free: true, ..Slot::default() };
+        }
         self.moved.notify_all();
     }
 
@@ -351,15 +390,10 @@ impl<P: Piece> Stream<P> {
         Supply::Nothing
     }
 
-    /// Where a consumer that waits would go on: pieces that did not concern it have passed by.
-    pub(super) fn passed(&self, slot: usize) -> u64 {
-        lock(&self.tail).slots[slot].position
-    }
-
     /// Sends a consumer to another place.
     pub(super) fn send(&self, slot: usize, position: u64) {
         let slot = &mut lock(&self.tail).slots[slot];
-        (slot.position, slot.waiting) = (position, false);
+        (slot.position, slot.now, slot.waiting) = (position, None, false);
     }
 
     /// Says how far a consumer has come, and from where on it would have to read again if its guest failed.
@@ -397,6 +431,11 @@ impl<P: Piece> Stream<P> {
             damaged: self.damaged.load(Ordering::Relaxed),
             missing: self.missing.load(Ordering::Relaxed),
         }
+    }
+
+    /// Counts items that were not taken and won't come again.
+    pub(super) fn note_dropped(&self, items: u64) {
+        self.dropped.fetch_add(items, Ordering::Relaxed);
     }
 
     /// Counts damaged places.
@@ -454,3 +493,6 @@ impl<P: Piece> Stream<P> {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

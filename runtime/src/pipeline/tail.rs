@@ -61,6 +61,8 @@ pub(super) struct Slot {
     pub(super) wake_at: i64,
     /// The first item that it has not looked at.
     pub(super) position: u64,
+    /// Event time by the pieces that have passed it by.
+    pub(super) now: Option<i64>,
     /// The first item that it would have to see again if its guest failed; none if its state is saved.
     pub(super) pinned: Option<u64>,
     /// The first item that it would have to see again after a restart.

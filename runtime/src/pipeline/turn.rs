@@ -10,7 +10,7 @@ use correlator_frame::record::Frame;
 use correlator_frame::value::Kind;
 
 use crate::declaration::EventSchema;
-use crate::guest::{Cause, Failure, Rows, Tick};
+use crate::guest::{Failure, Rows, Tick};
 use crate::limit::{Limits, TIMERS_MAX};
 
 /// What a turn's events may be about.
@@ -55,10 +55,7 @@ struct Place {
 impl Place {
     /// A tick is a source of its own: the same tick gives the same ids.
     fn of_tick(tick: Tick, part: u32) -> Self {
-        let from_the_end = match tick.cause {
-            Cause::Timer(timer) => timer,
-            Cause::End => TIMERS_MAX as u32,
-        };
+        let from_the_end = tick.cause.number();
         Self {
             source: u32::MAX - from_the_end - part * (TIMERS_MAX as u32 + 1),
             position: tick.time.cast_unsigned(),

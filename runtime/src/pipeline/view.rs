@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use correlator_frame::event::{BATCH_HEADER, BatchHeader};
 
 use super::feed::{Batch, Look, View};
+use super::hiring::plan_of;
 use super::module::EventAside;
-use super::piece::{EventKind, EventPiece};
+use super::piece::{EventKind, EventPiece, Piece};
 use crate::guest::Rows;
 use crate::stack::criteria::compile::Compiled;
 use crate::stack::criteria::matching::Subject;
@@ -43,7 +44,8 @@ impl Batch for EventBatch {
     }
 }
 
-/// Where the schemas of the modules begin among those that a listener was configured with, by module and shape.
+/// Where the schemas of the modules begin among those that a listener was configured with, by module and shape, in however
+/// many parts it works.
 pub(super) type Shapes = HashMap<(String, u64), u32>;
 
 /// How a listener looks at events.
@@ -65,8 +67,10 @@ pub(super) struct EventView {
     scratch: Vec<u32>,
     /// Events that are not handed over any more.
     pub(super) aside: BTreeSet<u64>,
-    /// Events that no listener of this stack can read any more.
+    /// Events that no listener of this stack can read any more, up to where they have been counted, and of what kinds.
     pub(super) strange: u64,
+    counted: u64,
+    told_of: BTreeSet<(String, u64)>,
 }
 
 impl EventView {
@@ -84,6 +88,23 @@ impl EventView {
             scratch: Vec::new(),
             aside: BTreeSet::new(),
             strange: 0,
+            counted: 0,
+            told_of: BTreeSet::new(),
+        }
+    }
+
+    /// Counts what it can't read, however often it comes again, and tells it once for each kind.
+    fn pass_over(&mut self, piece: &EventPiece, from: u64) {
+        let from = from.max(piece.first).max(self.counted);
+        self.strange += piece.next().saturating_sub(from);
+        self.counted = self.counted.max(piece.next());
+        if self.told_of.insert(self.of.clone()) {
+            tracing::error!(
+                "listener `{}`: events of `{}` (from item {} on) have columns that no module of this stack has any more; they are passed over and counted as lost",
+                self.name,
+                self.of.0,
+                piece.first
+            );
         }
     }
 
@@ -121,11 +142,11 @@ impl View for EventView {
 
     fn open(&mut self, piece: &EventPiece, from: u64) {
         (self.item, self.row, self.told, self.ended) = (piece.first, 0, i64::MIN, false);
-        self.of.0.clone_from(&piece.module);
+        plan_of(&piece.module).clone_into(&mut self.of.0);
         self.of.1 = piece.shape;
         self.base = self.shapes.get(&self.of).copied();
         if self.base.is_none() && self.has_events(piece) {
-            self.strange += u64::from(piece.count);
+            self.pass_over(piece, from);
         }
         while self.item < from
             && let Some(row) = row(piece, self.row)
@@ -266,5 +287,32 @@ mod tests {
             |only: &str| EventPiece { kind: EventKind::Retry, only: only.to_owned(), ..event(500) };
         assert_eq!(told(vec![event(10), again("l"), event(70)]), "e e 60 e");
         assert_eq!(told(vec![event(10), again("other"), event(70)]), "e 60 e");
+    }
+
+    #[test]
+    fn what_it_can_not_read_is_counted_once_in_however_many_parts() {
+        let stream = Arc::new(Stream::new(None, EventMarks::default(), false));
+        let shapes = Shapes::from([(("m".to_owned(), 0), 0)]);
+        let view = EventView::new("l", Compiled::everything(1), shapes);
+        let timers = Timers::new(&[], &TimeZone::UTC);
+        let mut feed = Feed::new(Arc::clone(&stream), view, timers, Place::default(), 0);
+        for (module, shape) in [("m", 0), ("m#1", 0), ("m", 7), ("m#1", 7), ("n", 0)] {
+            let module = module.to_owned();
+            let piece = |first| EventPiece { first, module, shape, ..event(first, 1, 1) };
+            stream.publish(piece, &AtomicBool::new(false)).expect("room");
+        }
+        stream.end();
+        let until = Cursor { item: u64::MAX, ticks: 0 };
+        let bounds = Bounds { items: 100, bytes: 1_000, until };
+        let mut batch = EventBatch::default();
+        for _ in 0..2 {
+            let mut read = 0;
+            while feed.next(&mut batch, bounds) != Next::Ended {
+                read += batch.items.len();
+            }
+            assert_eq!((read, feed.view.strange), (2, 3));
+            // A listener that failed is handed the same again.
+            feed.seek(Place::default());
+        }
     }
 }

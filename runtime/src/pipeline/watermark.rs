@@ -44,6 +44,15 @@ pub(super) struct Watermark {
     earlier: Vec<(u32, i64)>,
 }
 
+/// What a lot of one source may change.
+#[derive(Debug)]
+pub(super) struct Before {
+    now: i64,
+    begun: bool,
+    newest: i64,
+    source: Option<SourceTime>,
+}
+
 impl Watermark {
     /// Goes on from where an earlier run has been.
     pub(super) fn resume(&mut self, now: i64, newest: &[(u32, i64)]) {
@@ -98,6 +107,28 @@ impl Watermark {
     /// How many records of a source came late.
     pub(super) fn late(&self, place: usize) -> u64 {
         self.sources.get(place).map_or(0, |source| source.late)
+    }
+
+    /// A source has ended: nobody waits for it, and it is not known to who goes on after a restart.
+    pub(super) fn end(&mut self, place: usize) {
+        if let Some(source) = self.sources.get_mut(place) {
+            source.newest = i64::MIN;
+        }
+    }
+
+    /// How things stand before a source's next records are taken in.
+    pub(super) fn before(&self, place: usize) -> Before {
+        let source = self.sources.get(place).cloned();
+        Before { now: self.now, begun: self.begun, newest: self.newest, source }
+    }
+
+    /// Forgets records that were taken in and have found no room. Their source has been heard all the same.
+    pub(super) fn take_back(&mut self, place: usize, before: Before) {
+        (self.now, self.begun, self.newest) = (before.now, before.begun, before.newest);
+        if let (Some(source), Some(before)) = (self.sources.get_mut(place), before.source) {
+            let (came, resumed) = (source.came, source.resumed);
+            *source = SourceTime { came, resumed, ..before };
+        }
     }
 
     /// Takes in records of one source that came at `came` by the engine's clock, and tells where time moves on.
@@ -302,6 +333,41 @@ mod tests {
         assert_eq!(observe(&mut time, 0, &[101], 529 * SECOND), [(0, 101)]);
         assert_eq!(time.pass(558 * SECOND), None);
         assert_eq!(time.pass(559 * SECOND), Some(559 * SECOND));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_source_that_has_ended() {
+        let mut time = watermark(&[(0, 3_600), (0, 3_600)]);
+        observe(&mut time, 0, &[100], 100 * SECOND);
+        observe(&mut time, 1, &[200], 101 * SECOND);
+        assert_eq!(observe(&mut time, 1, &[201], 102 * SECOND), []);
+        // It was changed: who comes in its place begins where it was, and is waited for instead.
+        time.source(2, 0, 0, 3_600 * SECOND);
+        time.end(0);
+        assert_eq!(time.pass(103 * SECOND), None);
+        assert_eq!(observe(&mut time, 2, &[150], 104 * SECOND), [(0, 150)]);
+        let mut newest = Vec::new();
+        time.newest_of_sources(&mut newest);
+        assert_eq!(newest, [(1, 201 * SECOND), (0, 150 * SECOND)]);
+        time.end(2);
+        assert_eq!(time.pass(105 * SECOND), Some(201 * SECOND));
+    }
+
+    #[test]
+    fn what_found_no_room_moves_no_time() {
+        let mut time = watermark(&[(0, 30)]);
+        observe(&mut time, 0, &[100], 100 * SECOND);
+        let before = time.before(0);
+        assert_eq!(observe(&mut time, 0, &[90, 110], 110 * SECOND), [(1, 110)]);
+        time.take_back(0, before);
+        assert_eq!((time.now(), time.late(0)), (Some(100 * SECOND), 0));
+        assert_eq!(observe(&mut time, 0, &[90, 110], 111 * SECOND), [(1, 110)]);
+        assert_eq!(time.late(0), 1);
+        // It was heard, so it is not idle.
+        let before = time.before(0);
+        observe(&mut time, 0, &[111], 139 * SECOND);
+        time.take_back(0, before);
+        assert_eq!(time.pass(168 * SECOND), None);
     }
 
     #[test]

@@ -319,13 +319,14 @@ impl<S: Side> Worker<S> {
     }
 
     fn suspend(&mut self) {
-        self.keeper.suspend();
         let (name, reason) = {
             let report = self.keeper.report.lock();
             let reason = report.last_failure.as_ref().map(ToString::to_string);
             (report.name.clone(), reason.unwrap_or_default())
         };
+        // It is noted before anybody sees it: a crash must not make it work again.
         self.side.tell(News::Suspended(self.keeper.role, name, reason));
+        self.keeper.suspend();
         self.suspended_at = Some(clock::instant());
         self.side.set_absent(true);
         self.side.seek(self.keeper.saved.place);
@@ -390,6 +391,9 @@ impl<S: Side> Worker<S> {
             if self.keeping.is_none() && self.signals.stop.load(Ordering::Relaxed) {
                 self.save();
             }
+        }
+        if let Some(keeping) = &self.keeping {
+            keeping.wait();
         }
         self.keeper.end();
         self.tell();

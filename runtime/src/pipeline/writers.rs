@@ -1,4 +1,4 @@
-//! The threads that write to the disk: what lies in the spools and ledgers, and checkpoints.
+//! The threads that write to the disk: what lies in the spools and ledgers, checkpoints, and what tends the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use correlator_spool::settings::Durability;
-use correlator_store::entry::By;
-use correlator_store::prune::Retention;
 
 use super::archive::Archive;
 use super::checkpoint::SaverWork;
@@ -16,7 +14,7 @@ use super::crew::{Floor, Kept};
 use super::engine::spawn;
 use super::piece::{EventPiece, RecordPiece};
 use super::stream::Stream;
-use super::{RunError, marks};
+use super::{RunError, marks, tending};
 use crate::{clock, limit};
 
 /// Starts them, where anything is kept.
@@ -31,7 +29,7 @@ pub(super) fn start(
     Ok(vec![
         spawn("checkpoints", move || work.run(prepare))?,
         spawn("spools", move || write_now_and_then(&spools))?,
-        spawn("store", move || tend_store(&store))?,
+        spawn("store", move || tending::tend(&store))?,
     ])
 }
 
@@ -64,33 +62,6 @@ fn write_now_and_then(floor: &Floor) {
             return;
         }
         thread::park_timeout(step.min(limit::PRESSED_STEP));
-    }
-}
-
-/// Keeps the store small: what was written ahead is moved to its place, and what is old goes.
-fn tend_store(floor: &Floor) {
-    let Some(kept) = &floor.kept else { return };
-    let mut pruned = clock::instant();
-    while !floor.closed.load(Ordering::Relaxed) {
-        thread::park_timeout(limit::MARKS_STEP);
-        let Some(store) = kept.store.get() else { continue };
-        if let Err(error) = store.settle() {
-            tracing::debug!("{error}");
-        }
-        if clock::instant().duration_since(pruned) >= limit::PRUNE_STEP {
-            pruned = clock::instant();
-            let now = clock::now();
-            let retention = Retention {
-                effects_before: now.saturating_sub(limit::EFFECTS_KEPT),
-                dead_before: now.saturating_sub(limit::DEAD_EFFECTS_KEPT),
-                trail_before: now.saturating_sub(limit::TRAIL_KEPT),
-                bytes_max: limit::STORE_BYTES,
-                keep_from: now.saturating_sub(limit::EFFECTS_KEPT_MIN),
-            };
-            if let Err(error) = store.prune(&retention, By::Engine, now) {
-                tracing::warn!("{error}; what is old stays in the store for now");
-            }
-        }
     }
 }
 

@@ -14,11 +14,11 @@ use crate::limit::{self, Limits};
 use crate::text::clean;
 use crate::wit::listener::correlator::engine::events;
 
-/// The effects of a turn over so many events.
+/// The effects of a turn over so many events, or of a tick.
 pub(super) fn check(
     call: &'static str,
     turn: events::Turn,
-    events: usize,
+    events: Option<usize>,
     limits: &Limits,
 ) -> Result<Vec<Effect>, Failure> {
     let broken = |problem| Failure::Broken { call, problem };
@@ -43,7 +43,11 @@ pub(super) fn check(
     Ok(effects)
 }
 
-fn effect(said: events::Effect, events: usize, text_bytes: &mut u64) -> Result<Effect, String> {
+fn effect(
+    said: events::Effect,
+    events: Option<usize>,
+    text_bytes: &mut u64,
+) -> Result<Effect, String> {
     if said.columns.len() > COLUMNS_MAX {
         return Err(format!("an effect of {} columns; at most {COLUMNS_MAX}", said.columns.len()));
     }
@@ -73,13 +77,29 @@ fn effect(said: events::Effect, events: usize, text_bytes: &mut u64) -> Result<E
 }
 
 /// Checks a row, and says how many bytes of text its cells name.
-fn row(row: &[u32], columns: &[Column], events: usize, text_bytes: usize) -> Result<u64, String> {
+fn row(
+    row: &[u32],
+    columns: &[Column],
+    events: Option<usize>,
+    text_bytes: usize,
+) -> Result<u64, String> {
     let header = Header::read(row);
     if row[0] as usize != row.len() {
         return Err(format!("it says that it has {} words, not {}", row[0], row.len()));
     }
-    if header.event as usize >= events && header.event != NO_EVENT {
-        return Err(format!("event {} is not in the batch of {events}", header.event));
+    match events {
+        // What is asked for is known by its event. Without one it would be known by the end of its batch, which is another
+        // one when the same events are handed over again: so it would be done twice.
+        Some(_) if header.event == NO_EVENT => {
+            return Err("it is for no event, which only what is asked for in a tick can be".into());
+        }
+        Some(events) if header.event as usize >= events => {
+            return Err(format!("event {} is not in the batch of {events}", header.event));
+        }
+        None if header.event != NO_EVENT => {
+            return Err(format!("it is for event {}, and a tick has none", header.event));
+        }
+        _ => {}
     }
     let beyond = u32::try_from(columns.len())
         .map_or(0, |count| header.absent.checked_shr(count).unwrap_or(0));
@@ -111,4 +131,28 @@ fn row(row: &[u32], columns: &[Column], events: usize, text_bytes: usize) -> Res
         }
     }
     Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use correlator_frame::effect::{Header, NO_EVENT};
+
+    use super::row;
+
+    #[test]
+    fn only_what_is_asked_for_in_a_tick_is_for_no_event() {
+        let check = |events: Option<usize>, event: u32, expected: Result<u64, &str>| {
+            let mut words = Vec::new();
+            Header { event, absent: 0 }.write(0, &mut words);
+            let found = row(&words, &[], events, 0);
+            assert_eq!(found, expected.map_err(str::to_owned), "{events:?} {event}");
+        };
+        check(Some(2), 0, Ok(0));
+        check(Some(2), 1, Ok(0));
+        check(Some(2), 2, Err("event 2 is not in the batch of 2"));
+        let none = "it is for no event, which only what is asked for in a tick can be";
+        check(Some(2), NO_EVENT, Err(none));
+        check(None, NO_EVENT, Ok(0));
+        check(None, 0, Err("it is for event 0, and a tick has none"));
+    }
 }

@@ -144,7 +144,7 @@ impl Listener for ListenerInstance {
             .call("handle", count, bytes, |store| self.bindings.call_handle(store, &batch));
         *rows = Rows { text: batch.text, index: batch.index };
         let turn = result?.map_err(|message| call::refused("handle", &message))?;
-        effects::check("handle", turn, count, self.caller.limits())
+        effects::check("handle", turn, Some(count), self.caller.limits())
     }
 
     fn tick(&mut self, tick: Tick) -> Result<Vec<Effect>, Failure> {
@@ -152,7 +152,7 @@ impl Listener for ListenerInstance {
             .caller
             .call("tick", 0, 0, |store| self.bindings.call_tick(store, wit_tick(tick)))?
             .map_err(|message| call::refused("tick", &message))?;
-        effects::check("tick", turn, 0, self.caller.limits())
+        effects::check("tick", turn, None, self.caller.limits())
     }
 
     fn memory(&mut self) -> &mut dyn Stateful {

@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
         let capture = self.capture();
         let credentials = self.credentials();
         self.kept_for(&listeners, keeping.is_some());
-        self.agree();
+        self.agree(&listeners, schemas.len());
         self.typed.extend(self.zone_set.then(|| "time_zone".to_owned()));
         self.typed.extend(self.raw.allow.as_ref().map(|_| grant::allow::NAME.to_owned()));
         Stack {

@@ -58,6 +58,7 @@ use std::time::Duration;
 use correlator_source::settings::Source;
 use correlator_spool::settings::{Durability, WhenFull};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use self::criteria::compile::Compiled;
 use self::grant::Grant;
@@ -154,8 +155,8 @@ pub struct Control {
     pub drop_in: Option<PathBuf>,
 }
 
-/// What of a record decides which of a module's instances gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What of a record decides which of a module's instances gets it. Checkpoints have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartitionBy {
     /// Who sent it.
     Host,

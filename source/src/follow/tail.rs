@@ -94,7 +94,8 @@ pub(super) struct Tail {
     pub puts_off: u32,
     /// Its mark is to be handed on.
     pub moved: bool,
-    id: u32,
+    /// What names it in the ids of events, once its beginning was seen.
+    id: Option<u32>,
     framing: Option<Framing>,
     parser: Parser,
     /// The reference that the parser knows.
@@ -137,7 +138,7 @@ impl Tail {
             failing: false,
             settled: false,
             moved: true,
-            id: file::id(&rule.source.name, path, incarnation),
+            id: None,
             framing: rule.source.framing.clone(),
             parser: Parser::new(file::settings(&rule.source, reference)),
             reference,
@@ -384,7 +385,16 @@ impl Tail {
         if parsed.consumed == 0 && full {
             parsed = self.parser.cut(frame, start, &framing);
         }
-        file::set_places(frame, first, self.id, self.position.wrapping_sub(start as u64));
+        if parsed.records > 0 {
+            let id = self.id.unwrap_or_else(|| {
+                let mut beginning = self.edges.clone();
+                beginning.advance(&frame.text[start..start + parsed.consumed]);
+                let beginning = beginning.beginning();
+                file::id(&rule.source.name, &self.path, self.incarnation, beginning)
+            });
+            self.id = Some(id);
+            file::set_places(frame, first, id, self.position.wrapping_sub(start as u64));
+        }
         let used = &frame.text[start..start + parsed.consumed];
         self.edges.advance(used);
         if let Some(capture) = &rule.capture {

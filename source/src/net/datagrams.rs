@@ -21,6 +21,7 @@ use super::drops::Drops;
 use super::filling::Filling;
 use super::gauge::NetGauge;
 use super::serve::moment;
+use super::setbacks::Setbacks;
 use super::stream::{Manner, Reference};
 use crate::intake::Ended;
 use crate::limit;
@@ -34,6 +35,8 @@ const ENDINGS: [u8; 3] = *b"\r\n\0";
 
 /// The socket, and how its datagrams are read.
 pub(crate) struct Datagrams<'a> {
+    /// The source's name, for people.
+    pub name: &'a str,
     /// The socket.
     pub socket: &'a OwnedFd,
     /// How they are read.
@@ -49,6 +52,7 @@ struct Reading<'a, 'b> {
     parser: Parser,
     reference: Reference,
     drops: Drops,
+    setbacks: Setbacks<'a>,
     /// When something had come after a wait.
     woken: Instant,
     /// Whether something comes again as soon as the last has been taken.
@@ -62,10 +66,11 @@ struct Reading<'a, 'b> {
 
 impl Datagrams<'_> {
     /// Reads until `stop` is set or the intake has ended.
-    pub fn run(self, filling: Filling<'_>, stop: &AtomicBool) -> Result<(), Errno> {
+    pub fn run(self, filling: Filling<'_>, stop: &AtomicBool) {
         let (parser, reference) = self.manner.parser(filling.moment.wall);
         let mut reading = Reading {
             drops: Drops::new(self.socket, filling.moment.instant),
+            setbacks: Setbacks::new(self.name),
             datagrams: self,
             woken: filling.moment.instant,
             busy: false,
@@ -76,32 +81,32 @@ impl Datagrams<'_> {
             lengths: Vec::with_capacity(limit::DATAGRAMS_PER_CALL),
             tail: Vec::new(),
         };
-        reading.run(stop)
+        reading.run(stop);
     }
 }
 
 impl Reading<'_, '_> {
-    fn run(&mut self, stop: &AtomicBool) -> Result<(), Errno> {
+    fn run(&mut self, stop: &AtomicBool) {
         let mut last: Option<Instant> = None;
         loop {
             let waits = last.is_none() && self.filling.lot.frame.is_empty();
             if waits && self.busy {
                 gather();
             }
-            let ready = self.wait(waits)?;
+            let ready = self.wait(waits);
             self.filling.moment = moment();
             if waits && ready {
                 self.wake();
             }
-            let done = if ready { self.round()? } else { self.rest(last.is_some()) };
+            let done = if ready { self.round() } else { self.rest(last.is_some()) };
             if done.is_err() {
-                return Ok(());
+                return;
             }
             match last {
                 Some(until) if !ready || self.filling.moment.instant >= until => {
                     // An intake that has ended says so; there is nobody to tell it to any more.
                     let _ = self.rest(true);
-                    return Ok(());
+                    return;
                 }
                 // What had come by now is still read, but not for ever.
                 None if stop.load(Ordering::Relaxed) => {
@@ -120,13 +125,16 @@ impl Reading<'_, '_> {
     }
 
     /// Whether something has come; waits for it a little, if that is wanted.
-    fn wait(&self, waits: bool) -> Result<bool, Errno> {
+    fn wait(&mut self, waits: bool) -> bool {
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = if waits { &limit::STOP_POLL } else { &none };
         match poll(&mut [PollFd::new(self.datagrams.socket, PollFlags::IN)], Some(timeout)) {
-            Ok(count) => Ok(count > 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(error) => Err(error),
+            Ok(count) => count > 0,
+            Err(Errno::INTR) => false,
+            Err(error) => {
+                self.setbacks.rest(error);
+                false
+            }
         }
     }
 
@@ -138,18 +146,21 @@ impl Reading<'_, '_> {
     }
 
     /// Receives until a call is not filled, or the lot is full.
-    fn round(&mut self) -> Result<Result<(), Ended>, Errno> {
+    fn round(&mut self) -> Result<(), Ended> {
         self.datagrams.gauge.hear(self.filling.moment.wall);
         self.drops.hear();
         self.reference.follow(self.filling.moment.wall, &mut self.parser);
         let dropped = match self.receive() {
             Ok(dropped) => dropped,
             // An error that an earlier datagram brought on, of no use here.
-            Err(Errno::AGAIN | Errno::INTR | Errno::CONNREFUSED) => return Ok(Ok(())),
-            Err(error) => return Err(error),
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNREFUSED) => return Ok(()),
+            Err(error) => {
+                self.setbacks.rest(error);
+                return Ok(());
+            }
         };
         self.count_dropped(dropped);
-        Ok(self.take())
+        self.take()
     }
 
     fn count_dropped(&mut self, dropped: u64) {
@@ -257,7 +268,66 @@ fn push_count(count: usize, text: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{push_count, trimmed};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use jiff::tz::TimeZone;
+
+    use super::{Datagrams, Manner, push_count, trimmed};
+    use crate::intake::{Ended, Intake, Lot};
+    use crate::net::filling::Filling;
+    use crate::net::gauge::NetGauge;
+    use crate::net::serve::moment;
+    use crate::settings::{Address, Door, Source};
+
+    struct Nowhere;
+
+    impl Intake for Nowhere {
+        fn take(&self, _: &mut Lot) -> Result<(), Ended> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_error_ends_nothing() {
+        // There is always something to read, and it is no datagram.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let _peer = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (socket, gauge) = (OwnedFd::from(listener), NetGauge::default());
+        let address = Address::Path("unused".into(), 0);
+        let source = Source {
+            name: "test".into(),
+            door: Door::Datagram { address, buffer_bytes: 0 },
+            framing: None,
+            framing_text: String::new(),
+            zone: TimeZone::UTC,
+            year: None,
+            lateness: Duration::ZERO,
+            idle_after: Duration::ZERO,
+            typed: Vec::new(),
+        };
+        let (manner, stop) = (Manner::new(&source, usize::MAX), AtomicBool::new(false));
+        let datagrams = Datagrams { name: "test", socket: &socket, manner: &manner, gauge: &gauge };
+        thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                let filling = Filling::new(0, &Nowhere, None, moment());
+                datagrams.run(filling, &stop);
+            });
+            let mut heard = Vec::new();
+            while heard.len() < 3 {
+                assert!(!run.is_finished(), "it reads on");
+                let last = gauge.heard.load(Ordering::Relaxed);
+                if last > 0 && heard.last() != Some(&last) {
+                    heard.push(last);
+                }
+                thread::yield_now();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
 
     #[test]
     fn counts_are_written() {

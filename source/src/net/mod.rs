@@ -11,9 +11,9 @@
 //! - `filling`: the lot that is filled from all connections
 //! - `discovery`, `stream`: one connection's bytes, and how its records are told apart
 //! - [`certificates`], `names`, `session`: TLS
-//! - `peer`, `connection`, `slots`, `serve`: connections and the loop that serves them
+//! - `peer`, `connection`, `shares`, `slots`, `serve`: connections and the loop that serves them
 //! - `drops`, `datagrams`: the same for datagrams, and what the kernel dropped of them
-//! - [`gauge`], `quiet`: what is shown and told
+//! - [`gauge`], `quiet`, `setbacks`: what is shown and told, and what passes
 
 pub mod bind;
 pub mod inherited;
@@ -31,6 +31,8 @@ mod session;
 mod connection;
 mod peer;
 mod serve;
+mod setbacks;
+mod shares;
 mod slots;
 
 mod datagrams;
@@ -135,7 +137,11 @@ impl Net {
                 let server = Server { name, listener: socket, limits, manner, certificates, gauge };
                 server.run(filling, stop)
             }
-            Kind::Datagrams => Datagrams { socket, manner, gauge }.run(filling, stop),
+            Kind::Datagrams => {
+                let name = &self.name;
+                Datagrams { name, socket, manner, gauge }.run(filling, stop);
+                Ok(())
+            }
         };
         if let Err(error) = ran {
             tracing::error!("source `{}`: {}: {error}; it is closed", self.name, self.bound.shown);

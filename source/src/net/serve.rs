@@ -4,14 +4,15 @@
 //! more, and one that sends nothing costs nothing. Nothing here ever waits for a peer; it waits for the intake, and
 //! then all peers do, since their records have nowhere to go.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{SocketFlags, acceptfrom_with};
+use rustix::process::{Resource, getrlimit};
 use rustix::time::Timespec;
 
 use super::certificates::Certificates;
@@ -20,6 +21,8 @@ use super::filling::{Filling, Moment};
 use super::gauge::NetGauge;
 use super::peer::Peer;
 use super::quiet::Quiet;
+use super::setbacks::Setbacks;
+use super::shares::Shares;
 use super::slots::{Key, Slots};
 use super::stream::Manner;
 use crate::intake::Ended;
@@ -47,10 +50,13 @@ pub(crate) struct Server<'a> {
 
 /// The connections while they are served.
 struct Round<'a, 'b> {
+    setbacks: Setbacks<'a>,
     server: Server<'a>,
     filling: Filling<'b>,
     epoll: OwnedFd,
     connections: Slots<Connection>,
+    /// How many of them each address has.
+    shares: Shares,
     /// Those that are over, until all that they brought is safe.
     leaving: Vec<Connection>,
     /// Those whose first bytes wait for what follows them.
@@ -77,10 +83,12 @@ impl Server<'_> {
         epoll::add(&epoll, self.listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
         let mut round = Round {
             swept: filling.moment.instant,
+            setbacks: Setbacks::new(self.name),
             server: self,
             filling,
             epoll,
             connections: Slots::default(),
+            shares: Shares::default(),
             leaving: Vec::new(),
             beginning: Vec::new(),
             patience: None,
@@ -89,27 +97,27 @@ impl Server<'_> {
             failures: Quiet::new(limit::TELLS_MAX, limit::TELL_EVERY),
             refusals: Quiet::new(1, limit::TELL_EVERY),
         };
-        let ran = round.run(stop);
+        round.run(stop);
         round.server.gauge.connections_open.store(0, Ordering::Relaxed);
-        ran
+        Ok(())
     }
 }
 
 impl Round<'_, '_> {
-    fn run(&mut self, stop: &AtomicBool) -> Result<(), Errno> {
+    fn run(&mut self, stop: &AtomicBool) {
         let mut events = Vec::with_capacity(limit::READY_MAX);
         let mut last: Option<Instant> = None;
         loop {
             let timeout = if last.is_some() { Duration::ZERO } else { self.timeout() };
-            let ready = self.wait(&mut events, timeout)?;
+            let ready = self.wait(&mut events, timeout);
             if self.round(&events).is_err() {
-                return Ok(());
+                return;
             }
             match last {
                 Some(until) if !ready || self.filling.moment.instant >= until => {
                     // An intake that has ended says so; there is nobody to tell it to any more.
                     let _ = self.finish();
-                    return Ok(());
+                    return;
                 }
                 // What had come by now is still read, but not for ever.
                 None if stop.load(Ordering::Relaxed) => {
@@ -121,16 +129,19 @@ impl Round<'_, '_> {
     }
 
     /// Waits until a socket is ready. Whether one is.
-    fn wait(&self, events: &mut Vec<Event>, timeout: Duration) -> Result<bool, Errno> {
+    fn wait(&mut self, events: &mut Vec<Event>, timeout: Duration) -> bool {
         events.clear();
         let timeout = Timespec {
             tv_sec: timeout.as_secs().cast_signed(),
             tv_nsec: timeout.subsec_nanos().into(),
         };
         match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
-            Ok(count) => Ok(count > 0),
-            Err(Errno::INTR) => Ok(true),
-            Err(error) => Err(error),
+            Ok(count) => count > 0,
+            Err(Errno::INTR) => true,
+            Err(error) => {
+                self.setbacks.rest(error);
+                false
+            }
         }
     }
 
@@ -186,6 +197,10 @@ impl Round<'_, '_> {
     fn accept(&mut self) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         for _ in 0..limit::ACCEPTS_PER_ROUND {
+            if self.few_descriptors() {
+                self.pause("the rest of the engine needs the few descriptors that are left; `LimitNOFILE=`, or `ulimit -Hn`, gives it more");
+                break;
+            }
             match acceptfrom_with(self.server.listener, flags) {
                 Ok((socket, address)) => {
                     let peer = Peer::of(socket.as_fd(), address);
@@ -193,7 +208,7 @@ impl Round<'_, '_> {
                 }
                 Err(Errno::AGAIN) => break,
                 Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
-                    self.pause(error);
+                    self.pause(&error.to_string());
                     break;
                 }
                 // The one that was next has gone again.
@@ -202,29 +217,51 @@ impl Round<'_, '_> {
         }
     }
 
+    /// Whether another connection would take one of the descriptors that everybody else in this process needs: who can't
+    /// open a file any more stands still, while peers can wait. The lowest number that is free tells how many there are.
+    fn few_descriptors(&self) -> bool {
+        let Some(most) = getrlimit(Resource::Nofile).current else { return false };
+        let most = most - (most / limit::DESCRIPTORS_KEPT_SHARE).min(limit::DESCRIPTORS_KEPT_MAX);
+        let next = fcntl_dupfd_cloexec(self.server.listener, 0);
+        next.is_ok_and(|next| u64::from(next.as_raw_fd().unsigned_abs()) >= most)
+    }
+
     /// Takes a connection up, unless there are too many.
     fn welcome(&mut self, socket: OwnedFd, peer: Peer) {
-        let now = self.filling.moment.instant;
         self.filling.lot.counts.connections += 1;
         self.server.gauge.connections.fetch_add(1, Ordering::Relaxed);
         let most = self.server.limits.connections;
         if self.connections.len() >= most {
-            self.count_failure();
-            if let Some(others) = self.refusals.ask(now) {
-                let name = self.server.name;
-                tracing::warn!(
-                    "source `{name}`: {peer} refused: {most} connections are open, which is the limit{}",
-                    and_others(others)
-                );
-            }
-            refuse(&socket, peer);
-            return;
+            let why = format!("{most} connections are open, which is the limit");
+            return self.refuse(&socket, peer, &why);
+        }
+        let share = self.server.limits.per_address;
+        if !self.shares.take(peer, share) {
+            let why = format!(
+                "{share} connections of its address are open, which is the limit (`connections_per_address`)"
+            );
+            return self.refuse(&socket, peer, &why);
         }
         let tls = self.tls();
         let manner = self.server.manner;
         match Connection::new(socket, peer, manner, tls, &self.filling) {
             Ok(connection) => self.open(connection),
-            Err(why) => self.tell(peer, &why),
+            Err(why) => {
+                self.shares.give_back(peer);
+                self.tell(peer, &why);
+            }
+        }
+    }
+
+    /// Closes a connection that is one too many. It is reset, lest anybody think that it was heard.
+    fn refuse(&mut self, socket: &OwnedFd, peer: Peer, why: &str) {
+        self.count_failure();
+        if let Some(others) = self.refusals.ask(self.filling.moment.instant) {
+            let (name, others) = (self.server.name, and_others(others));
+            tracing::warn!("source `{name}`: {peer} refused: {why}{others}");
+        }
+        if peer.is_remote() {
+            let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
         }
     }
 
@@ -235,6 +272,7 @@ impl Round<'_, '_> {
         if let Err(error) = epoll::add(&self.epoll, connection.socket(), data, EventFlags::IN) {
             let peer = connection.peer;
             self.connections.remove(key);
+            self.shares.give_back(peer);
             self.tell(peer, &error.to_string());
         }
         self.gauge_open();
@@ -294,6 +332,7 @@ impl Round<'_, '_> {
     /// Ends a connection: what is unfinished of it is its last record. It is closed when that is safe.
     fn leave(&mut self, key: Key, why: Option<&str>) -> Result<(), Ended> {
         let Some(mut connection) = self.connections.remove(key) else { return Ok(()) };
+        self.shares.give_back(connection.peer);
         self.gauge_open();
         // It is in the set, so this can't fail.
         let _ = epoll::delete(&self.epoll, connection.socket());
@@ -351,14 +390,14 @@ impl Round<'_, '_> {
     }
 
     /// Stops accepting for a while: the system has no room, and would say so again at once.
-    fn pause(&mut self, error: Errno) {
+    fn pause(&mut self, why: &str) {
         let now = self.filling.moment.instant;
         self.paused = Some(now);
         let _ = epoll::delete(&self.epoll, self.server.listener);
         if let Some(others) = self.failures.ask(now) {
             let name = self.server.name;
             tracing::warn!(
-                "source `{name}`: no connection can be accepted for now: {error}{}",
+                "source `{name}`: no connection can be accepted for now: {why}{}",
                 and_others(others)
             );
         }
@@ -382,13 +421,6 @@ impl Round<'_, '_> {
 
     fn gauge_open(&self) {
         self.server.gauge.connections_open.store(self.connections.len(), Ordering::Relaxed);
-    }
-}
-
-/// Closes a connection that is one too many. It is reset, lest anybody think that it was heard.
-fn refuse(socket: &OwnedFd, peer: Peer) {
-    if peer.is_remote() {
-        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
     }
 }
 

@@ -29,6 +29,22 @@ fn connections_at_once() {
 }
 
 #[test]
+fn connections_of_one_address() {
+    let running = Running::new(&tcp(StreamLimits { per_address: 2, ..limits() }));
+    let (first, second) = (running.connect(), running.connect());
+    is_reset(running.connect());
+    confirmed(first);
+    // Its place is another's.
+    let mut third = running.connect();
+    third.write_all(b"<13>third\n").expect("sent");
+    confirmed(third);
+    confirmed(second);
+    let state = running.taken.state();
+    assert_eq!(state.texts(), ["<13>third"]);
+    assert_eq!(running.gauge.connections_failed.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn silence() {
     let idle = Some(Duration::from_secs(1));
     let running = Running::new(&tcp(StreamLimits { idle, ..limits() }));

@@ -206,7 +206,7 @@ pub fn source(door: Door, framing: Option<Framing>) -> Source {
 }
 
 pub fn limits() -> StreamLimits {
-    StreamLimits { connections: 2048, idle: None, bytes_in_flight: 1 << 20 }
+    StreamLimits { connections: 2048, per_address: 2048, idle: None, bytes_in_flight: 1 << 20 }
 }
 
 pub fn loopback() -> Address {

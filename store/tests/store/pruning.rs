@@ -1,7 +1,9 @@
 //! What is old goes, what is needed stays, and the trail stays whole.
 
-use correlator_store::effect::{Accepted, Cause, NewEffect, State};
-use correlator_store::entry::{By, Kind};
+use std::collections::BTreeMap;
+
+use correlator_store::effect::{Accepted, Cause, Decision, NewEffect, State};
+use correlator_store::entry::{By, Kind, Verdict};
 use correlator_store::filter::AuditFilter;
 use correlator_store::prune::{Pruned, Retention};
 use correlator_store::store::Store;
@@ -11,18 +13,22 @@ use correlator_world::{Cell, Outcome};
 use crate::support::{Folder, accept, attempt, copy, database, done, effect, open};
 
 const NEVER: i64 = i64::MIN;
+static NOBODY: BTreeMap<String, i64> = BTreeMap::new();
 
-fn keep_all() -> Retention {
+fn keep_all() -> Retention<'static> {
     Retention {
         effects_before: NEVER,
         dead_before: NEVER,
         trail_before: NEVER,
         bytes_max: u64::MAX,
+        planned_bytes_max: u64::MAX,
+        day_from: i64::MAX,
         keep_from: i64::MAX,
+        again: &NOBODY,
     }
 }
 
-fn prune(store: &Store, retention: Retention, now: i64) -> (u64, u64) {
+fn prune(store: &Store, retention: Retention<'_>, now: i64) -> (u64, u64) {
     let Pruned { effects, entries, .. } = store.prune(&retention, By::Engine, now).unwrap();
     (effects, entries)
 }
@@ -78,18 +84,21 @@ fn the_trail_is_signed_off_where_it_is_cut_and_stays_whole() {
     else {
         panic!("not whole")
     };
-    // `c` waits: what tells of it stays, and what came after.
+    // `c` waits: the decision on it stays, and nothing else for that.
     let old = Retention { effects_before: 50, trail_before: 50, ..keep_all() };
-    assert_eq!(prune(&store, old, 60), (2, 2));
-    assert_eq!(there(&store), [3, 4, 5, 6]);
-    assert_eq!(whole(&store), (4, 3));
+    assert_eq!(prune(&store, old, 60), (2, 4));
+    assert_eq!(there(&store), [3, 6]);
+    assert_eq!(whole(&store), (1, 6));
     let all = AuditFilter { limit: 10, ..AuditFilter::default() };
     let signed = store.reader().unwrap().audit(&all).unwrap().pop().unwrap();
-    assert_eq!((signed.kind, signed.through, signed.time), (Kind::Pruning, Some(2), 60));
+    assert_eq!((signed.kind, signed.through, signed.time), (Kind::Pruning, Some(5), 60));
+    assert!(signed.text.starts_with("5 entries signed off, 1 of these stay: "), "{}", signed.text);
+    assert_eq!(store.due("mail", None, 50, 10).unwrap()[0].listener, "mailer");
+    assert_eq!(store.reader().unwrap().why("event-c").unwrap().len(), 1);
     assert_eq!(prune(&store, old, 61), (0, 0), "nothing more is old");
     attempt(&store, "c", done(), None, 62);
     let all = Retention { effects_before: 100, trail_before: 100, ..keep_all() };
-    assert_eq!(prune(&store, all, 99), (1, 5));
+    assert_eq!(prune(&store, all, 99), (1, 3));
     assert_eq!(there(&store), [8]);
     assert_eq!(whole(&store), (1, 8));
     assert_eq!(prune(&store, all, 99), (0, 0), "an entry that only tells of pruning stays alone");
@@ -133,7 +142,7 @@ fn a_prune_that_was_stopped_half_way_is_finished_by_the_next() {
     drop(store);
     let before = copy(&folder);
     let (store, _) = open(&folder);
-    let old = Retention { effects_before: 50, trail_before: 50, ..keep_all() };
+    let old = Retention { effects_before: 50, trail_before: 2, ..keep_all() };
     assert_eq!(prune(&store, old, 60), (1, 1));
     drop(store);
     // The first entry is signed off, and still there.
@@ -221,5 +230,230 @@ fn who_verifies_while_others_write_and_prune_finds_it_whole() {
             rounds += 1;
         }
     });
+    whole(&store);
+}
+
+#[test]
+fn one_effect_that_waits_or_is_dead_does_not_keep_the_trail() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    accept(&store, &[effect("orphan", 1), effect("dead", 1)]);
+    attempt(&store, "dead", Outcome::later("busy"), None, 2);
+    for round in 0..2_000 {
+        store.note_command(By::Engine, &"x".repeat(2_000), round).unwrap();
+    }
+    let full = store.bytes().unwrap();
+    let bound = Retention { bytes_max: full / 4, effects_before: 1_900, ..keep_all() };
+    let pruned = store.prune(&Retention { keep_from: 1_900, ..bound }, By::Engine, 2_000).unwrap();
+    assert!(pruned.bytes <= full / 4 && pruned.effects == 0, "{pruned:?}");
+    assert_eq!(there(&store)[..2], [1, 2]);
+    assert_eq!(store.reader().unwrap().status().unwrap().states.len(), 2);
+    // Once more: what stays stays, and is still bound.
+    let bound = Retention { bytes_max: full / 8, ..bound };
+    store.prune(&bound, By::Engine, 2_001).unwrap();
+    assert_eq!(there(&store)[..2], [1, 2]);
+    whole(&store);
+    // Where that is not enough, dead ones go, and their decision with them; what waits stays.
+    let none = Retention { bytes_max: 1, ..bound };
+    assert_eq!(store.prune(&none, By::Engine, 2_002).unwrap().effects, 1);
+    assert_eq!(there(&store)[0], 1);
+    assert!(there(&store).len() <= 3, "{:?}", there(&store));
+    assert_eq!(store.due("mail", None, 50, 10).unwrap()[0].listener, "mailer");
+    whole(&store);
+    drop(store);
+    let (store, recovery) = open(&folder);
+    assert_eq!(recovery.torn, None);
+    attempt(&store, "orphan", done(), None, 2_003);
+    let all = Retention { effects_before: 3_000, trail_before: 3_000, ..keep_all() };
+    assert_eq!(prune(&store, all, 3_000).0, 1);
+    assert_eq!((there(&store).len(), whole(&store).0), (1, 1));
+}
+
+#[test]
+fn what_stays_of_what_is_signed_off_can_not_be_changed_unseen() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    accept(&store, &[effect("a", 1), effect("b", 2), effect("c", 3), effect("d", 4)]);
+    attempt(&store, "c", done(), None, 5);
+    let old = Retention { effects_before: 50, trail_before: 50, ..keep_all() };
+    assert_eq!(prune(&store, old, 60), (1, 2));
+    assert_eq!(there(&store), [1, 2, 4, 6]);
+    whole(&store);
+    drop(store);
+    let check = |change: &str, expected: u64, why: &str| {
+        let harmed = copy(&folder);
+        database(&harmed)
+            .execute_batch(&format!(
+                "DROP TRIGGER audit_stays; DROP TRIGGER audit_grows; DROP TRIGGER effect_stays;
+                 DROP TRIGGER cause_stays; {change}"
+            ))
+            .unwrap();
+        let reader = correlator_store::reader::Reader::open(&harmed).unwrap();
+        match reader.verify(&[]).unwrap() {
+            Verification::Broken { sequence, what } => {
+                assert!(sequence == expected && what.contains(why), "{change}: {sequence} {what}");
+            }
+            found @ Verification::Whole { .. } => panic!("{change}: {found:?}"),
+        }
+    };
+    check("UPDATE audit SET plan = 'x' WHERE sequence = 2", 2, "not what was written");
+    check("UPDATE cause SET raw = x'00' WHERE sequence = 4", 4, "not what was written");
+    check("UPDATE kept SET before = zeroblob(32) WHERE sequence = 2", 2, "not what was written");
+    check("UPDATE effect SET request = x'00' WHERE id = 'b'", 2, "asks for something else");
+    check("DELETE FROM audit WHERE sequence = 2", 2, "missing, and it should stay");
+    let bound = "not what the last pruning left";
+    check("DELETE FROM kept WHERE sequence = 2", 5, bound);
+    check(
+        "DELETE FROM kept WHERE sequence = 2; DELETE FROM audit WHERE sequence = 2;
+         DELETE FROM effect WHERE number = 2",
+        5,
+        bound,
+    );
+    // One that was signed off and is gone, put in again by somebody.
+    check(
+        "INSERT INTO audit SELECT 3, time, kind, verdict, 'c', listener, component, capability,
+         endpoint, attempt, uid, plan, text, digest, through, hash FROM audit WHERE sequence = 2;
+         INSERT INTO effect (number, id, capability, endpoint, state, since, changed_at, request)
+         VALUES (3, 'c', 'mail', 'relay', 0, 0, 0, x'00')",
+        3,
+        "nobody decided on effect `c`",
+    );
+}
+
+#[test]
+fn entries_of_a_clock_that_was_set_back_keep_nothing() {
+    let day = correlator_store::limit::AHEAD_OF_TIME_MAX;
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    for time in [1, 900 * day, 2, 3] {
+        store.note_command(By::Engine, "x", time).unwrap();
+    }
+    assert_eq!(prune(&store, Retention { trail_before: 3, ..keep_all() }, 4), (0, 3));
+    assert_eq!(whole(&store), (2, 4));
+}
+
+#[test]
+fn what_may_be_handed_over_again_stays_by_listener() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    let other = NewEffect { listener: "other".to_owned(), ..effect("b", 1) };
+    accept(&store, &[effect("a", 1), other]);
+    attempt(&store, "a", done(), None, 10);
+    attempt(&store, "b", done(), None, 10);
+    let again = BTreeMap::from([("other".to_owned(), 10)]);
+    let old = Retention { effects_before: 50, again: &again, ..keep_all() };
+    assert_eq!(prune(&store, old, 60), (1, 0));
+    let full = Retention { bytes_max: 1, again: &again, ..keep_all() };
+    assert_eq!(prune(&store, full, 61).0, 0);
+    let again = BTreeMap::from([("other".to_owned(), 11)]);
+    assert_eq!(prune(&store, Retention { again: &again, ..full }, 62).0, 1);
+}
+
+#[test]
+fn what_is_denied_or_planned_has_a_share_and_others_keep_theirs() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    let planned = |listener: &str, number: i64, decision: Decision| {
+        let mut one = effect(&format!("{listener}-{number}"), number);
+        one.request.cells[0].1 = Cell::Text("x".repeat(3_000));
+        NewEffect { listener: listener.to_owned(), decision, ..one }
+    };
+    for number in 0..300 {
+        let dry = planned("loud", number, Decision::DryRun);
+        let denied = planned("loud", 1_000 + number, Decision::Denied("no".to_owned()));
+        accept(&store, &[dry, NewEffect { time: number, ..denied }]);
+    }
+    accept(&store, &[planned("quiet", 1, Decision::DryRun), effect("done", 1)]);
+    attempt(&store, "done", done(), None, 1);
+    let share = Retention { planned_bytes_max: 1 << 20, ..keep_all() };
+    let (effects, _) = prune(&store, share, 400);
+    assert!((250..300).contains(&effects), "{effects}");
+    // The oldest went, and nothing of anybody else.
+    let left = |id: &str| store.reader().unwrap().show(id).unwrap().effect.is_some();
+    assert!(!left("loud-0") && !left("loud-1000") && left("loud-299") && left("loud-1299"));
+    assert!(left("quiet-1") && left("done"));
+    assert_eq!(prune(&store, share, 401).0, 0);
+    let kept = Retention { planned_bytes_max: 0, keep_from: 299, ..keep_all() };
+    prune(&store, kept, 402);
+    assert!(left("loud-299") && !left("loud-298") && !left("quiet-1") && left("done"));
+}
+
+#[test]
+fn a_tear_is_told_for_good() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    store.note_command(By::Engine, "x", 1).unwrap();
+    drop(store);
+    std::fs::remove_file(folder.join("audit.head")).unwrap();
+    let (store, recovery) = open(&folder);
+    assert!(recovery.torn.is_some());
+    store.note_command(By::Engine, "y", 3).unwrap();
+    let old = Retention { trail_before: 50, ..keep_all() };
+    for now in 60..63 {
+        prune(&store, old, now);
+        let found = store.reader().unwrap().verify(&[]).unwrap();
+        let Verification::Whole { tears, .. } = found else { panic!("{found:?}") };
+        assert_eq!(tears, [2]);
+    }
+}
+
+#[test]
+fn what_nobody_delivers_is_given_up_and_stands_in_nobodys_way() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    let keyed = |id, time| crate::support::keyed(id, "k", time);
+    accept(&store, &[keyed("old", 1), keyed("new", 50), effect("plain", 2)]);
+    let place = ("mail", "relay");
+    assert_eq!(store.give_up(place, 1, "nobody", 60).unwrap(), 0);
+    assert_eq!(store.give_up(("sms", "relay"), 99, "nobody", 60).unwrap(), 0);
+    assert_eq!(store.give_up(place, 50, "nobody serves it", 60).unwrap(), 2);
+    let old = crate::support::now(&store, "old");
+    assert_eq!((old.state, old.said.as_deref()), (State::Dead, Some("nobody serves it")));
+    assert_eq!(crate::support::ids(&store.due("mail", None, 60, 10).unwrap()), ["new"]);
+    let told = store.reader().unwrap().show("old").unwrap().entries.pop().unwrap();
+    assert_eq!((told.kind, told.verdict), (Kind::Command, Some(Verdict::Dead)));
+    store.retry("old", By::User(0), 61).unwrap();
+    whole(&store);
+}
+
+#[test]
+fn by_which_time_it_was_tended_is_kept() {
+    use correlator_store::tended::Tended;
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    assert_eq!(store.tended().unwrap(), Tended::default());
+    store.note_command(By::Engine, "x", 7).unwrap();
+    assert_eq!(store.tended().unwrap(), Tended { at: Some(7), doubted: None });
+    let tended = Tended { at: Some(5), doubted: Some(900) };
+    store.note_tended(tended).unwrap();
+    drop(store);
+    let (store, _) = open(&folder);
+    assert_eq!(store.tended().unwrap(), tended);
+    store.note_tended(Tended { at: Some(6), doubted: None }).unwrap();
+    assert_eq!(store.tended().unwrap(), Tended { at: Some(6), doubted: None });
+}
+
+#[test]
+fn what_is_younger_than_a_day_goes_last() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    accept(&store, &[effect("dead", 10)]);
+    attempt(&store, "dead", Outcome::later("busy"), None, 10);
+    for time in 0..2_000 {
+        store.note_command(By::Engine, &"x".repeat(2_000), time % 80).unwrap();
+    }
+    for (id, time) in [("young", 90), ("new", 99)] {
+        accept(&store, &[effect(id, time)]);
+        attempt(&store, id, done(), None, time);
+    }
+    let full = store.bytes().unwrap();
+    let day = Retention { effects_before: NEVER, day_from: 80, keep_from: 95, ..keep_all() };
+    // Entries of the time before go, and what died then, rather than what was done today.
+    let shown = |id: &str| store.reader().unwrap().show(id);
+    let left = |id: &str| shown(id).is_ok_and(|shown| shown.effect.is_some());
+    assert_eq!(prune(&store, Retention { bytes_max: full - 1, ..day }, 100).0, 1);
+    assert!(left("young") && !left("dead"));
+    assert_eq!(prune(&store, Retention { bytes_max: 1, ..day }, 101).0, 1);
+    assert!(left("new") && !left("young"));
     whole(&store);
 }

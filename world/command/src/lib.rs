@@ -24,8 +24,8 @@
 //! other code is for good.
 //!
 //! Only root can give a program a user of its own, and (with the right to make PID namespaces) be sure of all that it
-//! started. Otherwise what it started is found by its process group and by `CORRELATOR_ID` in its environment, which a program
-//! that wants to can get rid of. This crate must never know what a program does.
+//! started. Otherwise what it started is found by its parents, by its process group, by `CORRELATOR_ID` in its environment and
+//! by the output that it shares; a process that gets rid of all of these stays. This crate must never know what a program does.
 //!
 //! # Layout
 //! - [`settings`]: what the operator wrote

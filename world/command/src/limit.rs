@@ -36,6 +36,9 @@ pub const READS_AFTER_END_MAX: usize = 64;
 /// How often what a program started is looked for until nothing is found.
 pub const SWEEPS_MAX: usize = 16;
 
+/// Processes that are ended at once; the next look finds the others.
+pub const FAMILY_MAX: usize = 10_000;
+
 /// How long one that was killed may take to be gone.
 pub const DYING_MAX: Duration = Duration::from_millis(100);
 

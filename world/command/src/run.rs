@@ -16,10 +16,11 @@ use correlator_wire::clock;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::close;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::fstat;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::command::{Command, ID};
-use crate::family;
+use crate::family::{self, Marks};
 use crate::limit;
 
 /// What came of a run.
@@ -58,7 +59,7 @@ pub(crate) fn run(command: &Command, arguments: &[String], id: &str) -> Run {
 
 fn launch(command: &Command, arguments: &[String], id: &str) -> io::Result<Run> {
     rustix::thread::set_no_new_privs(true)?;
-    close_files();
+    let has_own_files = close_files();
     let has_namespace = unshare(CloneFlags::CLONE_NEWPID).is_ok();
     let (reader, writer) = io::pipe()?;
     let deadline = clock::instant() + command.timeout.0;
@@ -77,6 +78,7 @@ fn launch(command: &Command, arguments: &[String], id: &str) -> io::Result<Run> 
         // The standard library drops all other groups where it changes the user and is root.
         process.uid(account.uid).gid(account.gid);
     }
+    let pipe = fstat(&reader).ok().filter(|_| has_own_files).map(|facts| facts.st_ino);
     let child = process.spawn()?;
     // With it go our ends of the pipe.
     drop(process);
@@ -86,25 +88,26 @@ fn launch(command: &Command, arguments: &[String], id: &str) -> io::Result<Run> 
         output: Vec::new(),
         output_max: command.output_max,
         is_cut: false,
-        marker: (!has_namespace).then(|| format!("{ID}={id}")),
+        marks: (!has_namespace).then(|| Marks { variable: format!("{ID}={id}"), pipe }),
     };
     let end = watch.finish(deadline);
     Ok(Run { end: end?, output: watch.output, is_cut: watch.is_cut })
 }
 
-/// Closes all files but the first three, for this thread and what it starts.
-fn close_files() {
+/// Closes all files but the first three, for this thread and what it starts. Whether what it opens from here on is its own.
+fn close_files() -> bool {
     // From here on this thread has a list of open files of its own. Where it may not, the engine's own files still close
     // by themselves in a program.
     if unshare(CloneFlags::CLONE_FILES).is_err() {
-        return;
+        return false;
     }
-    let Ok(entries) = fs::read_dir("/proc/thread-self/fd") else { return };
+    let Ok(entries) = fs::read_dir("/proc/thread-self/fd") else { return true };
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let numbers: Vec<RawFd> = numbers.filter(|number| *number > 2).collect();
     for number in numbers {
         let _ = close(number);
     }
+    true
 }
 
 /// A program that runs.
@@ -115,7 +118,7 @@ struct Watch {
     output_max: usize,
     is_cut: bool,
     /// By what those that it started are known, where it has no namespace.
-    marker: Option<String>,
+    marks: Option<Marks>,
 }
 
 impl Watch {
@@ -177,15 +180,14 @@ impl Watch {
         Ok(count > 0)
     }
 
-    /// Ends it and all that it started, before its number is free for others.
+    /// Ends it and all that it started, before its number is free for others. It is the last to go: what it started is known
+    /// by it.
     fn end_all(&mut self) {
-        let _ = self.child.kill();
-        if let Some(marker) = &self.marker {
-            if let Ok(pid) = pid(&self.child) {
-                let _ = kill_process_group(pid, Signal::KILL);
-            }
-            family::sweep(marker);
+        if let (Some(marks), Ok(pid)) = (&self.marks, pid(&self.child)) {
+            family::sweep(pid, marks, &self.reader);
+            let _ = kill_process_group(pid, Signal::KILL);
         }
+        let _ = self.child.kill();
     }
 
     /// Reads what it had said before it ended, without waiting for more.

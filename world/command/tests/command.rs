@@ -80,13 +80,15 @@ fn expect(outcome: &Outcome, kind: &str, words: &str) {
     assert!(found == kind && told.contains(words), "expected {kind} with `{words}`: {outcome:?}");
 }
 
-/// Processes that have this id in their environment.
+/// Processes that have this id in their environment or in their words.
 fn living(id: &str) -> Vec<String> {
-    let wanted = format!("CORRELATOR_ID={id}");
+    let (wanted, word) = (format!("CORRELATOR_ID={id}"), id.as_bytes());
     let entries = fs::read_dir("/proc").expect("/proc");
     let has = |path: &PathBuf| {
         let environment = fs::read(path.join("environ")).unwrap_or_default();
+        let words = fs::read(path.join("cmdline")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+            || words.split(|&byte| byte == 0).any(|other| other == word)
     };
     let found = entries.flatten().map(|entry| entry.path()).filter(has);
     found.map(|path| fs::read_to_string(path.join("cmdline")).unwrap_or_default()).collect()
@@ -183,13 +185,20 @@ fn output_has_a_bound() {
 }
 
 /// Programs that leave others behind, in their group and out of it, and whether they end in time themselves.
-const FAMILIES: [(&str, bool); 6] = [
+const FAMILIES: [(&str, bool); 9] = [
     ("sleep 61", false),
     ("sleep 61 & sleep 62 & wait", false),
     ("trap '' TERM INT HUP; (setsid sleep 61 &); setsid sleep 62; sleep 63", false),
     ("(setsid sh -c 'trap \"\" TERM; sleep 61; sleep 62' >/dev/null 2>&1 &); true", true),
     ("sleep 61 & true", true),
     ("(setsid sh -c '(setsid sleep 61 &) ; sleep 62' &); true", true),
+    // Without the environment, out of its group: known by its parents, or by what it writes to.
+    ("env -i setsid sh -c 'sleep 61; true' $CORRELATOR_ID >/dev/null 2>&1 & sleep 62", false),
+    (
+        "exec env -i setsid sh -c 'sh -c \"sleep 61; true\" $0 >/dev/null 2>&1; true' $CORRELATOR_ID",
+        true,
+    ),
+    ("(env -i setsid sh -c 'sleep 61; true' $CORRELATOR_ID &); true", true),
 ];
 
 fn families_end() {

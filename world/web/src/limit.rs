@@ -32,6 +32,8 @@ pub(crate) const ENDPOINTS_MAX: usize = 256;
 pub(crate) const HEADERS_MAX: usize = 64;
 /// Bytes of a header's value.
 pub(crate) const HEADER_BYTES_MAX: usize = 4 * 1024;
+/// Characters of the key by which an endpoint knows a message that comes again: what those that ask for one take.
+pub(crate) const IDEMPOTENCY_KEY_CHARACTERS_MAX: usize = 255;
 /// Bytes of a message's body.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Lines that a template makes of a JSON object.

@@ -1,6 +1,6 @@
 //! One table file: opened without following links, repaired, appended to by whole lines, put aside when it is large.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,9 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use super::{Rotation, TableMark};
 use crate::{clock, limit};
 
+/// Who plants a link where rows go would have the engine write elsewhere.
+const LINK: &str = "it is a link, and links are not followed; take it away, or let the grant's `directory` be where it leads";
+
 /// An open file that ends with a whole line.
 pub(super) struct TableFile {
     folder: PathBuf,
@@ -19,8 +22,14 @@ pub(super) struct TableFile {
     /// The line that begins the file; empty for a form without one.
     header: Vec<u8>,
     file: File,
+    /// Which file it is: its device, and its number there. Known also when the disk under it is gone.
+    identity: (u64, u64),
     /// The end of the last whole line.
     committed: u64,
+    /// Whether half a row may stand behind that, because it could not be cut off.
+    is_torn: bool,
+    /// Whether where it began is written down; that comes before its first row.
+    pub(super) is_noted: bool,
     /// When something was written to it last, in nanoseconds since 1970-01-01T00:00:00Z.
     written: i64,
 }
@@ -37,7 +46,10 @@ impl TableFile {
             name: name.to_owned(),
             header: header.to_owned(),
             file,
+            identity: identity(&facts),
             committed,
+            is_torn: false,
+            is_noted: false,
             written,
         };
         if !header.is_empty() && table.committed > 0 && table.first_line()? != header {
@@ -73,6 +85,9 @@ impl TableFile {
 
     /// Appends whole lines, all or none, below a header where the file is new.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.cut(self.committed)?;
+        }
         self.written = clock::now();
         let written = if self.committed == 0 && !self.header.is_empty() {
             self.file.write_all(&[&self.header, lines].concat())
@@ -86,22 +101,30 @@ impl TableFile {
             }
             Err(error) => {
                 // A full disk may have taken a part: back to the last whole line.
-                self.file.set_len(self.committed)?;
-                self.file.seek(SeekFrom::Start(self.committed))?;
+                self.is_torn = true;
+                let _ = self.cut(self.committed);
                 Err(error)
             }
         }
     }
 
+    /// Takes away what stands behind the end of a line.
+    pub(super) fn cut(&mut self, end: u64) -> io::Result<()> {
+        self.file.set_len(end)?;
+        self.file.seek(SeekFrom::Start(end))?;
+        (self.committed, self.is_torn) = (end, false);
+        Ok(())
+    }
+
+    /// Whether nothing more can be done with it as it is open: the disk was taken away, the server has forgotten it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_torn
+    }
+
     /// How far it has been written.
     pub(super) fn mark(&self, target: &str) -> TableMark {
-        let facts = self.file.metadata().ok();
-        TableMark {
-            target: target.to_owned(),
-            device: facts.as_ref().map_or(0, MetadataExt::dev),
-            inode: facts.as_ref().map_or(0, MetadataExt::ino),
-            length: self.committed,
-        }
+        let (device, inode) = self.identity;
+        TableMark { target: target.to_owned(), device, inode, length: self.committed }
     }
 
     /// Writes it through to the disk.
@@ -120,6 +143,18 @@ impl TableFile {
 
     /// Renames the file to `NAME.1`, and those before it one up; at most `keep` stay.
     pub(super) fn put_aside(&mut self, keep: u32) -> io::Result<()> {
+        let current = self.folder.join(&self.name);
+        // It is put aside already if only the new one could not be made.
+        if fs::symlink_metadata(&current).is_ok_and(|facts| identity(&facts) == self.identity) {
+            self.rename_aside(&current, keep)?;
+        }
+        (self.file, self.committed) = open_and_repair(&self.folder, &self.name)?;
+        self.identity = identity(&self.file.metadata()?);
+        (self.is_torn, self.is_noted) = (false, false);
+        Ok(())
+    }
+
+    fn rename_aside(&self, current: &Path, keep: u32) -> io::Result<()> {
         let path = |number| self.folder.join(put_aside_name(&self.name, number));
         let mut last = 0;
         while last < keep && path(last + 1).try_exists()? {
@@ -132,15 +167,12 @@ impl TableFile {
                 fs::rename(path(number), path(number + 1))?;
             }
         }
-        let current = self.folder.join(&self.name);
-        if keep == 0 {
-            fs::remove_file(&current)?;
-        } else {
-            fs::rename(&current, path(1))?;
-        }
-        (self.file, self.committed) = open_and_repair(&self.folder, &self.name)?;
-        Ok(())
+        if keep == 0 { fs::remove_file(current) } else { fs::rename(current, path(1)) }
     }
+}
+
+fn identity(facts: &Metadata) -> (u64, u64) {
+    (facts.dev(), facts.ino())
 }
 
 fn put_aside_name(name: &str, number: u32) -> String {
@@ -156,15 +188,13 @@ fn open_and_repair(folder: &Path, name: &str) -> io::Result<(File, u64)> {
     let descriptor =
         rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR | Mode::RGRP).map_err(
             |error| match error {
-                rustix::io::Errno::LOOP => {
-                    io::Error::other("it is a link, and links are not followed")
-                }
+                rustix::io::Errno::LOOP => io::Error::other(LINK),
                 other => other.into(),
             },
         )?;
     let mut file = File::from(descriptor);
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a plain file"));
+        return Err(io::Error::other("it is not a plain file; take it away"));
     }
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(
         |error| match error {
@@ -281,7 +311,7 @@ mod tests {
         fs::create_dir_all(&folder).expect("a folder");
         std::os::unix::fs::symlink("/dev/null", folder.join("t.csv")).expect("a link");
         let error = TableFile::open(&folder, "t.csv", HEADER).err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("it is a link, and links are not followed"));
+        assert_eq!(error.as_deref(), Some(super::LINK));
         fs::write(folder.join("u.csv"), b"x,y\n9,9\n").expect("another table");
         let mut table = TableFile::open(&folder, "u.csv", HEADER).expect("a table");
         table.append(b"1,2\n").expect("a row");

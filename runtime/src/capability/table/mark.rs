@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::limit;
-
 /// How far a table had been written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableMark {
@@ -24,6 +22,13 @@ pub struct TableMark {
     pub inode: u64,
     /// The end of its last whole row.
     pub length: u64,
+}
+
+impl TableMark {
+    /// Whether both are of one file.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 /// The marks of a checkpoint.
@@ -66,9 +71,9 @@ impl Journal {
     /// Notes a mark.
     pub(super) fn note(&mut self, mark: TableMark) -> io::Result<()> {
         let note = Note { epoch: self.epoch, mark };
-        let mut line = serde_json::to_vec(&note).map_err(io::Error::other)?;
-        line.push(b'\n');
-        self.file.write_all(&line)?;
+        let note = serde_json::to_string(&note)?;
+        // Half a note that a full disk left ends here.
+        self.file.write_all(format!("\n{note}\n").as_bytes())?;
         if self.through { self.file.sync_data() } else { Ok(()) }
     }
 
@@ -84,13 +89,17 @@ impl Journal {
     }
 }
 
-/// Cuts every table to its mark: those of the checkpoint, and of tables that were opened after it. Tells the marks that
-/// hold now.
-pub(super) fn resume(
-    folder: &Path,
-    journal: &Path,
-    kept: TableMarks,
-) -> io::Result<Vec<TableMark>> {
+/// The marks that hold after a start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Of tables that are there, and end at their marks.
+    pub there: Vec<TableMark>,
+    /// Of tables that nobody can look at now: the disk that they are on is away.
+    pub away: Vec<TableMark>,
+}
+
+/// Cuts every table to its mark: those of the checkpoint, and of tables that were opened after it.
+pub(super) fn resume(folder: &Path, journal: &Path, kept: TableMarks) -> io::Result<Found> {
     let mut marks = kept.marks;
     let notes = match fs::read(journal) {
         Ok(notes) => notes,
@@ -100,36 +109,49 @@ pub(super) fn resume(
     for line in notes.split(|&byte| byte == b'\n') {
         // A torn line was not followed by a row.
         let Ok(Note { epoch, mark }) = serde_json::from_slice(line) else { continue };
-        let (device, inode) = (mark.device, mark.inode);
-        let same = |other: &TableMark| (other.device, other.inode) == (device, inode);
         if epoch < kept.epoch {
             continue;
         }
         // The last note holds: a file that is gone leaves its number to another.
-        match marks.iter_mut().find(|other| same(other)) {
+        match marks.iter_mut().find(|other| other.is_of(&mark)) {
             Some(other) => *other = mark,
             None => marks.push(mark),
         }
     }
     for mark in &marks {
-        if let Some(path) = find(folder, mark) {
-            cut(&path, mark.length)?;
+        let Some(path) = find(folder, mark) else { continue };
+        cut(&path, mark.length)?;
+        if mark.length == 0 && path != folder.join(&mark.target) {
+            // Put aside with rows that all come again: it would take the place of one that has some.
+            fs::remove_file(&path)?;
         }
     }
+    let (there, others): (Vec<_>, Vec<_>) =
+        marks.into_iter().partition(|mark| is(&folder.join(&mark.target), mark));
     // Those that are gone, or are put aside for good, need no mark any more.
-    marks.retain(|mark| is(&folder.join(&mark.target), mark));
-    Ok(marks)
+    let away = others.into_iter().filter(|mark| is_away(folder, mark)).collect();
+    Ok(Found { there, away })
 }
 
-/// The table's file, which may have been put aside since.
+/// Whether the folder is not the one that it was, or can't be looked at.
+pub(super) fn is_away(folder: &Path, mark: &TableMark) -> bool {
+    fs::metadata(folder).map_or(true, |facts| facts.dev() != mark.device)
+}
+
+/// The table's file, which may have been put aside since. Their numbers have a gap where that was broken off.
 fn find(folder: &Path, mark: &TableMark) -> Option<PathBuf> {
     let current = folder.join(&mark.target);
     if is(&current, mark) {
         return Some(current);
     }
-    let aside = |number| folder.join(format!("{}.{number}", mark.target));
-    let numbers = 1..=limit::TABLE_KEEP_MAX;
-    numbers.map(aside).take_while(|path| path.exists()).find(|path| is(path, mark))
+    let is_aside = |name: &str| {
+        let number = name.strip_prefix(&mark.target).and_then(|rest| rest.strip_prefix('.'));
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let mut entries = fs::read_dir(folder).ok()?.flatten();
+    entries
+        .find(|entry| entry.file_name().to_str().is_some_and(is_aside) && is(&entry.path(), mark))
+        .map(|entry| entry.path())
 }
 
 fn is(path: &Path, mark: &TableMark) -> bool {
@@ -152,7 +174,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
 
-    use super::{Journal, TableMark, TableMarks, resume};
+    use super::{Found, Journal, TableMark, TableMarks, resume};
 
     fn folder(name: &str) -> PathBuf {
         let folder =
@@ -181,11 +203,28 @@ mod tests {
         let epoch = notes.turn_over();
         let checkpoint = TableMarks { epoch, marks: vec![mark(&folder, "t.csv.1", 4)] };
         notes.note(mark(&folder, "t.csv", 0)).expect("a note");
-        let marks = resume(&folder, &journal, checkpoint).expect("tables");
+        let found = resume(&folder, &journal, checkpoint).expect("tables");
         assert_eq!(fs::read_to_string(folder.join("t.csv.2")).expect("a table"), "a\n0\n");
         assert_eq!(fs::read_to_string(folder.join("t.csv.1")).expect("a table"), "a\n1\n");
         assert_eq!(fs::read_to_string(folder.join("t.csv")).expect("a table"), "");
-        assert_eq!(marks, [mark(&folder, "t.csv", 0)]);
+        assert_eq!(found, Found { there: vec![mark(&folder, "t.csv", 0)], away: vec![] });
+        fs::remove_dir_all(folder).expect("clean up");
+    }
+
+    #[test]
+    fn rows_go_where_a_rotation_was_broken_off() {
+        let folder = folder("gap");
+        // Killed between two renames: there is no number 1, and none that has this name.
+        fs::write(folder.join("t.csv.2"), "a\n1\n2\n").expect("a table");
+        fs::write(folder.join("t.csv.3"), "a\n0\n").expect("a table");
+        fs::write(folder.join("t.csv.x"), "mine").expect("a file");
+        let marks = vec![mark(&folder, "t.csv.2", 4), mark(&folder, "t.csv.3", 0)];
+        let kept = TableMarks { epoch: 1, marks };
+        let found = resume(&folder, &folder.join("none"), kept).expect("tables");
+        assert_eq!(found, Found { there: vec![], away: vec![] });
+        assert_eq!(fs::read_to_string(folder.join("t.csv.2")).expect("a table"), "a\n1\n");
+        assert!(!folder.join("t.csv.3").exists(), "nothing would be left in it");
+        assert!(folder.join("t.csv.x").exists());
         fs::remove_dir_all(folder).expect("clean up");
     }
 
@@ -196,7 +235,8 @@ mod tests {
         let mut other = mark(&folder, "t.csv", 0);
         other.inode += 1;
         let kept = TableMarks { epoch: 1, marks: vec![other] };
-        assert_eq!(resume(&folder, &folder.join("none"), kept).expect("tables"), []);
+        let found = resume(&folder, &folder.join("none"), kept).expect("tables");
+        assert_eq!(found, Found { there: vec![], away: vec![] });
         assert_eq!(fs::read_to_string(folder.join("t.csv")).expect("a table"), "a\n1\n");
         fs::remove_dir_all(folder).expect("clean up");
     }

@@ -13,7 +13,8 @@ pub const NAME: &str = "table";
 /// What to type.
 pub(super) const EXAMPLE: &str = "table: { directory: out }";
 
-const DIRECTORY: &str = "directory";
+/// The key of the folder.
+pub(in crate::stack) const DIRECTORY: &str = "directory";
 const ROTATE_BYTES: &str = "rotate_bytes";
 const ROTATE_DAILY: &str = "rotate_daily";
 const KEEP: &str = "keep";

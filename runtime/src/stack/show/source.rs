@@ -4,7 +4,7 @@ use correlator_source::settings::{Address, Door, Source, SourcePath, StreamLimit
 
 use super::{Shown, zone_name};
 use crate::limit::{Unit, setting};
-use crate::stack::source::door::idle_default;
+use crate::stack::source::door::{idle_default, share_default};
 use crate::stack::source::key;
 use crate::stack::{address, bound, value};
 
@@ -73,6 +73,15 @@ fn stream(source: &Source, address: &Address, limits: StreamLimits, rows: &mut V
         Some(setting::CONNECTIONS_DEFAULT.to_string()),
         "Connections at once; those beyond are closed.",
     ));
+    if name != key::UNIX {
+        rows.push((
+            key::PER_ADDRESS,
+            "integer",
+            limits.per_address.to_string(),
+            Some(share_default(limits.connections).to_string()),
+            "Connections of one address at once; those beyond are closed.",
+        ));
+    }
     rows.push((
         key::IDLE,
         "duration",

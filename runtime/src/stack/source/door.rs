@@ -20,9 +20,10 @@ const PORT: u16 = 514;
 const PORT_TLS: u16 = 6514;
 
 /// The keys that only some doors have, and which.
-const KEYS: [(&str, &[&str]); 10] = [
+const KEYS: [(&str, &[&str]); 11] = [
     (key::FOLLOW, &[key::FILE]),
     (key::CONNECTIONS, &[key::TCP, key::TLS, key::UNIX]),
+    (key::PER_ADDRESS, &[key::TCP, key::TLS]),
     (key::IDLE, &[key::TCP, key::TLS, key::UNIX]),
     (key::BYTES_IN_FLIGHT, &[key::TCP, key::TLS, key::UNIX]),
     (key::CERTIFICATE, &[key::TLS]),
@@ -193,6 +194,10 @@ fn limits(door: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Strea
     let connections = fields.read(key::CONNECTIONS, problems, |node| {
         bound::read("`connections`", Unit::Count, 1..=setting::CONNECTIONS_MAX, node)
     });
+    let connections = connections.map_or(setting::CONNECTIONS_DEFAULT, |count| count as usize);
+    let per_address = fields.read(key::PER_ADDRESS, problems, |node| {
+        bound::read("`connections_per_address`", Unit::Count, 1..=setting::CONNECTIONS_MAX, node)
+    });
     let bounds = setting::CONNECTION_IDLE_MIN..=setting::CONNECTION_IDLE_MAX;
     let idle = fields.read(key::IDLE, problems, |node| {
         if node.scalar("") == Ok(key::NEVER) {
@@ -209,10 +214,16 @@ fn limits(door: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Strea
         bound::read("`bytes_in_flight`", Unit::Bytes, bounds, node)
     });
     StreamLimits {
-        connections: connections.map_or(setting::CONNECTIONS_DEFAULT, |count| count as usize),
+        connections,
+        per_address: per_address.map_or_else(|| share_default(connections), |count| count as usize),
         idle: idle.unwrap_or_else(|| idle_default(door)),
         bytes_in_flight: bytes.unwrap_or(setting::BYTES_IN_FLIGHT_DEFAULT) as usize,
     }
+}
+
+/// Many may come by one address, and some have to be left for others.
+pub(in crate::stack) fn share_default(connections: usize) -> usize {
+    connections - connections / setting::CONNECTIONS_FOR_OTHERS
 }
 
 /// A peer in the network may be gone without a word; one on this machine can't.

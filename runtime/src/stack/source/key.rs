@@ -14,6 +14,7 @@ pub(in crate::stack) const UNIX_DATAGRAM: &str = "unix_datagram";
 
 pub(in crate::stack) const FOLLOW: &str = "follow";
 pub(in crate::stack) const CONNECTIONS: &str = "connections";
+pub(in crate::stack) const PER_ADDRESS: &str = "connections_per_address";
 pub(in crate::stack) const IDLE: &str = "idle";
 pub(in crate::stack) const BYTES_IN_FLIGHT: &str = "bytes_in_flight";
 pub(in crate::stack) const CERTIFICATE: &str = "certificate";

@@ -82,6 +82,7 @@ fn every_key_and_flag_is_in_the_manual() {
     let keys = [
         key::FOLLOW,
         key::CONNECTIONS,
+        key::PER_ADDRESS,
         key::IDLE,
         key::BYTES_IN_FLIGHT,
         key::CERTIFICATE,

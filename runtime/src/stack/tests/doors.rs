@@ -27,6 +27,7 @@ fn source(text: &str) -> Source {
 
 const LIMITS: StreamLimits = StreamLimits {
     connections: 1_024,
+    per_address: 1_008,
     idle: Some(Duration::from_hours(1)),
     bytes_in_flight: 1 << 20,
 };
@@ -73,7 +74,12 @@ fn streams() {
     check(
         "tcp: localhost:0, connections: 5, idle: never, bytes_in_flight: 128KiB",
         internet("127.0.0.1:0"),
-        StreamLimits { connections: 5, idle: None, bytes_in_flight: 128 << 10 },
+        StreamLimits { connections: 5, per_address: 5, idle: None, bytes_in_flight: 128 << 10 },
+    );
+    check(
+        "tcp: localhost:0, connections: 65536, connections_per_address: 8",
+        internet("127.0.0.1:0"),
+        StreamLimits { connections: 65_536, per_address: 8, ..LIMITS },
     );
     let local = StreamLimits { idle: None, ..LIMITS };
     check("unix: /run/x.sock", Address::Path("/run/x.sock".into(), 0o660), local);
@@ -82,7 +88,7 @@ fn streams() {
         StreamLimits { idle: Some(Duration::from_mins(2)), ..local }
     });
     check("unix: systemd:log, connections: 7", Address::Inherited("log".into()), {
-        StreamLimits { connections: 7, ..local }
+        StreamLimits { connections: 7, per_address: 7, ..local }
     });
     assert_eq!(source("tcp: :1, framing: octets").framing, Some(Framing::Octets));
 }

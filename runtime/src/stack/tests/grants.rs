@@ -103,6 +103,31 @@ fn two_grants_agree_on_what_a_set_is() {
     );
 }
 
+#[test]
+fn a_table_file_is_one_listeners_own() {
+    let two = |first: &str, second: &str| {
+        format!(
+            "listeners:\n  a: {{ listener: csv, {first} }}\n  b:\n    listener: csv\n    {}\n",
+            second.replace(", ", "\n    ")
+        )
+    };
+    let out = "grants: { table: { directory: out } }";
+    let other = "grants: { table: { directory: ./out/ } }";
+    let of = |criteria: &str| format!("criteria: '{criteria}', {out}");
+    check_with(
+        &two(out, other),
+        "stack.yaml:9:35: listener `b` writes to the same files in `./out/` as listener `a`; it has that folder at \
+         stack.yaml:6:53; give each a folder of its own, or criteria that no event of one has in common with the other",
+    );
+    check_with(&two(out, "grants: { table: { directory: out2 } }"), "");
+    check_with(&two(&of("event == \"login\""), &of("event != \"login\"")), "");
+    check_with(
+        &two(&of("severity >= error"), &of("severity < error")),
+        "stack.yaml:10:35: listener `b` writes to the same files in `out` as listener `a`; it has that folder at \
+         stack.yaml:6:84; give each a folder of its own, or criteria that no event of one has in common with the other",
+    );
+}
+
 /// The only grant of a stack.
 fn granted(head: &str, capability: &str, grant: &str) -> WorldGrant {
     let text = asks(capability, grant);

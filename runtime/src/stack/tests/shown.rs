@@ -95,6 +95,7 @@ fn the_doors_of_sources() {
         [
             "* tls address: systemd:tls (required)",
             "* connections integer: 9 (1024)",
+            "connections_per_address integer: 9 (9)",
             "idle duration: 1h (1h)",
             "bytes_in_flight size: 1MiB (1MiB)",
             "* certificate path: c (required)",

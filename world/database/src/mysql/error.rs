@@ -63,25 +63,17 @@ impl ServerError {
         let words = self.words();
         match self.code {
             // Stopping, gone, cut off; or another server takes the writes since a failover; or not in its cluster now.
-            1040
-            | 1047
-            | 1053
-            | 1077..=1080
-            | 1152
-            | 1154..=1161
-            | 1184
-            | 1290
-            | 1792
-            | 1836
-            | 1927 => Fault::Lost(words),
+            1040 | 1047 | 1053 | 1077..=1080 | 1135 | 1152 | 1154..=1161 | 1184 | 1290 | 1792 | 1836 | 1927
             // A login that fails.
-            1044 | 1045 | 1049 | 1129 | 1130 | 1203 | 1226 | 1698 | 3118 | 3159 | 4151 => {
-                Fault::Lost(words)
-            }
-            // Deadlocks, locks, limits of time.
-            1020 | 1205 | 1206 | 1213 | 1223 | 1317 | 1969 | 3024
-            // A full disk, files that can't be written, no memory, an engine in trouble.
-            | 3..=5 | 1021 | 1026 | 1030 | 1037 | 1038 | 1041 | 1114 | 1180 => Fault::Later(words),
+            | 1044 | 1045 | 1049 | 1129 | 1130 | 1203 | 1226 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 4151
+            // A right that is missing. Some that are given only hold for who logs in after that.
+            | 1142 | 1143 | 1227 | 1370 => Fault::Lost(words),
+            // Deadlocks, locks, limits of time, a group of servers that does not agree.
+            1020 | 1205 | 1206 | 1213 | 1223 | 1317 | 1969 | 3024 | 3100 | 3101
+            // A full disk, files that can't be written, no memory, an engine in trouble, a table that is read-only or broken.
+            | 3..=5 | 1016 | 1017 | 1021 | 1026 | 1030 | 1036..=1038 | 1041 | 1114 | 1180 | 1194 | 1195 | 1461 | 1637
+            // What a trigger or a view of the table does somebody has no right to, or it is not there.
+            | 1356 | 1449 => Fault::Later(words),
             1054 | 1136 | 1146 | 1243 | 1615 => Fault::Changed(words),
             _ => Fault::Refused(words),
         }
@@ -95,7 +87,9 @@ impl ServerError {
             1049 => "there is no such database",
             1053 => "the server is stopping",
             1062 => "another row has the same in a unique column",
-            1142 | 1143 | 1227 => "the user has no right to it",
+            1036 => "the table is read-only",
+            1142 | 1143 | 1227 | 1370 => "the user has no right to it; grant it",
+            1356 | 1449 => "a trigger or a view of it has no right to what it does",
             1205 => "others keep it locked",
             1213 => "others were in the way",
             1290 | 1792 | 1836 => "the server takes no writes now",
@@ -159,6 +153,14 @@ mod tests {
             (1213, "", Fault::Later("others were in the way (error 1213)".into())),
             (1114, "", Fault::Later("the server's disk is full (error 1114)".into())),
             (1290, "", Fault::Lost("the server takes no writes now (error 1290)".into())),
+            (
+                1142,
+                "INSERT command denied to 'secret'",
+                Fault::Lost("the user has no right to it; grant it (error 1142)".into()),
+            ),
+            (1143, "", Fault::Lost("the user has no right to it; grant it (error 1143)".into())),
+            (1045, "", Fault::Lost("the user or the password was refused (error 1045)".into())),
+            (1036, "", Fault::Later("the table is read-only (error 1036)".into())),
             (1146, "no t", Fault::Changed("no t (error 1146)".into())),
         ];
         for (code, message, expected) in cases {

@@ -15,7 +15,12 @@ pub struct ServerError {
     fatal: bool,
     column: Option<String>,
     constraint: Option<String>,
+    /// Whether a policy of the table's rows forbids this one: its code is that of a missing right.
+    is_policy: bool,
 }
+
+/// Where in the server's source that comes from; the message says the same, in any language.
+const POLICY: &str = "ExecWithCheckOptions";
 
 impl ServerError {
     /// Reads the fields of an error that may be told.
@@ -29,6 +34,7 @@ impl ServerError {
                 b'V' => error.fatal = text == "FATAL" || text == "PANIC",
                 b'c' => error.column = Some(text),
                 b'n' => error.constraint = Some(text),
+                b'R' => error.is_policy = text == POLICY,
                 _ => {}
             }
         }
@@ -44,7 +50,9 @@ impl ServerError {
             "25006" => Fault::Lost(words),
             _ if self.fatal => Fault::Lost(words),
             "42P01" | "42703" | "42P10" => Fault::Changed(words),
-            "55P03" | "55006" => Fault::Later(words),
+            // Rights and schemas are given without another row, and no row is lost until they are.
+            "42501" if !self.is_policy => Fault::Later(words),
+            "3F000" | "55P03" | "55006" => Fault::Later(words),
             _ if matches!(class, "08" | "28") => Fault::Lost(words),
             _ if matches!(class, "25" | "40" | "53" | "57" | "58") => Fault::Later(words),
             _ => Fault::Refused(words),
@@ -66,7 +74,8 @@ impl ServerError {
             "3D000" => "there is no such database",
             "3F000" => "there is no such schema",
             "40001" | "40P01" => "others were in the way",
-            "42501" => "the user has no right to it",
+            "42501" if self.is_policy => "a policy of the table forbids it",
+            "42501" => "the user has no right to it; grant it",
             "42P01" => "there is no such table",
             "42703" => "there is no such column",
             "53100" => "the server's disk is full",
@@ -102,7 +111,8 @@ mod tests {
         let cases = [
             ("23505", false, "refused"),
             ("22P02", false, "refused"),
-            ("42501", false, "refused"),
+            ("42501", false, "later"),
+            ("3F000", false, "later"),
             ("P0001", false, "refused"),
             ("40P01", false, "later"),
             ("53100", false, "later"),
@@ -119,5 +129,8 @@ mod tests {
             let error = ServerError { code: code.into(), fatal, ..ServerError::default() };
             assert_eq!(kind(&error.fault()), expected, "{code}");
         }
+        let policy =
+            ServerError { code: "42501".into(), is_policy: true, ..ServerError::default() };
+        assert_eq!(kind(&policy.fault()), "refused");
     }
 }

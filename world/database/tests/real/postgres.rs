@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use correlator_world::{Capability, Cell};
+use correlator_world::{Capability, Cell, Request};
 use rustix::process::Signal;
 
 use crate::outages::{Server, killed_in_the_middle, now, row, stalled, stopped};
@@ -139,6 +139,7 @@ fn everything() {
     suite::all(&server);
     types_of_its_own(&server);
     ways_to_log_in(&server);
+    few_privileges(&server);
     locked(&server);
     conflicts_at_the_end(&server);
     let mut database = database(&format!("{}, tables: ['*']", server.settings()));
@@ -250,6 +251,34 @@ fn ways_to_log_in(server: &Postgres) {
     }
     fs::write(&hba, before).unwrap();
     server.ask("SELECT pg_reload_conf()");
+}
+
+/// A right or a schema that is forgotten lets rows wait; a policy forbids some rows for good.
+fn few_privileges(server: &Postgres) {
+    server.ask("CREATE ROLE few LOGIN PASSWORD 'hush-few'");
+    server.ask("CREATE TABLE rights (correlator_id text PRIMARY KEY, a text)");
+    let settings = server.settings().replace("user: admin", "user: few");
+    let mut database = database(&format!("{settings}, tables: ['*']"));
+    let mut check = |rows: &[Request], expected: &[&str]| {
+        let outcomes = database.deliver(rows, &Known("hush-few"));
+        expect(&outcomes.iter().map(said).collect::<Vec<_>>(), expected);
+    };
+    let no = "later: database `d`: the user has no right to it; grant it";
+    check(&[row("1", "rights"), row("2", "rights")], &[no, no]);
+    check(&[row("1", "made")], &[no]);
+    server.ask("GRANT SELECT, INSERT ON rights TO few");
+    check(&[row("1", "rights"), row("2", "rights")], &["new", "new"]);
+    server.ask(
+        "ALTER TABLE rights ENABLE ROW LEVEL SECURITY; \
+         CREATE POLICY few ON rights TO few USING (true) WITH CHECK (correlator_id <> '4')",
+    );
+    let rows = [row("3", "rights"), row("4", "rights"), row("5", "rights")];
+    check(&rows, &["new", "refused: table `rights`: a policy of the table forbids it", "new"]);
+    let mut database = self::database(&format!("{}, tables: ['*'], schema: s", server.settings()));
+    let schema = ["later: database `d`: there is no such schema"];
+    expect(&deliver(&mut database, &[row("1", "rights")]), &schema);
+    server.ask("CREATE SCHEMA s");
+    expect(&deliver(&mut database, &[row("1", "rights")]), &["new"]);
 }
 
 fn deadline() -> Instant {

@@ -15,6 +15,17 @@ const PATH: &str =
     "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason,items.*._index";
 const TOO_LARGE: u16 = 413;
 const MALFORMED: u16 = 400;
+/// What an answer of 400 is about that an operator mends without another document: no room for more shards, an index that
+/// is closed or is being made, a routing that the index asks for.
+const MENDABLE: [&str; 5] = [
+    "validation_exception",
+    "index_closed_exception",
+    "resource_already_exists_exception",
+    "routing_missing_exception",
+    "illegal_state_exception",
+];
+/// The same, where only the words tell: a pipeline that is not there, an alias that leads nowhere, shards again.
+const MENDABLE_WORDS: [&str; 3] = ["pipeline with id", "no write index", "shards open"];
 
 /// A document on its way.
 pub(super) struct Entry {
@@ -79,7 +90,7 @@ fn chunk_sent(
     }
     if matches!(answer.status, TOO_LARGE | MALFORMED) {
         // It is about this one document, and the search engine is fine.
-        outcomes[chunk[0].at] = Some(session.outcome(&answer));
+        outcomes[chunk[0].at] = Some(session.refusal(&answer));
         return Ok(());
     }
     let items = items(&answer).filter(|items| items.len() == chunk.len());
@@ -133,13 +144,15 @@ fn result_outcome(session: &Session, result: &Value, answer: &Answer, done: &str
         409 if kind.is_empty() || kind == "version_conflict_engine_exception" => {
             Outcome::Done("was there already".into())
         }
-        // An index that is closed for a while, and a cluster that lacks room or has no master.
-        _ if kind == "cluster_block_exception" => {
-            Outcome::Later { reason, after: answer.retry_after, alone: false }
-        }
-        408 | 429 | 500..=599 => Outcome::Later { reason, after: answer.retry_after, alone: false },
         // Nothing that is an answer to it.
         0 => Outcome::later("its answer lacks this document"),
-        _ => Outcome::Refused(reason),
+        400 | 413 if !is_mendable(&kind, &reason) => Outcome::Refused(reason),
+        // No right, no index, no room, no master: nothing of that is the document's fault, and none is lost until it is
+        // mended.
+        _ => Outcome::Later { reason, after: answer.retry_after, alone: false },
     }
+}
+
+fn is_mendable(kind: &str, reason: &str) -> bool {
+    MENDABLE.contains(&kind) || MENDABLE_WORDS.iter().any(|words| reason.contains(words))
 }

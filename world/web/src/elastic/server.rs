@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::client::{Answer, Ask, Client, Header};
 use crate::limit;
-use crate::recipe::{Auth, Credential, Hush, Verdict, by_status, excerpt};
+use crate::recipe::{Auth, Credential, Hush, excerpt};
 
 /// What is known of the search engine.
 pub(super) struct Server {
@@ -75,20 +75,20 @@ impl Session<'_> {
         let url = format!("{}{path}", self.server.base);
         let ask =
             Ask { method, url: &url, headers: &headers, body: packed.as_deref(), answer_bytes_max };
-        self.server.client.ask(&ask).map_err(|failure| failure.outcome(&self.server.who()))
+        let answer = self.server.client.ask(&ask);
+        // Whatever is wrong with the way there is the operator's to mend: the address is none of a guest's.
+        answer.map_err(|failure| Outcome::later(format!("{}: {failure}", self.server.who())))
     }
 
-    /// What it means for all that was asked that the answer is not a good one.
+    /// What it means for all that was asked that the answer is not a good one: credentials, addresses and templates can be
+    /// mended, and no document is lost until they are.
     pub fn outcome(&self, answer: &Answer) -> Outcome {
-        let reason = self.told(answer);
-        match by_status(answer.status) {
-            // A credential can be mended, and no document is lost until it is.
-            Verdict::Refused if matches!(answer.status, 401 | 403) => Outcome::later(reason),
-            Verdict::Later => Outcome::Later { reason, after: answer.retry_after, alone: false },
-            Verdict::Refused => Outcome::Refused(reason),
-            // A good status, and yet no answer that can be read.
-            Verdict::Done => Outcome::later(reason),
-        }
+        Outcome::Later { reason: self.told(answer), after: answer.retry_after, alone: false }
+    }
+
+    /// What it means for the one document that was asked for that it is not taken.
+    pub fn refusal(&self, answer: &Answer) -> Outcome {
+        Outcome::Refused(self.told(answer))
     }
 
     /// What it answered, for people.
@@ -97,6 +97,7 @@ impl Session<'_> {
         let broken = if answer.whole { "" } else { " and broke off" };
         let hint = match answer.status {
             300..=399 => " (redirects are not followed; give its new `url`)",
+            404 | 405 => " (is `url` the address of a search engine?)",
             401 | 403 => " (are its user and credential right?)",
             _ => "",
         };

@@ -1,9 +1,10 @@
 //! What is done to a value on its way into a text.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use correlator_world::text::hides;
+use ring::digest::{SHA256, digest};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -18,12 +19,16 @@ pub(super) struct Known<'a> {
     pub escapes: Option<&'a BTreeMap<String, BTreeMap<String, String>>>,
 }
 
+/// How long the hash is that a shortened id ends with: 128 bits, so that no two are the same.
+const HASH_CHARACTERS: usize = 32;
+
 /// What is done to a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
     Or(String),
     Line,
     Cut(usize),
+    Short(usize),
     Json,
     Text,
     Lines,
@@ -45,11 +50,17 @@ impl Filter {
             "cut" => rest.parse().map(Self::Cut).map_err(|_| {
                 format!("filter `{text}`: `cut` wants a number of characters, such as `cut 200`")
             }),
+            "short" => match rest.parse() {
+                Ok(most) if most > HASH_CHARACTERS => Ok(Self::Short(most)),
+                _ => Err(format!(
+                    "filter `{text}`: `short` wants a number of characters above {HASH_CHARACTERS}, such as `short 100`"
+                )),
+            },
             name => match (table(name), escape(name)) {
                 (Some(table), _) => Ok(Self::Table(table.clone())),
                 (_, Some(escape)) => Ok(Self::Escape(escape.clone())),
                 _ => Err(format!(
-                    "there is no filter `{name}`; it can be or, line, cut, json, text, lines, or one of the `tables` and \
+                    "there is no filter `{name}`; it can be or, line, cut, short, json, text, lines, or one of the `tables` and \
                      `escapes`"
                 )),
             },
@@ -68,6 +79,7 @@ impl Filter {
             Self::Or(_) => value,
             Self::Line => Value::String(clean(&plain(&value))),
             Self::Cut(characters) => Value::String(cut(&plain(&value), *characters)),
+            Self::Short(characters) => Value::String(short(&plain(&value), *characters)),
             Self::Json => json(value)?,
             Self::Text => Value::String(plain(&value)),
             Self::Lines => Value::String(lines(&value)),
@@ -94,6 +106,21 @@ fn cut(text: &str, characters_max: usize) -> String {
     let end = text.char_indices().nth(characters_max.saturating_sub(1));
     let end = end.map_or(text.len(), |(at, _)| at);
     format!("{}\u{2026}", &text[..end])
+}
+
+/// An id that is not longer than this. Of a longer one the start is left, and the hash of all of it: two different ones stay
+/// two.
+pub(super) fn short(id: &str, characters_max: usize) -> String {
+    if id.char_indices().nth(characters_max).is_none() {
+        return id.to_owned();
+    }
+    let mut short: String =
+        id.chars().take(characters_max.saturating_sub(HASH_CHARACTERS + 1)).collect();
+    short.push('-');
+    for byte in &digest(&SHA256, id.as_bytes()).as_ref()[..HASH_CHARACTERS / 2] {
+        let _ = write!(short, "{byte:02x}");
+    }
+    short
 }
 
 fn json(value: Value) -> Result<Value, String> {
@@ -198,6 +225,21 @@ mod tests {
         check("level", json!("0"), json!("zero"));
         check("html", json!("<b>\u{202e}\x07\n"), json!("&lt;b>\n"));
         check("or 5", json!(3), json!(3));
+    }
+
+    #[test]
+    fn ids_that_are_shortened_stay_apart() {
+        let check = |id: &str, expected: &str| {
+            let found = filter("short 40").apply(Some(json!(id)));
+            assert_eq!(found, Ok(Some(json!(expected))));
+        };
+        let forty = "0123456789".repeat(4);
+        check(&forty, &forty);
+        check(&format!("{forty}:1"), "0123456-226309e9fa5917e8e2f46481af73179f");
+        check(&format!("{forty}:2"), "0123456-defe4e48d2571c16adf1b96c378225e1");
+        check(&"ä".repeat(40), &"ä".repeat(40));
+        assert!(Filter::read("short 32", &Known::default()).is_err());
+        assert!(Filter::read("short", &Known::default()).is_err());
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //! | `{{`, `}}` | braces |
 //!
 //! Filters follow a colon, one after the other: `or TEXT` (what is taken for an absent one), `line` (line ends and control
-//! characters become spaces), `cut N` (characters, at most), `json` (the text is JSON and goes in as such), `text` (as a
+//! characters become spaces), `cut N` (characters, at most), `short N` (the same for ids: a longer one ends with a hash of
+//! all of it, so that two stay two), `json` (the text is JSON and goes in as such), `text` (as a
 //! text, whatever it is), `lines` (a JSON object as lines `name: value`), the name of one of the recipe's `tables` (the
 //! entry of this number) or one of its `escapes` (characters are replaced, hidden ones dropped).
 //!
@@ -40,6 +41,5 @@ pub use signature::{Algorithm, Signature};
 pub(crate) use auth::{Credential, Hush};
 pub(crate) use fill::{size, value};
 pub(crate) use merge::Recipe;
-pub(crate) use rule::by_status;
 pub(crate) use sender::{Sender, Use};
 pub(crate) use words::{clean, excerpt};

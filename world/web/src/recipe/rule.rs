@@ -86,7 +86,7 @@ pub(super) fn judge(rules: &[Rule], answer: &Answer) -> Verdict {
 }
 
 /// What HTTP says of a status.
-pub(crate) fn by_status(status: u16) -> Verdict {
+fn by_status(status: u16) -> Verdict {
     match status {
         200..=299 => Verdict::Done,
         408 | 425 | 429 | 500..=599 => Verdict::Later,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::auth::{Auth, Credential, Hush};
 use super::body::{self, Body, Tree};
 use super::fill::{Scope, What, size};
-use super::filter::Known;
+use super::filter::{Known, short};
 use super::merge::Recipe;
 use super::rule::{Rule, Verdict, judge};
 use super::signature::{Signature, sign};
@@ -200,7 +200,10 @@ impl Sender {
         let scope = Scope { request, values: &self.values, credential };
         let mut headers = vec![
             ("content-type".to_owned(), Zeroizing::new(self.body.content_type().to_owned())),
-            ("idempotency-key".to_owned(), header(&request.id, "the id")?),
+            (
+                "idempotency-key".to_owned(),
+                header(&short(&request.id, limit::IDEMPOTENCY_KEY_CHARACTERS_MAX), "the id")?,
+            ),
         ];
         for (name, template) in &self.headers {
             let value = template.text(&scope)?;

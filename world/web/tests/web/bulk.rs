@@ -114,12 +114,18 @@ fn each_document_has_its_own_outcome() {
         (503, "unavailable_shards_exception"),
         (403, "cluster_block_exception"),
         (404, "index_not_found_exception"),
+        (403, "security_exception"),
+        (401, "security_exception"),
+        (400, "validation_exception"),
+        (400, "index_closed_exception"),
+        (400, "illegal_argument_exception"),
+        (400, "strict_dynamic_mapping_exception"),
     ]));
     let yaml = format!(
         "{{ url: '{}', private: true, template: false, credential: token }}",
         server.url("")
     );
-    let requests: Vec<_> = (0..7).map(|number| event(&format!("r-{number}"), "t")).collect();
+    let requests: Vec<_> = (0..13).map(|number| event(&format!("r-{number}"), "t")).collect();
     let outcomes = elastic(&yaml).deliver(&requests, &Vault::with(&[("token", SECRET)]));
     assert_done(&outcomes[0], "created in i");
     assert_done(&outcomes[1], "was there already");
@@ -127,8 +133,33 @@ fn each_document_has_its_own_outcome() {
     assert_later(&outcomes[3], "429");
     assert_later(&outcomes[4], "503");
     assert_later(&outcomes[5], "cluster_block_exception");
-    assert_refused(&outcomes[6], "404");
+    assert_later(&outcomes[6], "404");
+    assert_later(&outcomes[7], "status 403: `security_exception");
+    assert_later(&outcomes[8], "status 401: `security_exception");
+    assert_later(&outcomes[9], "validation_exception");
+    assert_later(&outcomes[10], "index_closed_exception");
+    assert_refused(&outcomes[11], "illegal_argument_exception");
+    assert_refused(&outcomes[12], "strict_dynamic_mapping_exception");
     assert_eq!(server.only().header("authorization"), Some(format!("ApiKey {SECRET}").as_str()));
+}
+
+#[test]
+fn what_an_operator_mends_at_the_server_is_waited_for() {
+    let check = |status: u16, kind: &str, reason: &str, assert: fn(&Outcome, &str)| {
+        let error = json!({"type": kind, "reason": reason});
+        let item = json!({"create": {"_index": "i", "status": status, "error": error}});
+        let server = Server::with(Reply::text(200, &json!({ "items": [item] }).to_string()));
+        let yaml = format!("{{ url: '{}', private: true, template: false }}", server.url(""));
+        assert(&elastic(&yaml).deliver(&[event("r", "t")], &Vault::default())[0], kind);
+    };
+    let shards = "Validation Failed: 1: this action would add [2] shards, but this cluster currently has [1000]/[1000] \
+                  maximum normal shards open;";
+    check(400, "validation_exception", shards, assert_later);
+    check(400, "illegal_argument_exception", shards, assert_later);
+    check(400, "illegal_argument_exception", "pipeline with id [p] does not exist", assert_later);
+    check(400, "illegal_argument_exception", "mapper [a] cannot be changed", assert_refused);
+    check(404, "index_not_found_exception", "no such index [i]", assert_later);
+    check(400, "document_parsing_exception", "failed to parse field [a]", assert_refused);
 }
 
 #[test]
@@ -152,7 +183,8 @@ fn what_is_wrong_with_all_is_told_of_all() {
     // Whoever mends the credential finds nothing lost.
     check(Reply::status(401), assert_later, "are its user and credential right?");
     check(Reply::status(403), assert_later, "are its user and credential right?");
-    check(Reply::status(404), assert_refused, "404");
+    check(Reply::status(404), assert_later, "is `url` the address of a search engine?");
+    check(Reply::header(301, "location", "/x"), assert_later, "give its new `url`");
     check(Reply::status(400), assert_refused, "400");
     check(Reply::text(200, "{}"), assert_later, "200 OK");
     check(Reply::text(200, "<html>"), assert_later, "<html>");
@@ -238,7 +270,7 @@ fn documents_without_their_template_wait() {
     };
     check(Reply::status(503), assert_later, "503");
     check(Reply::status(403), assert_later, "403");
-    check(Reply::status(400), assert_refused, "400");
+    check(Reply::status(400), assert_later, "400");
     check(Reply::Bytes(Vec::new()), assert_later, "");
 }
 

@@ -260,6 +260,31 @@ fn long_texts_keep_to_the_bounds_of_services() {
 }
 
 #[test]
+fn long_ids_that_differ_at_their_end_stay_apart() {
+    let check = |settings: &str, at: &str, most: usize| {
+        let keys = |end: &str| {
+            let id = format!("{}{end}", "i".repeat(300));
+            let (seen, _) = sent(settings, Reply::text(201, "{}"), &event(&id, "a"));
+            let key = seen.header("idempotency-key").expect("a key").to_owned();
+            let body = seen.json();
+            (key, body.pointer(at).and_then(Value::as_str).expect("a text").to_owned())
+        };
+        let ((one_key, one), (other_key, other)) = (keys(":1f:0"), keys(":1f:1"));
+        assert!(one != other && one_key != other_key, "{settings}: {one}");
+        assert!(one.chars().count() <= most && one_key.len() <= 255, "{settings}: {one}");
+        assert_eq!(keys(":1f:0"), (one_key, one), "{settings}: the same when it is sent again");
+    };
+    let of = |preset: &str| {
+        format!(
+            "{{ preset: {preset}, url: URL, credential: token, private: true, values: {{ project: SEC }} }}"
+        )
+    };
+    check(&of("servicenow").replace(", values: { project: SEC }", ""), "/correlation_id", 100);
+    check(&of("pagerduty").replace(", values: { project: SEC }", ""), "/dedup_key", 255);
+    check(&of("jira"), "/fields/labels/1", 255);
+}
+
+#[test]
 fn what_a_preset_lacks_is_told() {
     let settings: Settings = serde_yaml::from_str(
         "endpoints: { a: { preset: slack, credential: u }, b: { preset: pagerduty, credential: k } }",
