@@ -5,7 +5,7 @@
 //! of it. So the version of all that is kept stands in the name of an empty file, `version-2`, which is there before
 //! anything newer is; a folder without one is of the first. The store has a version of its own, as databases have.
 //!
-//! Whoever changes how anything in the folder is written counts [`KNOWN`] up. This room must never know what is in it.
+//! Whoever changes how anything in the folder is written counts `KNOWN` up. This room must never know what is in it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
