@@ -53,8 +53,9 @@ impl Stock {
         let status = live.wait_until(|status| status.records >= records)?;
         let spool = status.record_spool.context("records are spooled")?;
         ensure!(sender.finish()?.records == records, "not all was sent");
-        // It is killed when it is let go of.
+        // It is killed when it is let go of. Who works it off is not put off any more.
         drop(live);
+        fs::remove_file(folder.join("disabled.json")).context("nothing was put off")?;
         Ok(Self { folder, records, bytes: spool.bytes })
     }
 
