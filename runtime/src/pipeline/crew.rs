@@ -307,8 +307,10 @@ impl Floor {
         let tallies = self.count_on(&name, works_on, &mut outside, &mut desks);
         let bounded: Vec<_> = desks.values().filter_map(Desk::bounded).collect();
         if let (Some(table), Some(shelf)) = (&mut capabilities.table, &shelf) {
-            if !works_on && keeper.saved.place.cursor.item < oldest {
-                // What is gone does not come again: rows that were made of it stay.
+            let nothing_comes = oldest == start.cursor.item;
+            if !works_on && keeper.saved.place.cursor.item < oldest && nothing_comes {
+                // What is gone does not come again: rows that were made of it stay. Where a part of it is still there, rows go
+                // with what is gone: which of them come again can't be told.
                 shelf.forget_journal()?;
                 outside.tables = TableMarks::default();
             }
