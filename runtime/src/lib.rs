@@ -21,6 +21,8 @@ pub mod clock;
 
 pub mod text;
 
+mod whole;
+
 pub mod declaration;
 
 pub mod guest;

@@ -191,8 +191,9 @@ fn open(trail: &Trail<'_>, query: &str) -> Result<Vec<Open>, Fault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What tells this start of the machine from others.
-fn boot() -> Option<String> {
+/// What tells this start of the machine from others, if anything does.
+#[must_use]
+pub fn boot() -> Option<String> {
     let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
     read.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }

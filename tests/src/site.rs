@@ -177,6 +177,17 @@ impl Site {
         self.tell(&[arguments, &["--socket", "control.sock"]].concat())
     }
 
+    /// The same, which must succeed: what it prints.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn asks(&self, arguments: &[&str]) -> String {
+        let said = self.ask(arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.stdout, said.stderr);
+        said.stdout
+    }
+
     /// Runs another command.
     ///
     /// # Panics

@@ -67,54 +67,23 @@ pub fn undo(
 
 /// What else was done of the same as this.
 fn same(capability: &dyn Capability, done: &[(Request, Duration)], id: &str) -> Vec<String> {
-    let mut requests = done.iter().map(|(request, _)| request);
-    let Some(one) = requests.clone().find(|request| request.id == id) else { return Vec::new() };
+    let requests = || done.iter().map(|(request, _)| request);
+    let Some(one) = requests().find(|request| request.id == id) else { return Vec::new() };
     let Some(key) = capability.key(one) else { return Vec::new() };
     let is_same = |other: &&Request| {
         other.id != id && other.target == one.target && capability.key(other).as_ref() == Some(&key)
     };
-    requests.by_ref().filter(is_same).map(|other| other.id.clone()).collect()
+    requests().filter(is_same).map(|other| other.id.clone()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use correlator_store::effect::State;
     use correlator_store::entry::By;
-    use correlator_world::{Capability, Nowhere, Outcome, Refused, Request, Secrets};
+    use correlator_world::Nowhere;
 
-    use super::super::orders::tests::{carry_out, store};
+    use super::super::orders::tests::{World, carry_out, store};
     use super::{done, undo};
-
-    /// A world where all is done to one.
-    struct World {
-        restores: bool,
-    }
-
-    impl Capability for World {
-        fn check(&self, _: &Request) -> Result<(), Refused> {
-            Ok(())
-        }
-
-        fn plan(&self, _: &Request) -> String {
-            String::new()
-        }
-
-        fn deliver(&mut self, requests: &[Request], _: &dyn Secrets) -> Vec<Outcome> {
-            vec![Outcome::Done(String::new()); requests.len()]
-        }
-
-        fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
-            Outcome::Done("lifted".to_owned())
-        }
-
-        fn restores(&self) -> bool {
-            self.restores
-        }
-
-        fn key(&self, request: &Request) -> Option<String> {
-            request.id.split('-').next().map(str::to_owned)
-        }
-    }
 
     #[test]
     fn what_stands_twice_is_taken_back_as_one() {
@@ -126,8 +95,8 @@ mod tests {
                 carry_out(&store, id);
             }
             let whose = ("ops", "webhook");
-            let undone =
-                undo(&store, &mut World { restores }, &Nowhere, ("x-2", By::User(7)), whose);
+            let mut world = World { restores, ..World::that_lifts() };
+            let undone = undo(&store, &mut world, &Nowhere, ("x-2", By::User(7)), whose);
             assert_eq!(undone, Ok("x-2 is undone: lifted".to_owned()));
             let mut stands: Vec<String> = done(&store, whose.0, whose.1)
                 .expect("readable")

@@ -77,37 +77,17 @@ mod tests {
     use correlator_store::entry::{By, Kind};
     use correlator_store::settings::Settings;
     use correlator_store::store::Store;
-    use correlator_world::{Capability, Nowhere, Outcome, Refused, Request, Secrets};
+    use correlator_world::{Nowhere, Request};
 
-    use super::super::orders::tests::store;
+    use super::super::orders::tests::{World, store};
     use super::{Judgement, lift};
     use crate::limit;
     use crate::stack::grant::retry::Retry;
     use crate::stack::grant::world::Manner;
 
-    /// A world in which something must be in force no more, for a reason.
-    struct World(Option<&'static str>);
-
-    impl Capability for World {
-        fn check(&self, _: &Request) -> Result<(), Refused> {
-            Ok(())
-        }
-
-        fn plan(&self, _: &Request) -> String {
-            String::new()
-        }
-
-        fn deliver(&mut self, requests: &[Request], _: &dyn Secrets) -> Vec<Outcome> {
-            vec![Outcome::Done(String::new()); requests.len()]
-        }
-
-        fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
-            Outcome::Done("lifted".to_owned())
-        }
-
-        fn forbids(&self, _: &Request, _: Duration) -> Option<String> {
-            self.0.map(str::to_owned)
-        }
+    /// A world in which what was done must be in force no more.
+    fn ours() -> World {
+        World { forbids: Some("it is ours"), ..World::that_lifts() }
     }
 
     fn folder(name: &str) -> PathBuf {
@@ -133,9 +113,9 @@ mod tests {
     fn what_must_not_be_in_force_is_undone_and_the_trail_says_why() {
         let folder = folder("why");
         let store = store(&folder);
-        let (told, shown) = look_through(&store, &mut World(None));
+        let (told, shown) = look_through(&store, &mut World::that_lifts());
         assert!(told.is_empty() && shown.entries.len() == 2, "{told:?} {shown:?}");
-        let (told, shown) = look_through(&store, &mut World(Some("it is ours")));
+        let (told, shown) = look_through(&store, &mut ours());
         assert_eq!(told, [Ok("it is ours: a is undone: lifted".to_owned())]);
         check_undone(&shown);
         drop(store);
@@ -152,10 +132,10 @@ mod tests {
         drop(before);
         // It is done still, and nobody is at it; whoever looks through what is done finds it.
         let after = reopen(&folder);
-        let (_, shown) = look_through(&after, &mut World(None));
+        let (_, shown) = look_through(&after, &mut World::that_lifts());
         let effect = shown.effect.expect("there");
         assert_eq!((effect.state, effect.undoing), (State::Done, false));
-        let (_, shown) = look_through(&after, &mut World(Some("it is ours")));
+        let (_, shown) = look_through(&after, &mut ours());
         check_undone(&shown);
         drop(after);
         std::fs::remove_dir_all(&folder).expect("removed");

@@ -133,6 +133,7 @@ pub fn take_back(
 pub(super) mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
 
     use correlator_store::effect::{Decision, Finished, NewEffect, State};
     use correlator_store::entry::By;
@@ -144,7 +145,23 @@ pub(super) mod tests {
     use crate::limit;
 
     /// A world that answers every undoing alike.
-    struct World(Outcome);
+    pub struct World {
+        pub answer: Outcome,
+        /// Why what was done must be in force no more, if it must not.
+        pub forbids: Option<&'static str>,
+        /// Whether it puts in force again what was done before; then it goes by what ids begin with.
+        pub restores: bool,
+    }
+
+    impl World {
+        pub fn that(answer: Outcome) -> Self {
+            Self { answer, forbids: None, restores: false }
+        }
+
+        pub fn that_lifts() -> Self {
+            Self::that(Outcome::Done("lifted".to_owned()))
+        }
+    }
 
     impl Capability for World {
         fn check(&self, _: &Request) -> Result<(), Refused> {
@@ -160,7 +177,19 @@ pub(super) mod tests {
         }
 
         fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
-            self.0.clone()
+            self.answer.clone()
+        }
+
+        fn forbids(&self, _: &Request, _: Duration) -> Option<String> {
+            self.forbids.map(str::to_owned)
+        }
+
+        fn restores(&self) -> bool {
+            self.restores
+        }
+
+        fn key(&self, request: &Request) -> Option<String> {
+            request.id.split('-').next().map(str::to_owned)
         }
     }
 
@@ -198,7 +227,8 @@ pub(super) mod tests {
         let folder = std::env::temp_dir().join(format!("correlator-orders-{}", std::process::id()));
         let store = store(&folder);
         let undo = |outcome: Outcome| {
-            let done = take_back(&store, &mut World(outcome), &Nowhere, "a", (By::User(7), None));
+            let done =
+                take_back(&store, &mut World::that(outcome), &Nowhere, "a", (By::User(7), None));
             let shown = store.reader().and_then(|reader| reader.show("a")).expect("known");
             (done, shown.effect.expect("there").state)
         };

@@ -7,9 +7,9 @@
 mod letter;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use std::time::UNIX_EPOCH;
 
 use thiserror::Error;
 
-use crate::limit;
+use crate::{limit, whole};
 use letter::Named;
 
 pub use letter::{Event, Kind, Letter, Raw, Value};
@@ -30,7 +30,6 @@ const ENDING: &str = ".json";
 const UNFINISHED: &str = ".unfinished";
 /// Letters quote log lines, which are for the operator's eyes only.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// Why a letter can't be had, kept or removed.
 #[derive(Debug, Error)]
@@ -120,20 +119,7 @@ impl Dead {
     /// Writes a file so that it is there whole or not at all, and says when.
     fn write(&self, path: &Path, text: &[u8]) -> io::Result<u128> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
-        let unfinished = path.with_extension(&UNFINISHED[1..]);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(FILE_MODE);
-        let mut file = options.open(&unfinished)?;
-        let done = file
-            .write_all(text)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&unfinished, path));
-        if let Err(error) = done {
-            let _ = fs::remove_file(&unfinished);
-            return Err(error);
-        }
-        File::open(&self.folder)?.sync_all()?;
-        written(&file.metadata()?)
+        written(&whole::write(path, &UNFINISHED[1..], text)?.metadata()?)
     }
 
     /// Drops the oldest letters until the rest are few and small enough; the newest stays, whatever it takes.

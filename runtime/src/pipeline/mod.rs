@@ -18,7 +18,7 @@
 //!   work; when it saves
 //! - `module`, `listener`, `view`, `asker`, `asking`, `denials`: what is particular to each; how a listener looks at events;
 //!   how what it asks for is named; what it asks the world for, and what of that is denied
-//! - [`version`], `origin`, `recover`, `put_off`, `floor`: whose it is, and what an earlier run left; who does not work; what all
+//! - `label`, [`version`], `origin`, `recover`, `put_off`, `floor`: whose it is, and what an earlier run left; who does not work; what all
 //!   guests share
 //! - `known`, `aside`, `again`, `letters`: what letters tell of guests; dead letters, and what comes again of them
 //! - `counted`: what goes on being counted when a guest or a source is changed
@@ -60,6 +60,7 @@ mod intake;
 mod interest;
 mod keeper;
 mod known;
+mod label;
 mod letters;
 mod listener;
 mod marks;

@@ -5,11 +5,11 @@
 //! so that what is asked for again after a crash has the name that it had, whatever the machine is called by then.
 //! This room must never know what is asked for.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::RunError;
+use super::{RunError, label};
 
 /// What the file's name begins with.
 const NAME: &str = "origin-";
@@ -35,28 +35,16 @@ pub(super) fn of_state(folder: &Path) -> Result<String, RunError> {
     let failed = |error: io::Error| {
         RunError::State(format!("can't tell where the state {} began: {error}", folder.display()))
     };
+    let is_one = |origin: &String| {
+        origin.len() == 2 * BYTES && origin.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     // The least of several, so that it is always the same.
-    let mut found: Option<String> = None;
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let origin = name.to_str().and_then(|name| name.strip_prefix(NAME));
-        let is_one = |origin: &&str| {
-            origin.len() == 2 * BYTES && origin.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
-        if let Some(origin) = origin.filter(is_one)
-            && found.as_deref().is_none_or(|found| origin < found)
-        {
-            found = Some(origin.to_owned());
-        }
-    }
-    if let Some(found) = found {
+    if let Some(found) = label::read(folder, NAME).map_err(failed)?.into_iter().filter(is_one).min()
+    {
         return Ok(found);
     }
     let origin = of_machine();
-    let made = File::create(folder.join(format!("{NAME}{origin}")));
-    made.and_then(|file| file.sync_all())
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(failed)?;
+    label::put(folder, NAME, &origin).map_err(failed)?;
     Ok(origin)
 }
 

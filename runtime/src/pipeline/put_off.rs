@@ -5,22 +5,20 @@
 //! never know how a guest is started or ended.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
 use super::engine::locked;
+use crate::whole;
 
 /// The file's name in the state folder.
 const FILE: &str = "disabled.json";
 /// The version of its form.
 const VERSION: u32 = 1;
-/// It is the operator's business alone, as all of the state is.
-const MODE: u32 = 0o600;
 
 /// A module or a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,13 +161,7 @@ fn read(path: &Path) -> io::Result<Names> {
 fn write(path: &Path, names: &Names) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(names)?;
     text.push(b'\n');
-    let new = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(MODE).open(&new)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    whole::write(path, "new", &text).map(drop)
 }
 
 #[cfg(test)]

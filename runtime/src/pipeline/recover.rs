@@ -10,6 +10,7 @@ use correlator_spool::reader::Reader;
 use correlator_spool::recovery::Recovery;
 use correlator_spool::settings::Durability;
 use correlator_spool::spool::{Options, Spool};
+use correlator_store::recovery::boot;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
@@ -19,9 +20,6 @@ use super::marks::{self, EventMarks, SourceMarks};
 use super::piece::{EventPiece, Piece, RecordPiece};
 use crate::stack::Keeping;
 use crate::{clock, limit};
-
-/// Where the system tells this start of the machine from others.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The folders and files below the folder that a stack keeps its state in.
 #[derive(Clone, Debug)]
@@ -126,8 +124,7 @@ pub(super) fn open(
 /// store, in databases, in the world. New ones that were called the same would be taken for known. So where the machine was
 /// started anew numbers are left out, on which nobody can have come; whoever counts items knows that they are none.
 fn leave_out(rooms: &Rooms, numbers: &Numbers, spools: [&mut Spool; 2]) -> io::Result<()> {
-    let read = fs::read_to_string(BOOT_ID).unwrap_or_default();
-    let boot = read.trim().to_owned();
+    let boot = boot().unwrap_or_default();
     // Who can't tell takes it for the worse.
     if !boot.is_empty() && boot == numbers.boot {
         return Ok(());

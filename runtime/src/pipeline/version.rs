@@ -7,14 +7,14 @@
 //!
 //! Whoever changes how anything in the folder is written counts `KNOWN` up. This room must never know what is in it.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use correlator_store::store::Store;
 
-use super::RunError;
+use super::{RunError, label};
 
 /// The version of spools, ledgers, checkpoints, journals and dead letters as this program writes them.
 const KNOWN: u32 = 1;
@@ -45,29 +45,25 @@ fn raise(folder: &Path, known: u32) -> Result<(), RunError> {
     if find(folder, known)? == known {
         return Ok(());
     }
-    let path = folder.join(format!("{NAME}{known}"));
-    let made = File::create(&path).and_then(|file| file.sync_all());
-    made.and_then(|()| File::open(folder)?.sync_all())
-        .map_err(|error| RunError::State(format!("can't write {}: {error}", path.display())))
+    label::put(folder, NAME, &known.to_string()).map_err(|error| {
+        let path = folder.join(format!("{NAME}{known}"));
+        RunError::State(format!("can't write {}: {error}", path.display()))
+    })
 }
 
 /// Of which version a folder is, if that is not above what is known.
 fn find(folder: &Path, known: u32) -> Result<u32, RunError> {
     use io::ErrorKind::{NotADirectory, NotFound};
-    let unread = |error: io::Error| {
-        RunError::State(format!("can't list the state {}: {error}", folder.display()))
-    };
-    let mut found = FIRST;
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
+    let labels = match label::read(folder, NAME) {
+        Ok(labels) => labels,
         // That it is no folder is told by whoever wants one.
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(found),
-        Err(error) => return Err(unread(error)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(FIRST),
+        Err(error) => {
+            let why = format!("can't list the state {}: {error}", folder.display());
+            return Err(RunError::State(why));
+        }
     };
-    for entry in entries {
-        let name = entry.map_err(unread)?.file_name();
-        found = found.max(name.to_str().and_then(said).unwrap_or(FIRST));
-    }
+    let found = labels.iter().filter_map(|label| said(label)).fold(FIRST, u32::max);
     if found > known {
         return Err(RunError::State(format!(
             "the state {} is of version {found} and this program knows {known}: run the newer program, or name another folder",
@@ -77,9 +73,8 @@ fn find(folder: &Path, known: u32) -> Result<u32, RunError> {
     Ok(found)
 }
 
-/// What a file's name says.
-fn said(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix(NAME)?;
+/// The version that a label tells.
+fn said(digits: &str) -> Option<u32> {
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // More than can be counted to is newer, too.
     plain.then(|| digits.parse().unwrap_or(u32::MAX))
