@@ -56,10 +56,10 @@ pub const VERIFY_ROWS: u64 = 1_000;
 pub const SHRINK_PAGES: u64 = 200;
 /// Free pages are given back when they are more than this part of all; otherwise they are used again.
 pub const FREE_PAGES_PART: u64 = 4;
-/// Pages that are written ahead before a commit moves them itself; before that, `settle` is to do it.
+/// Pages that are written ahead before a commit moves them itself; long before that, `settle` is to do it.
 pub const AHEAD_PAGES_MAX: u32 = 16_384;
-/// What the file of what is written ahead keeps when it is empty.
-pub const AHEAD_BYTES_KEPT: u64 = 16 << 20;
+/// What the file of what is written ahead keeps when it is empty: somewhat more than is let come together before it is moved.
+pub const AHEAD_BYTES_KEPT: u64 = 24 << 20;
 /// How long a connection waits for another one. Only opening and closing ever has to.
 pub const BUSY_MS_MAX: u64 = 5_000;
 /// Statements that a connection remembers.

@@ -9,7 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Row, TransactionBehavior};
 
 use crate::anchor::{self, Anchor};
 use crate::error::{Fault, StoreError};
@@ -136,8 +136,9 @@ impl Store {
         Reader::open(&self.folder)
     }
 
-    /// Moves what was written ahead to its place, writes it through, and anchors the trail. To be called every second or
-    /// so, by a thread that nobody waits for; nobody is held up by it.
+    /// Moves what was written ahead to its place, writes it through, and anchors the trail. For a thread that nobody waits
+    /// for. Nobody is held up meanwhile, but whoever commits next begins the file anew and waits for the disk: so it is for
+    /// when much was written ahead, and until then there is [`sync`](Store::sync).
     ///
     /// # Errors
     /// The disk does not do it. What was written ahead is still safe.
@@ -160,18 +161,33 @@ impl Store {
         Ok(Settled { settled_pages, ahead_pages })
     }
 
-    /// Writes through what was committed so far, wherever it lies now. Nobody else is held up.
+    /// Pages that were written ahead and not moved to their place yet.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn ahead_pages(&self) -> Result<u64, StoreError> {
+        let connection = held(&self.settling);
+        let look = |row: &Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+        let ahead = connection.query_row("PRAGMA wal_checkpoint(NOOP)", (), look);
+        ahead.map(i64::unsigned_abs).map_err(|error| Fault::from(error).at(&self.path))
+    }
+
+    /// Writes through what was committed so far, wherever it lies now, and anchors the trail. Nobody else is held up.
     ///
     /// # Errors
     /// The disk does not do it.
     pub fn sync(&self) -> Result<(), StoreError> {
+        // What is there before is what will have been written through after.
+        let head = self.read(row::head)?;
         let ahead = self.path.with_extension("db-wal");
         match File::open(&ahead) {
-            Ok(file) => file.sync_data().map_err(StoreError::io(&ahead, "write through")),
+            Ok(file) => file.sync_data().map_err(StoreError::io(&ahead, "write through"))?,
             // Nothing was written ahead; what is in its place was written through when it was moved there.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(StoreError::io(&ahead, "open")(error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io(&ahead, "open")(error)),
         }
+        held(&self.anchor).advance(head);
+        Ok(())
     }
 
     /// The database's file.

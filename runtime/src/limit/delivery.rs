@@ -76,6 +76,11 @@ pub const ORDER_TIME: Duration = Duration::from_mins(2);
 /// How long a run that has ended waits for what is due to be delivered.
 pub const DELIVERY_DRAIN: Duration = Duration::from_secs(30);
 
+/// Pages that are written ahead in the store before they are moved to their place. Whoever commits next after that waits for
+/// the disk: that is to be far less than one block in a hundred, when fifty a second are asked for.
+pub const SETTLE_PAGES: u64 = 4_096;
+/// How long fewer may lie there.
+pub const SETTLE_STEP: Duration = Duration::from_secs(30);
 /// How often what is old goes from the store.
 pub const PRUNE_STEP: Duration = Duration::from_hours(1);
 /// How long effects that are finished are kept, in nanoseconds: a month.

@@ -40,6 +40,7 @@ use super::turn::Checker;
 use super::unserved::Staff;
 use super::view::{EventBatch, EventView, Shapes};
 use super::worker::{Remains, Signals, Worker};
+use super::writers::Secured;
 use super::{ListenerPlan, ModulePlan, RunError};
 use crate::capability::{Desk, Office, Orders, Shared, TableFiles, TableMarks, Tallies};
 use crate::dead::Dead;
@@ -90,6 +91,8 @@ pub(super) struct Kept {
     pub(super) rooms: Rooms,
     pub(super) keeping: stack::Keeping,
     pub(super) saver: Saver,
+    /// When all that is kept was on the disk last.
+    pub(super) secured: Arc<Secured>,
     pub(super) dead: Arc<Dead>,
     /// Opened when a listener first asks for something that has to be kept.
     pub(super) store: Arc<Archive>,
@@ -111,7 +114,8 @@ impl Kept {
         let (orders, reader) = (Arc::default(), Mutex::default());
         let store = Arc::new(Archive::new(&rooms.store));
         let (keeping, staff) = (keeping.clone(), Staff::default());
-        Self { rooms, keeping, saver, dead, store, orders, staff, reader }
+        let secured = Arc::new(Secured::new());
+        Self { rooms, keeping, saver, secured, dead, store, orders, staff, reader }
     }
 
     /// The store, which is opened when it is first needed.

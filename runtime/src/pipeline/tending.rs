@@ -30,13 +30,14 @@ const CHECKPOINTS: [&str; 3] = [".checkpoint", ".before", ".old"];
 pub(super) fn tend(floor: &Floor) {
     let Some(kept) = &floor.kept else { return };
     let mut tender: Option<Tender> = None;
+    let mut settled = clock::instant();
     loop {
         let ends = floor.closed.load(Ordering::Relaxed);
         if let Some(store) = kept.store.get() {
-            if let Err(error) = store.settle() {
+            let (wall, instant) = (clock::now(), clock::instant());
+            if let Err(error) = put_in_place(kept, store, &mut settled, instant) {
                 tracing::debug!("{error}");
             }
-            let (wall, instant) = (clock::now(), clock::instant());
             if tender.is_none() {
                 tender = Tender::new(store, wall, instant).map_err(untended).ok();
             }
@@ -51,6 +52,22 @@ pub(super) fn tend(floor: &Floor) {
         }
         thread::park_timeout(limit::MARKS_STEP);
     }
+}
+
+/// Moves what was written ahead to its place if it is much, or if it has lain there for long. Else it is only written through,
+/// if nobody who keeps what effects come from does so.
+fn put_in_place(
+    kept: &Kept,
+    store: &Store,
+    settled: &mut Instant,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let rested = now.saturating_duration_since(*settled) >= limit::SETTLE_STEP;
+    if rested || store.ahead_pages()? >= limit::SETTLE_PAGES {
+        *settled = now;
+        return store.settle().map(drop);
+    }
+    if kept.rooms.through { Ok(()) } else { store.sync() }
 }
 
 fn untended(error: impl std::fmt::Display) {

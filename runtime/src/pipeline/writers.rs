@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use correlator_spool::settings::Durability;
 
@@ -40,16 +41,18 @@ fn write_now_and_then(floor: &Floor) {
         Durability::Batched(every) => every.min(limit::MARKS_STEP),
         Durability::None | Durability::Each => limit::MARKS_STEP,
     };
-    let (mut told, mut written, mut came) = (false, clock::instant(), 0);
+    let (mut told, mut tried, mut came) = (false, kept.secured.at(), 0);
+    let mut released = tried;
     loop {
         let ends = floor.closed.load(Ordering::Relaxed);
         let now = clock::instant();
         let pressed = floor.records.is_pressed() || floor.events.is_pressed();
         let comes = floor.records.came() + floor.events.came();
         let much = comes - came >= limit::SPOOLED_BETWEEN_CHECKPOINTS;
-        if ends || pressed || much || now.duration_since(written) >= step {
-            (written, came) = (now, comes);
-            match write(floor, kept) {
+        let last = kept.secured.at().max(tried);
+        if ends || pressed || much || now.saturating_duration_since(last) >= step {
+            (tried, came) = (now, comes);
+            match Ground::of(floor, kept).secure() {
                 Ok(()) => told = false,
                 Err(error) if !told => {
                     told = true;
@@ -57,6 +60,10 @@ fn write_now_and_then(floor: &Floor) {
                 }
                 Err(_) => {}
             }
+        }
+        let secured = kept.secured.at();
+        if std::mem::replace(&mut released, secured) != secured {
+            release(floor);
         }
         if ends {
             return;
@@ -68,13 +75,36 @@ fn write_now_and_then(floor: &Floor) {
 /// Writes the spools through, writes down how far they say that all have come, and lets go of what is older.
 pub(super) fn write(floor: &Floor, kept: &Kept) -> io::Result<()> {
     Ground::of(floor, kept).secure()?;
-    floor.records.release();
-    floor.events.release();
+    release(floor);
     Ok(())
 }
 
-/// Held while ledgers are written: an older one must not take the place of a newer one.
-static SECURING: Mutex<()> = Mutex::new(());
+fn release(floor: &Floor) {
+    floor.records.release();
+    floor.events.release();
+}
+
+/// Since when what is kept has been on the disk, whoever saw to it: each time others that write wait for the disk a little.
+pub(super) struct Secured {
+    at: Mutex<Instant>,
+    /// Held while ledgers are written: an older one must not take the place of a newer one.
+    securing: Mutex<()>,
+}
+
+impl Secured {
+    pub(super) fn new() -> Self {
+        Self { at: Mutex::new(clock::instant()), securing: Mutex::new(()) }
+    }
+
+    /// All that came before is on the disk.
+    fn at(&self) -> Instant {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, at: Instant) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+}
 
 /// What checkpoints build on: the streams, what was asked for because of them, and the ledgers that say how far all have
 /// come. A checkpoint that is ahead of these would pass over what is told again after a spool was lost.
@@ -85,6 +115,7 @@ struct Ground {
     sources: PathBuf,
     turns: PathBuf,
     through: bool,
+    secured: Arc<Secured>,
 }
 
 impl Ground {
@@ -96,11 +127,13 @@ impl Ground {
             sources: kept.rooms.sources.clone(),
             turns: kept.rooms.turns.clone(),
             through: kept.rooms.through,
+            secured: Arc::clone(&kept.secured),
         }
     }
 
     fn secure(&self) -> io::Result<()> {
-        let _one_at_a_time = SECURING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.secured.securing.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = clock::instant();
         let (sources, turns) = (self.records.ledger(), self.events.ledger());
         if self.through {
             // What the ledgers say must not be known before it is so.
@@ -110,6 +143,7 @@ impl Ground {
         self.records.hold_from(sources.item);
         marks::store(&self.turns, &turns, self.through)?;
         self.events.hold_from(turns.item);
+        self.secured.note(begun);
         Ok(())
     }
 

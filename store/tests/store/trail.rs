@@ -215,7 +215,7 @@ fn a_database_that_is_swapped_for_an_empty_one_is_told() {
 }
 
 #[test]
-fn what_was_not_written_through_yet_is_anchored_when_it_is_settled() {
+fn what_was_not_written_through_yet_is_anchored_when_it_is() {
     let folder = Folder::new();
     let (store, _) = open(&folder);
     fill(&store);
@@ -225,7 +225,10 @@ fn what_was_not_written_through_yet_is_anchored_when_it_is_settled() {
         heads.map(|head| head.sequence).max()
     };
     assert_eq!(anchored(), Some(3), "attempts are not waited for");
-    let settled = store.settle().unwrap();
-    assert_eq!(settled.ahead_pages, 0);
+    store.sync().unwrap();
     assert_eq!(anchored(), Some(6));
+    assert!(store.ahead_pages().unwrap() > 0, "it is not moved for that");
+    accept(&store, &[effect("late", 99)]);
+    assert_eq!(store.settle().unwrap().ahead_pages, 0);
+    assert_eq!((anchored(), store.ahead_pages().unwrap()), (Some(7), 0));
 }
