@@ -17,7 +17,7 @@ use super::reach::{Reach, failed, say};
 use super::{EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
 use crate::clock;
 use crate::control::{Command, ControlError};
-use crate::pipeline::version;
+use crate::pipeline::state::version;
 
 /// The store's folder in a state folder.
 const STORE: &str = "store";

@@ -18,7 +18,7 @@ use super::table::Tint;
 use super::trail;
 use super::words::{escaped, moment, wrapped};
 use super::{EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed, effects};
-use crate::pipeline::trace::{self, RecordPlace};
+use crate::pipeline::state::trace::{self, RecordPlace};
 use crate::status::Moment;
 
 /// What is asked about.

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::crew::part_name;
 use super::engine::{Crew, Engine, locked, routing, shapes};
-use super::hand::{Hand, Hired};
-use super::put_off::Role;
 use crate::control::Command;
+use crate::pipeline::crew::hand::{Hand, Hired};
+use crate::pipeline::crew::part_name;
+use crate::pipeline::state::put_off::Role;
 
 impl Engine {
     /// Does what the user of this id tells it.

@@ -6,8 +6,8 @@ use std::sync::PoisonError;
 use correlator_store::effect::State;
 use correlator_store::status::Endpoint;
 
-use super::crew::Kept;
 use crate::limit;
+use crate::pipeline::crew::Kept;
 use crate::status::{DeliveryStatus, EndpointStatus, Moment};
 use crate::text::clean;
 

@@ -8,9 +8,9 @@ use correlator_store::entry::By;
 use correlator_store::store::Store;
 
 use super::commands::NOTHING_KEPT;
-use super::crew::Kept;
 use super::engine::Engine;
 use crate::capability::Order;
+use crate::pipeline::crew::Kept;
 use crate::{clock, limit};
 
 impl Engine {

@@ -13,25 +13,25 @@ use correlator_source::intake::Mark;
 use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 
-use super::counted::SourceCounted;
-use super::crew::{Floor, Kept, shape};
-use super::floor::floor;
-use super::hand::Hand;
-use super::hiring::Names;
-use super::intake::{Entrance, Route, Routing};
-use super::listener::ListenerPicture;
-use super::marks::SourceMarks;
-use super::merge::{Merge, SourceReport};
-use super::module::ModulePicture;
-use super::piece::{EventKind, EventPiece};
-use super::view::Shapes;
-use super::worker::Remains;
+use super::state::writers;
 use super::{
     ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, deliveries, notices, picture,
-    writers,
 };
 use crate::clock;
 use crate::limit;
+use crate::pipeline::crew::counted::SourceCounted;
+use crate::pipeline::crew::floor::floor;
+use crate::pipeline::crew::hand::Hand;
+use crate::pipeline::crew::hiring::Names;
+use crate::pipeline::crew::{Floor, Kept, shape};
+use crate::pipeline::intake::merge::{Merge, SourceReport};
+use crate::pipeline::intake::{Entrance, Route, Routing};
+use crate::pipeline::listening::listener::ListenerPicture;
+use crate::pipeline::listening::view::Shapes;
+use crate::pipeline::stream::marks::SourceMarks;
+use crate::pipeline::stream::piece::{EventKind, EventPiece};
+use crate::pipeline::work::module::ModulePicture;
+use crate::pipeline::work::worker::Remains;
 
 /// A stack at work.
 pub struct Engine {

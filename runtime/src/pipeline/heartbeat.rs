@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use super::engine::{Engine, ListenerHand, try_locked};
-use super::piece::{EventKind, EventPiece};
 use crate::clock;
 use crate::limit;
+use crate::pipeline::stream::piece::{EventKind, EventPiece};
 
 impl Engine {
     /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.

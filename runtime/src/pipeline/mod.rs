@@ -6,89 +6,38 @@
 //! together, so that a run goes on after a crash as if there had been none.
 //!
 //! # Layout
-//! - `cursor`, `piece`, `marks`: places in a stream, what travels in it, what is known at its end
-//! - `tail`, `stream`, `held`, `waiting`: the pieces that are in memory; the stream itself; what of it lies on the disk, and
-//!   for whom; who waits for whom
-//! - `clock`, `watermark`, `timers`: the engine's clock; event time; when guests' timers are due
-//! - `interest`, `share`, `intake`: who wants a record; which instance gets it; the door of the record stream
-//! - `merge`: files as one stream in order of time
-//! - `feed`: one consumer's way through a stream
-//! - `turn`: a module's turn, checked
-//! - `keeper`, `checkpoint`, `worker`, `saving`: a guest kept alive; its state on the disk; the thread that hands it its
-//!   work; when it saves
-//! - `module`, `listener`, `view`, `asker`, `asking`, `denials`: what is particular to each; how a listener looks at events;
-//!   how what it asks for is named; what it asks the world for, and what of that is denied
-//! - `label`, [`version`], `origin`, `recover`, `put_off`, `floor`: whose it is, and what an earlier run left; who does not work; what all
-//!   guests share
-//! - `known`, `aside`, `again`, `letters`: what letters tell of guests; dead letters, and what comes again of them
-//! - `counted`: what goes on being counted when a guest or a source is changed
-//! - `notices`: events of the engine's own
-//! - `outside`, `archive`: what of the world a checkpoint tells; the store
-//! - `hand`, `crew`, `hiring`, `writers`, `engine`, `heartbeat`: the guests at work; the threads that write to the disk; the
-//!   whole, and what it does now and then
-//! - `tending`, `calendar`, `unserved`: the store kept small, by which clock; what waits in it for nobody
-//! - `picture`, `deliveries`, `commands`, `effects`, `change`: how it fares; what it can be told; another stack in the
-//!   place of this one
-//! - [`trace`]: from an event back to its record, in what a run left
+//! - `stream`: pieces in order, in memory and on the disk; `piece` is what travels, `cursor` a place, `feed` one consumer's
+//!   way, `tail` and `held` what is in memory and what lies on the disk, `waiting` who waits for whom, `timers` the ticks
+//!   between, `marks` what is known at the end, `lost` what was not
+//! - `intake`: the door of the record stream; `interest` says who wants a record, `share` which instance gets it,
+//!   `watermark` how far time has come, `merge` makes one stream of files
+//! - `work`: a guest at work; `keeper` keeps it alive, `worker` hands it its work, `saving` and `checkpoint` put its state on the
+//!   disk, `beginning` finds where it begins; `module` and `turn` are what is particular to modules
+//! - `listening`: what is particular to listeners; `view` is how they look at events, `asker` and `asking` what they ask for,
+//!   `denials` what of that is denied, `patience` how long they wait, `outside` what of the world a checkpoint tells
+//! - `crew`: all guests; `floor` is what they share, `hiring` and `hand` how they come and are told, `change` and `dividing`
+//!   another stack in the place of this one, `counted` what goes on being counted then
+//! - `letters`: dead letters; `aside` puts them down, `known` says of whom they tell, `again` makes rows of them once more
+//! - `state`: the state folder; `label`, [`version`](state::version) and `origin` say whose it is, `recover` and `put_off` what an
+//!   earlier run left, `archive` is the store, `writers` write, `tending`, `calendar` and `unserved` keep it small,
+//!   [`trace`](state::trace) finds a record again
+//! - `engine`, `heartbeat`, `notices`: the whole, what it does now and then, and what it has to say itself
+//! - `picture`, `deliveries`, `commands`, `effects`: how it fares, and what it can be told
 
-mod again;
-mod archive;
-mod aside;
-mod asker;
-mod asking;
-mod beginning;
-mod calendar;
-mod change;
-mod checkpoint;
-mod clock;
 mod commands;
-mod counted;
 mod crew;
-mod cursor;
 mod deliveries;
-mod denials;
-mod dividing;
 mod effects;
 mod engine;
-mod feed;
-mod floor;
-mod hand;
 mod heartbeat;
-mod held;
-mod hiring;
 mod intake;
-mod interest;
-mod keeper;
-mod known;
-mod label;
 mod letters;
-mod listener;
-mod marks;
-mod merge;
-mod module;
+mod listening;
 mod notices;
-mod origin;
-mod outside;
-mod patience;
 mod picture;
-mod piece;
-mod put_off;
-mod recover;
-mod saving;
-mod share;
+pub mod state;
 mod stream;
-mod tail;
-mod tending;
-mod timers;
-pub mod trace;
-mod turn;
-mod unserved;
-pub mod version;
-mod view;
-mod waiting;
-mod watermark;
-mod worker;
-mod writers;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,11 +49,11 @@ use jiff::tz::TimeZone;
 use thiserror::Error;
 
 pub use engine::Engine;
-pub use keeper::{GuestReport, Start};
-pub use listener::ListenerReport;
-pub use merge::SourceReport;
-pub use module::ModuleReport;
+pub use intake::merge::SourceReport;
+pub use listening::listener::ListenerReport;
 pub use notices::schemas as engine_events;
+pub use work::keeper::{GuestReport, Start};
+pub use work::module::ModuleReport;
 
 use crate::capability::Capabilities;
 use crate::declaration::{EventSchema, Interest, Timer};

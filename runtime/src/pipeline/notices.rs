@@ -7,16 +7,16 @@ use correlator_frame::event::{BatchHeader, Id};
 use correlator_frame::severity::Severity;
 use correlator_frame::value::Kind;
 
-use super::crew::{News, shape};
-use super::cursor::Cursor;
-use super::intake::Door;
-use super::module::Aside;
-use super::piece::EventPiece;
-use super::stream::Stream;
 use crate::clock;
 use crate::declaration::{BoundSchema, Column, EventSchema};
 use crate::guest::Rows;
 use crate::limit;
+use crate::pipeline::crew::{News, shape};
+use crate::pipeline::intake::Door;
+use crate::pipeline::stream::Stream;
+use crate::pipeline::stream::cursor::Cursor;
+use crate::pipeline::stream::piece::EventPiece;
+use crate::pipeline::work::module::Aside;
 
 /// What the engine is called among the instances of a stack.
 pub(super) const INSTANCE: &str = "engine";

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use correlator_source::settings::{Address, Door as SourceDoor, Source, SourcePath};
 use correlator_spool::settings::Durability;
 
-use super::crew::{Kept, part_name};
-use super::cursor::items_between;
 use super::deliveries;
 use super::engine::{Engine, ModuleHands, Running, locked};
-use super::keeper::GuestReport;
 use crate::capability::{Bounded, Used};
 use crate::clock::{self, nanoseconds};
 use crate::guest::Failure;
+use crate::pipeline::crew::{Kept, part_name};
+use crate::pipeline::stream::cursor::items_between;
+use crate::pipeline::work::keeper::GuestReport;
 use crate::status::{
     BoundStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState,
     SourceStatus, SpoolStatus, Status,

@@ -10,10 +10,10 @@ use correlator_spool::spool::{Options, Spool};
 
 use super::{Refused, Stream, lock};
 use crate::limit;
-use crate::pipeline::cursor::Cursor;
-use crate::pipeline::feed::Place;
-use crate::pipeline::marks::SourceMarks;
-use crate::pipeline::piece::{RecordKind, RecordPiece};
+use crate::pipeline::stream::cursor::Cursor;
+use crate::pipeline::stream::feed::Place;
+use crate::pipeline::stream::marks::SourceMarks;
+use crate::pipeline::stream::piece::{RecordKind, RecordPiece};
 
 /// So much the spool may take, and so much each piece takes of it.
 const BYTES_MAX: u64 = 64 << 10;

@@ -1,0 +1,467 @@
+//! Another stack in the place of the one that works: what stays works on, what changed goes on from where it was.
+//!
+//! Everything new is tried before anything old is touched. A module that changed is handed the state and the place of its
+//! old self; one that does not take them is refused, and the old one goes on. No record is lost on the way: the stream
+//! waits for nobody and forgets nothing that a guest has not seen.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+
+use correlator_source::settings::Source;
+
+use super::counted::{Counted, Counts, SourceCounted};
+use super::dividing::{Division, parts};
+use super::hand::{Hand, Hired};
+use super::hiring::{Names, plan_of};
+use super::{part_name, shape};
+use crate::clock;
+use crate::limit;
+use crate::pipeline::engine::{
+    Crew, Engine, ListenerHand, Live, ModuleHands, Running, locked, open_live, routing, shapes,
+};
+use crate::pipeline::listening::view::Shapes;
+use crate::pipeline::state::put_off::Role;
+use crate::pipeline::work::worker::Remains;
+use crate::pipeline::{ListenerPlan, ModulePlan, Plan, RunError, picture};
+
+/// What a change came to, a line each.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) done: Vec<String>,
+    pub(super) refused: Vec<String>,
+}
+
+impl Engine {
+    /// Takes up another stack. Tells what was done.
+    ///
+    /// # Errors
+    /// Why nothing was done, or what of it was not.
+    pub fn change(&self, plan: Plan) -> Result<String, String> {
+        try_out(&plan).map_err(|error| format!("{error}; nothing was changed"))?;
+        let mut told = Told::default();
+        let names = Names::of(&plan);
+        let mut crew = locked(&self.crew);
+        let (before, after) = (shapes(&plans(&crew)), shapes(&plan.modules));
+        if before.keys().any(|shape| !after.contains_key(shape)) {
+            let waited = self.wait_for_listeners(&crew, &plan.listeners);
+            waited.map_err(|error| format!("{error}; nothing was changed"))?;
+        }
+        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::clone(&plan.secrets);
+        self.change_sources(&plan.sources, &mut told);
+        // What modules tell that is new must find those who can read it.
+        let closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.change_modules(&mut crew, plan.modules, &mut told);
+        self.change_listeners(&mut crew, plan.listeners, (before != after, &after), &mut told);
+        drop(closed);
+        drop(crew);
+        self.forget_gone(&names);
+        told.done.extend(self.tell_unserved());
+        let done = if told.done.is_empty() {
+            "nothing has changed".to_owned()
+        } else {
+            told.done.join("; ")
+        };
+        if told.refused.is_empty() {
+            return Ok(done);
+        }
+        Err(format!("{}; {done}", told.refused.join("; ")))
+    }
+
+    pub(super) fn change_modules(&self, crew: &mut Crew, wanted: Vec<ModulePlan>, told: &mut Told) {
+        let version = crew.version + 1;
+        let mut old: HashMap<String, ModuleHands> = std::mem::take(&mut crew.modules)
+            .into_iter()
+            .map(|module| (module.plan.name.clone(), module))
+            .collect();
+        for plan in wanted {
+            let name = plan.name.clone();
+            match old.remove(&name) {
+                Some(module) if same_module(&module.plan, &plan) => crew.modules.push(module),
+                Some(module) => {
+                    let module = self.replace_module(module, plan, version, crew, told);
+                    crew.modules.push(module);
+                }
+                None => match self.hire_parts(&plan, version, &mut HashMap::new()) {
+                    Ok(hands) => {
+                        told.done.push(format!("module `{name}` was added"));
+                        crew.modules.push(ModuleHands { plan, hands });
+                    }
+                    Err(error) => told.refused.push(error.to_string()),
+                },
+            }
+        }
+        for (name, module) in old {
+            let parts: Vec<_> =
+                (0..module.plan.instances).map(|part| part_name(&module.plan, part)).collect();
+            dismiss(module.hands, &self.floor.counted);
+            for part in parts {
+                crew.left.remove(&part);
+                self.let_go(crew, &part);
+                self.floor.forget(&part);
+            }
+            told.done.push(format!("module `{name}` was removed"));
+        }
+        crew.version = version;
+        self.floor.door.route_by(routing(crew));
+    }
+
+    /// Puts a module in the place of its old self, which comes back if the new one does not take its state.
+    fn replace_module(
+        &self,
+        old: ModuleHands,
+        plan: ModulePlan,
+        version: u64,
+        crew: &mut Crew,
+        told: &mut Told,
+    ) -> ModuleHands {
+        let mut plan = plan;
+        if Division::of(&old.plan) != Division::of(&plan) {
+            let (name, works) = (plan.name.clone(), !old.hands.is_empty());
+            let stays_off = !plan.enabled || self.floor.off.has(Role::Module, &name);
+            let has_place =
+                |part: String| crew.left.contains_key(&part) || crew.holds.contains_key(&part);
+            let refused = match works && !stays_off {
+                true => match self.quiet(&old.hands) {
+                    Ok(quiet) => return self.divide(old, plan, version, quiet, told),
+                    Err(why) => Some(why),
+                },
+                false if works || parts(&old.plan).any(has_place) => {
+                    Some("what it had to do when it was put off comes first".to_owned())
+                }
+                false => None,
+            };
+            if let Some(why) = refused {
+                told.refused.push(format!(
+                    "module `{name}` is not divided otherwise yet: {why}; once that is done, `correlator reload` divides it"
+                ));
+                plan = Division::of(&old.plan).of_module(&plan);
+            }
+        }
+        let hold = |it: &Hand<_>| (it.name.clone(), self.floor.records.hold(it.slot, false));
+        let holds: Vec<_> = old.hands.iter().map(hold).collect();
+        crew.left.extend(dismiss(old.hands, &self.floor.counted));
+        let module = self.place_module(old.plan, plan, version, crew, told);
+        for (name, hold) in holds {
+            // Who does not work now goes on from there when he does, as if he had been disabled.
+            let off = module.hands.is_empty() && self.floor.kept.is_some();
+            if off && crew.left.contains_key(&name) {
+                self.floor.records.set_active(hold, false);
+                crew.holds.insert(name, (hold, true));
+            } else {
+                self.floor.records.leave(hold);
+            }
+        }
+        module
+    }
+
+    /// The old one has left what it leaves.
+    fn place_module(
+        &self,
+        old: ModulePlan,
+        plan: ModulePlan,
+        version: u64,
+        crew: &mut Crew,
+        told: &mut Told,
+    ) -> ModuleHands {
+        let name = &plan.name;
+        if self.floor.off.has(Role::Module, name) {
+            self.floor.known.module(&plan);
+            told.done.push(format!("module `{name}` was changed, and stays disabled"));
+            return ModuleHands { plan, hands: Vec::new() };
+        }
+        if !plan.enabled {
+            told.done.push(format!("module `{name}` was put off"));
+            return ModuleHands { plan, hands: Vec::new() };
+        }
+        let mine = crew.left.iter().filter(|(part, _)| plan_of(part) == name);
+        let remains: HashMap<_, _> =
+            mine.map(|(part, left)| (part.clone(), left.clone())).collect();
+        match self.hire_parts(&plan, version, &mut remains.clone()) {
+            Ok(hands) => {
+                told.done.push(format!("module `{name}` was changed"));
+                for part in 0..plan.instances {
+                    self.works(crew, &part_name(&plan, part));
+                }
+                ModuleHands { plan, hands }
+            }
+            Err(error) => {
+                told.refused.push(format!("{error}; module `{name}` stays as it was"));
+                let hands = self.hire_parts(&old, version, &mut remains.clone());
+                let hands = hands.unwrap_or_else(|error| {
+                    tracing::error!("{error}; it is off until `correlator modules enable {name}`");
+                    Vec::new()
+                });
+                ModuleHands { plan: old, hands }
+            }
+        }
+    }
+
+    /// Starts all parts of a module, each from what it left, and gives them their threads, which begin when all is changed.
+    pub(super) fn hire_parts(
+        &self,
+        plan: &ModulePlan,
+        version: u64,
+        left: &mut HashMap<String, Remains>,
+    ) -> Result<Vec<Hand<crate::pipeline::work::module::ModulePicture>>, RunError> {
+        let mut hired = Vec::new();
+        for part in 0..if plan.enabled { plan.instances } else { 0 } {
+            let left = left.remove(&part_name(plan, part));
+            hired.push(self.floor.hire_module(plan, part, version, left)?);
+        }
+        hired.into_iter().map(|part| part.work_behind(&self.gate)).collect()
+    }
+
+    fn change_listeners(
+        &self,
+        crew: &mut Crew,
+        wanted: Vec<ListenerPlan>,
+        (all, shapes): (bool, &Shapes),
+        told: &mut Told,
+    ) {
+        if all && let Err(error) = self.wait_for_listeners(crew, &wanted) {
+            tracing::warn!("{error}");
+        }
+        let mut old: HashMap<String, ListenerHand> = std::mem::take(&mut crew.listeners)
+            .into_iter()
+            .map(|listener| (listener.plan.name.clone(), listener))
+            .collect();
+        for plan in wanted {
+            let name = plan.name.clone();
+            if let Some(before) = old.remove(&name) {
+                let same = same_listener(&before.plan, &plan);
+                let listener = if same && !all {
+                    before
+                } else {
+                    self.replace_listener(before, plan, (same, shapes), crew, told)
+                };
+                crew.listeners.push(listener);
+                continue;
+            }
+            match self.floor.hire_listener(&plan, shapes.clone(), None).and_then(Hired::work) {
+                Ok(hand) => {
+                    told.done.push(format!("listener `{name}` was added"));
+                    crew.listeners.push(ListenerHand { plan, hand: Some(hand) });
+                }
+                Err(error) => told.refused.push(error.to_string()),
+            }
+        }
+        for (name, listener) in old {
+            dismiss(listener.hand.into_iter().collect(), &self.floor.counted);
+            crew.left.remove(&name);
+            self.let_go(crew, &name);
+            self.floor.forget(&name);
+            told.done.push(format!("listener `{name}` was removed"));
+        }
+    }
+
+    /// Puts a listener in the place of its old self, which comes back if the new one can't be started. It may be the same,
+    /// and only others than before are to be listened to.
+    fn replace_listener(
+        &self,
+        old: ListenerHand,
+        plan: ListenerPlan,
+        (same, shapes): (bool, &Shapes),
+        crew: &mut Crew,
+        told: &mut Told,
+    ) -> ListenerHand {
+        let name = plan.name.clone();
+        if self.floor.off.has(Role::Listener, &name) {
+            if !same {
+                self.floor.known.listener(&plan);
+                told.done.push(format!("listener `{name}` was changed, and stays disabled"));
+            }
+            return ListenerHand { plan, hand: None };
+        }
+        let hold = old.hand.as_ref().map(|hand| self.floor.events.hold(hand.slot, false));
+        let mut left = dismiss(old.hand.into_iter().collect(), &self.floor.counted);
+        let remains = left.remove(&name).or_else(|| crew.left.remove(&name));
+        let hired = self.floor.hire_listener(&plan, shapes.clone(), remains.clone());
+        let listener = match hired.and_then(Hired::work) {
+            Ok(hand) => {
+                if !same {
+                    told.done.push(format!("listener `{name}` was changed"));
+                }
+                self.works(crew, &name);
+                ListenerHand { plan, hand: Some(hand) }
+            }
+            Err(error) => {
+                told.refused.push(format!("{error}; listener `{name}` stays as it was"));
+                let again = self.floor.hire_listener(&old.plan, shapes.clone(), remains.clone());
+                let hand = again.and_then(Hired::work);
+                if let Err(error) = &hand {
+                    tracing::error!("{error}; listener `{name}` is off");
+                    crew.left.extend(remains.map(|remains| (name, remains)));
+                }
+                ListenerHand { plan: old.plan, hand: hand.ok() }
+            }
+        };
+        if let Some(hold) = hold {
+            self.floor.events.leave(hold);
+        }
+        listener
+    }
+
+    /// Lets listeners work off the events that are there: new schemas would make them strangers. Tells who could not.
+    fn wait_for_listeners(&self, crew: &Crew, stay: &[ListenerPlan]) -> Result<(), String> {
+        let (since, next) = (clock::instant(), self.floor.events.next());
+        let stays = |it: &&ListenerHand| stay.iter().any(|plan| plan.name == it.plan.name);
+        let hands = || crew.listeners.iter().filter(stays).filter_map(|it| it.hand.as_ref());
+        let behind = |hand: &Hand<crate::pipeline::listening::listener::ListenerPicture>| {
+            !hand.picture.guest.lock().suspended && self.floor.events.passed(hand.slot) < next
+        };
+        while hands().any(behind) && clock::instant().duration_since(since) < limit::DRAIN_TIME {
+            hands().for_each(Hand::wake);
+            thread::park_timeout(limit::JOIN_STEP);
+        }
+        let Some(last) = hands().find(|hand| behind(hand)) else { return Ok(()) };
+        Err(format!(
+            "listener `{}` has {} events to do that it could not read any more once their module is another",
+            last.name,
+            next - self.floor.events.passed(last.slot)
+        ))
+    }
+
+    fn change_sources(&self, wanted: &[Source], told: &mut Told) {
+        let mut running = locked(&self.sources);
+        let stays = |source: &Source| wanted.iter().any(|it| it.same_as(source));
+        let is_new = |source: &&Source| !running.iter().any(|it| it.source.same_as(source));
+        let new: Vec<Source> = wanted.iter().filter(is_new).cloned().collect();
+        let mut opened = Vec::new();
+        for source in &new {
+            let name = &source.name;
+            if !source.door.is_live() {
+                told.refused.push(format!(
+                    "source `{name}` is read once, which takes a run of its own; it is not begun now"
+                ));
+                continue;
+            }
+            let place = self.floor.door.free_place();
+            self.floor.know(place, source);
+            let open = |source| {
+                // How far files were read is known once who read them has ended.
+                let marks = self.floor.records.ledger().marks();
+                open_live(place, source, self.capture.clone(), &marks)
+            };
+            let mut door = open(source);
+            let old = running.iter().position(|it| it.source.name == *name);
+            let before = old.map(|old| self.end_source(running.remove(old)));
+            if before.is_some() && !matches!(door, Ok(Live::Net(_))) {
+                // It may need what its old self had, the address for one.
+                door = open(source);
+            }
+            match door {
+                Ok(door) => {
+                    let done = if before.is_some() { "changed" } else { "added" };
+                    told.done.push(format!("source `{name}` was {done}"));
+                    // What comes by another kind of door is another count.
+                    let same = |it: &(Source, _)| picture::kind(&it.0) == picture::kind(source);
+                    let counted = before.filter(same).map_or_else(Default::default, |it| it.1);
+                    opened.push((place, source.clone(), door, counted));
+                }
+                Err(error) => {
+                    told.refused.push(error.to_string());
+                    if let Some((before, counted)) = before {
+                        self.floor.know(place, &before);
+                        match open(&before) {
+                            Ok(door) => {
+                                opened.push((place, before, door, counted));
+                                told.refused.push(format!("source `{name}` stays as it was"));
+                            }
+                            Err(error) => told.refused.push(format!("{error}; it is closed")),
+                        }
+                    }
+                }
+            }
+        }
+        let mut place = 0;
+        while place < running.len() {
+            let source = &running[place].source;
+            if stays(source) || new.iter().any(|it| it.name == source.name) {
+                place += 1;
+                continue;
+            }
+            told.done.push(format!("source `{}` was removed", source.name));
+            drop(self.end_source(running.remove(place)));
+        }
+        for (place, source, door, counted) in opened {
+            match self.read_live(place, source, door) {
+                Ok(source) => running.push(Running { before: counted, ..source }),
+                Err(error) => told.refused.push(error.to_string()),
+            }
+        }
+    }
+
+    /// Ends a source, and tells what it counted.
+    fn end_source(&self, mut running: Running) -> (Source, SourceCounted) {
+        running.end();
+        self.floor.door.end_source(running.place);
+        let counted = self.counted(&running);
+        (running.source, counted)
+    }
+}
+
+/// Starts every guest once, and throws it away: what can't start must not take the place of what works.
+fn try_out(plan: &Plan) -> Result<(), RunError> {
+    for module in plan.modules.iter().filter(|it| it.enabled) {
+        (module.start)().map_err(|failure| RunError::Start {
+            role: "module",
+            name: module.name.clone(),
+            failure,
+        })?;
+    }
+    for listener in &plan.listeners {
+        (listener.start)().map_err(|failure| RunError::Start {
+            role: "listener",
+            name: listener.name.clone(),
+            failure,
+        })?;
+    }
+    Ok(())
+}
+
+fn plans(crew: &Crew) -> Vec<ModulePlan> {
+    crew.modules.iter().map(|it| it.plan.clone()).collect()
+}
+
+fn same_module(a: &ModulePlan, b: &ModulePlan) -> bool {
+    a.component.1 == b.component.1
+        && a.settings == b.settings
+        && shape(&a.events) == shape(&b.events)
+        && Division::of(a) == Division::of(b)
+}
+
+fn same_listener(a: &ListenerPlan, b: &ListenerPlan) -> bool {
+    a.component.1 == b.component.1 && a.settings == b.settings
+}
+
+/// Has guests end now, and takes what they leave.
+pub(super) fn dismiss<P: Counts + Clone>(
+    hands: Vec<Hand<P>>,
+    counted: &Counted,
+) -> HashMap<String, Remains> {
+    hands.iter().for_each(Hand::stop);
+    let mut left = HashMap::new();
+    for hand in hands {
+        let name = hand.name.clone();
+        match hand.leave(counted) {
+            Ok(remains) => drop(left.insert(name, remains)),
+            Err(error) => tracing::error!("{error}; it begins from its last checkpoint"),
+        }
+    }
+    left
+}
+
+impl Running {
+    /// Ends a source, and waits for that. It does not wait for room any more: that may take longer than the run.
+    fn end(&mut self) {
+        self.gives_up.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // What a source's thread may say was said.
+            let _ = thread.join();
+        }
+    }
+}
