@@ -144,7 +144,8 @@ fn tables(grants: &[Grant]) -> Capabilities {
     for grant in grants {
         if let Grant::Table(table) = grant {
             let rotation = Rotation { bytes: table.rotate_bytes, keep: table.keep };
-            capabilities.table = Some(TableFiles::new(table.directory.clone(), rotation));
+            let files = TableFiles::new("csv", table.directory.clone(), rotation);
+            capabilities.table = Some(files);
         }
     }
     capabilities

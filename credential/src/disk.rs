@@ -55,17 +55,23 @@ pub(crate) fn open_private(path: &Path) -> io::Result<Option<File>> {
         Ok(file) => File::from(file),
         Err(rustix::io::Errno::NOENT) => return Ok(None),
         Err(rustix::io::Errno::LOOP) => {
-            return Err(wrong("it is a symbolic link; name what it leads to"));
+            return Err(wrong(
+                "it is a symbolic link, and none is followed; name what it leads to in the stack's `credentials`",
+            ));
         }
         Err(error) => return Err(error.into()),
     };
     let facts = file.metadata()?;
     if !facts.is_file() {
-        return Err(wrong("it is no file"));
+        return Err(wrong("it is no file; take it away"));
     }
     let user = rustix::process::geteuid().as_raw();
     if facts.uid() != user && facts.uid() != 0 {
-        return Err(wrong(&format!("it belongs to user {}, not to {user}", facts.uid())));
+        return Err(wrong(&format!(
+            "it belongs to user {}, not to {user}; go on as that user, or `chown {user} {}`",
+            facts.uid(),
+            path.display()
+        )));
     }
     if facts.mode() & OTHERS != 0 {
         return Err(wrong(&format!(

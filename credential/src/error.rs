@@ -17,6 +17,11 @@ pub enum CredentialError {
     /// A secret is too long, or there is none.
     #[error("a secret has 1 to {max} bytes, this one has {0}", max = limit::SECRET_BYTES_MAX)]
     Length(usize),
+    /// A secret has a byte in it that ends it for whoever it is shown to.
+    #[error(
+        "a secret with a NUL byte in it is taken by no server and no program; nothing was kept"
+    )]
+    Nul,
     /// No place is to be asked.
     #[error("the order of credentials is empty; it may have {}", listed(Place::ALL))]
     NoOrder,

@@ -26,6 +26,10 @@ const NAME: &str = "username";
 const LOCKED: &str =
     "it is locked; unlock it by signing in to the session, or with the program that keeps it";
 
+/// What helps where nobody answers at the session's bus.
+const ANEW: &str = "sign in to the session again, unset DBUS_SESSION_BUS_ADDRESS where there is none, or leave `keyring` out \
+                    of the `order` in the stack's `credentials`";
+
 /// The Secret Service.
 pub(crate) struct Service {
     address: Option<Address>,
@@ -55,7 +59,7 @@ impl Service {
             ));
         };
         let mut bus = Connection::open(address, limit::BUS_WAIT).map_err(|error| {
-            Trouble::Unreachable(format!("the session's bus at {address}: {error}"))
+            Trouble::Unreachable(format!("the session's bus at {address}: {error}; {ANEW}"))
         })?;
         let call = root("OpenSession", "sv", |writer| {
             writer.text("plain");
@@ -247,7 +251,7 @@ fn locked() -> Trouble {
 
 fn failed(error: &BusError) -> Trouble {
     let BusError::Failed(name, words) = error else {
-        return Trouble::Unreachable(format!("the Secret Service: {error}"));
+        return Trouble::Unreachable(format!("the Secret Service: {error}; {ANEW}"));
     };
     match name.as_str() {
         "org.freedesktop.DBus.Error.ServiceUnknown"

@@ -12,7 +12,7 @@ use crate::holder::{Holder, Trouble};
 use crate::keyutils::Keyutils;
 use crate::limit;
 use crate::name::Name;
-use crate::report::{Lacking, Listing, Removed, Stored, Want};
+use crate::report::{Lacking, Listing, Removed, SET, Stored, Want};
 use crate::service::Service;
 use crate::settings::{Place, Settings, listed};
 use crate::systemd::Systemd;
@@ -31,7 +31,15 @@ pub struct Vault {
 enum Sought {
     Found(Place, Secret),
     Nowhere,
-    Unreachable(String),
+    Unreachable(Silent),
+}
+
+/// Some places do not answer, and none of the others has it.
+struct Silent {
+    /// Those that do not, and why.
+    silent: Vec<(Place, String)>,
+    /// Those that do.
+    answered: Vec<Place>,
 }
 
 impl Vault {
@@ -109,6 +117,9 @@ impl Vault {
         if !(1..=limit::SECRET_BYTES_MAX).contains(&len) {
             return Err(CredentialError::Length(len));
         }
+        if has_nul(secret) {
+            return Err(CredentialError::Nul);
+        }
         let place = match place {
             Some(place) => self.put(&name, secret, place)?,
             None => self.put_anywhere(&name, secret)?,
@@ -130,10 +141,8 @@ impl Vault {
     /// elsewhere because a keyring is locked at the moment. Nor must it be gone after a restart unless that was asked for.
     fn put_anywhere(&self, name: &Name, secret: &Secret) -> Result<Place, CredentialError> {
         let mut problems = Vec::new();
-        let lasting = |place: Place| matches!(place, Place::Keyring | Place::File);
-        let any_lasts = self.places.iter().any(|(place, _)| lasting(*place));
         for (place, holder) in &self.places {
-            if *place == Place::Keyutils && any_lasts {
+            if *place == Place::Keyutils && self.any_lasts() {
                 problems.push(format!(
                     "{place}: it lasts until the machine restarts, so it has to be named"
                 ));
@@ -143,7 +152,7 @@ impl Vault {
                 Ok(()) => return Ok(*place),
                 Err(Trouble::Unreachable(problem)) => {
                     let problem = format!(
-                        "{problem}; or name another place (asked: {})",
+                        "{problem}; or name another place with `--place` (asked: {})",
                         listed(self.order())
                     );
                     return Err(CredentialError::Place { place: *place, problem });
@@ -216,33 +225,83 @@ impl Vault {
                 return Some(Want { name, unreachable: false, why, command: None });
             }
         };
-        let (unreachable, why) = match self.seek(&name) {
+        let (unreachable, why, command) = match self.seek(&name) {
+            Sought::Found(place, secret) if has_nul(&secret) => {
+                let why =
+                    format!("in {place} it has a NUL byte, which no server and no program takes");
+                (false, why, Some(self.anew(&name, place)))
+            }
             Sought::Found(..) => return None,
-            Sought::Nowhere => (false, format!("it is nowhere (asked: {})", listed(self.order()))),
-            Sought::Unreachable(why) => (true, why),
+            Sought::Nowhere => {
+                let why = format!("it is nowhere (asked: {})", listed(self.order()));
+                (false, why, Some(self.command(&name)))
+            }
+            Sought::Unreachable(silent) => (true, silent.to_string(), self.around(&name, &silent)),
         };
-        let command = Some(self.command(&name));
         Some(Want { name: name.to_string(), unreachable, why, command })
+    }
+
+    /// What the operator types to put another credential in the place of the one that is found by this name.
+    #[must_use]
+    pub fn replacing(&self, name: &str) -> Option<String> {
+        let name = Name::parse(name).ok()?;
+        match self.seek(&name) {
+            Sought::Found(place, _) => Some(self.anew(&name, place)),
+            Sought::Nowhere | Sought::Unreachable(_) => None,
+        }
+    }
+
+    /// What puts another credential into the place that has one of this name.
+    fn anew(&self, name: &Name, place: Place) -> String {
+        let holder = self.places.iter().find(|(other, _)| *other == place && is_foreign(place));
+        let ours = || format!("{SET}{name} --place {place}");
+        holder.map_or_else(ours, |(_, holder)| holder.command(name))
+    }
+
+    /// What adds a credential though some places do not answer. Nothing does, where the place that would get it is one of
+    /// them and no other takes it for good: it would fail as well.
+    fn around(&self, name: &Name, silent: &Silent) -> Option<String> {
+        let is_silent = |place| silent.silent.iter().any(|(other, _)| *other == place);
+        let places = self.places.iter().map(|(place, _)| *place);
+        let mut takers = places
+            .filter(|place| !(is_foreign(*place) || *place == Place::Keyutils && self.any_lasts()));
+        let there = |place: &Place| is_silent(*place) || silent.answered.contains(place);
+        match takers.clone().find(there) {
+            Some(first) if is_silent(first) => {
+                let place = takers.find(|place| silent.answered.contains(place))?;
+                Some(format!("{SET}{name} --place {place}"))
+            }
+            _ => Some(self.command(name)),
+        }
+    }
+
+    /// Whether a place is asked that keeps for good what is put there.
+    fn any_lasts(&self) -> bool {
+        self.places.iter().any(|(place, _)| matches!(place, Place::Keyring | Place::File))
     }
 
     /// What adds a credential: to the first place that is ours to fill, or else to the first one.
     fn command(&self, name: &Name) -> String {
-        let foreign = |place: Place| matches!(place, Place::Systemd | Place::Environment);
-        let ours = self.places.iter().find(|(place, _)| !foreign(*place));
+        let ours = self.places.iter().find(|(place, _)| !is_foreign(*place));
         let chosen = ours.or(self.places.first());
         chosen.map(|(_, holder)| holder.command(name)).unwrap_or_default()
     }
 
     fn seek(&self, name: &Name) -> Sought {
-        let mut problems = Vec::new();
+        let (mut silent, mut answered) = (Vec::new(), Vec::new());
         for (place, holder) in &self.places {
             match holder.get(name) {
                 Ok(Some(secret)) => return Sought::Found(*place, secret),
-                Ok(None) | Err(Trouble::Absent(_) | Trouble::Foreign(_)) => {}
-                Err(Trouble::Unreachable(why)) => problems.push(format!("{place}: {why}")),
+                Ok(None) => answered.push(*place),
+                Err(Trouble::Absent(_) | Trouble::Foreign(_)) => {}
+                Err(Trouble::Unreachable(why)) => silent.push((*place, why)),
             }
         }
-        if problems.is_empty() { Sought::Nowhere } else { Sought::Unreachable(problems.join("; ")) }
+        if silent.is_empty() {
+            Sought::Nowhere
+        } else {
+            Sought::Unreachable(Silent { silent, answered })
+        }
     }
 
     /// The place that a credential would come from.
@@ -287,9 +346,29 @@ impl Secrets for Vault {
         match self.seek(&name) {
             Sought::Found(_, secret) => Ok(secret),
             Sought::Nowhere => Err(NoSecret::Unknown(name.to_string())),
-            Sought::Unreachable(why) => Err(NoSecret::Unreachable(name.to_string(), why)),
+            Sought::Unreachable(silent) => {
+                Err(NoSecret::Unreachable(name.to_string(), silent.to_string()))
+            }
         }
     }
+}
+
+impl std::fmt::Display for Silent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let told: Vec<_> =
+            self.silent.iter().map(|(place, why)| format!("{place}: {why}")).collect();
+        f.write_str(&told.join("; "))
+    }
+}
+
+/// Whether somebody else fills a place.
+fn is_foreign(place: Place) -> bool {
+    matches!(place, Place::Systemd | Place::Environment)
+}
+
+/// Whether a secret has a byte that ends it, or what it stands in, wherever it is shown.
+fn has_nul(secret: &Secret) -> bool {
+    secret.reveal().contains(&0)
 }
 
 impl std::fmt::Debug for Vault {

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use correlator_credential::{CredentialError, Place, Settings, Variables, Vault};
@@ -41,6 +41,10 @@ fn the_first_place_that_has_it_wins() {
     check(&QUIET, "e", None);
     check(&QUIET, "f", None);
     check(&[Place::Environment, Place::Systemd], "a", Some(("environment", Place::Environment)));
+    let all = vault(&folder, &QUIET, &variables);
+    assert!(all.replacing("a").is_some_and(|it| it.contains("systemd-creds encrypt --name=a")));
+    assert_eq!(all.replacing("b").as_deref(), Some("correlator credential set b --place file"));
+    assert_eq!(all.replacing("f"), None);
     check(&[Place::Systemd], "b", None);
 
     let listing = vault(&folder, &QUIET, &variables).list();
@@ -113,6 +117,95 @@ fn what_does_not_answer_is_told_as_such() {
     let lacking = vault.check(["smtp", "other"]).expect_err("it is damaged");
     assert!(lacking.wants.iter().all(|want| want.unreachable), "{lacking}");
     assert_eq!(vault.list().unreachable.len(), 1);
+}
+
+type Harm = fn(&Path);
+
+/// What is told of a credential that is lacking, once something was done to the folder of a file that has another one: a
+/// way, and a command that adds it. What is told to help does, and what is not told would not.
+fn told(order: &[Place], variables: &Variables, harm: Harm, way: &str, command: Option<&str>) {
+    let folder = Folder::new();
+    vault(&folder, &[Place::File], &given([])).set("other", &secret("x"), None).expect("set");
+    harm(&folder.join("kept"));
+    let vault = vault(&folder, order, variables);
+    let lacking = vault.check(["smtp"]).expect_err("it is nowhere");
+    let want = &lacking.wants[0];
+    assert!(want.why.contains(way), "{lacking}");
+    assert_eq!(want.command.as_deref(), command, "{lacking}");
+    assert_eq!(lacking.to_string().contains("add it"), command.is_some(), "{lacking}");
+    let Some(command) = command else {
+        vault.set("smtp", &secret("x"), None).expect_err(way);
+        return;
+    };
+    let place = command.ends_with("--place file").then_some(Place::File);
+    vault.set("smtp", &secret("x"), place).expect(way);
+    vault.check(["smtp"]).expect(way);
+}
+
+#[test]
+fn what_would_fail_as_well_is_not_told_as_what_adds_it() {
+    let check = |harm: Harm, way: &str| told(&QUIET, &given([]), harm, way, None);
+    check(|kept| fs::write(kept.join("credentials"), "?").expect("write"), "take it away");
+    check(|kept| fs::remove_file(kept.join("credentials.key")).expect("remove"), "put that back");
+    check(
+        |kept| {
+            let open = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(kept.join("credentials"), open).expect("mode");
+        },
+        "chmod 600",
+    );
+    check(
+        |kept| {
+            fs::rename(kept.join("credentials"), kept.join("real")).expect("rename");
+            symlink("real", kept.join("credentials")).expect("link");
+        },
+        "name what it leads to",
+    );
+    check(
+        |kept| {
+            let (order, file) = (vec![Place::File], Some(kept.with_file_name("sealed")));
+            let settings = Settings { order, file: file.clone(), ..Settings::default() };
+            let sealed = Vault::open_in(&settings, &given([])).expect("vault");
+            sealed.unlock(&secret("battery staple")).expect("a passphrase");
+            sealed.set("other", &secret("x"), None).expect("set");
+            fs::rename(file.expect("a path"), kept.join("credentials")).expect("rename");
+        },
+        "at a terminal it is asked for",
+    );
+}
+
+#[test]
+fn another_place_is_told_where_the_first_one_does_not_answer() {
+    let stale = given([("DBUS_SESSION_BUS_ADDRESS", Path::new("unix:path=/nowhere/bus"))]);
+    let well: Harm = |_| {};
+    let set = "correlator credential set smtp --place file";
+    let way = "unset DBUS_SESSION_BUS_ADDRESS";
+    told(&[Place::Keyring, Place::File], &stale, well, way, Some(set));
+    told(&[Place::Keyring], &stale, well, "leave `keyring` out", None);
+    // A place that somebody else fills does not keep ours from being filled.
+    let broken = Folder::new();
+    fs::create_dir(broken.join("smtp")).expect("folder");
+    let handed = given([("CREDENTIALS_DIRECTORY", broken.0.as_path())]);
+    told(&QUIET, &handed, well, "it is no file", Some("correlator credential set smtp"));
+}
+
+#[test]
+fn what_ends_in_the_middle_is_not_taken() {
+    let folder = Folder::new();
+    let variables = given([("CREDENTIALS_DIRECTORY", folder.0.as_path())]);
+    let vault = vault(&folder, &[Place::Systemd, Place::File], &variables);
+    let set = vault.set("smtp", &secret("a\0b"), None);
+    assert_eq!(set, Err(CredentialError::Nul));
+    assert!(!folder.join("kept").exists(), "nothing was touched");
+    // Who starts an engine with it is told, not who waits for a mail.
+    fs::write(folder.join("smtp"), b"a\0b").expect("file");
+    let lacking = vault.check(["smtp"]).expect_err("a byte that nobody takes");
+    assert!(lacking.wants[0].why.contains("in systemd it has a NUL byte"), "{lacking}");
+    let command = lacking.wants[0].command.as_deref();
+    assert!(
+        command.is_some_and(|it| it.contains("systemd-creds encrypt --name=smtp")),
+        "{lacking}"
+    );
 }
 
 #[test]

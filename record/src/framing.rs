@@ -7,8 +7,11 @@
 
 use memchr::{memchr, memchr_iter, memchr2_iter};
 
+use crate::count::{self, count};
+use crate::envelope::{self, Envelope, Seen};
+
 /// Digits of an octet count at the most: a greater count is no count but a mistake or an attack.
-pub const COUNT_DIGITS_MAX: usize = 8;
+pub const COUNT_DIGITS_MAX: usize = count::DIGITS_MAX;
 /// Bytes that may have to be seen behind a record before its end is certain: a count with its digits, the space, and a
 /// priority behind it.
 pub const RESYNC_BYTES_MAX: usize = 16;
@@ -26,6 +29,9 @@ pub enum Framing {
     /// Lines, or counts where one stands before a priority and what is behind so many bytes shows that it is right: what
     /// a connection of lines may go over to. No record reaches over a line feed, whatever a count says.
     Mixed,
+    /// This one, of a file that may be a capture: a record may also stand in an [`envelope`], and no more belongs to a line
+    /// than would to a datagram.
+    Captured(Box<Framing>),
 }
 
 /// What stands at the start of some bytes.
@@ -84,6 +90,52 @@ impl Framing {
         }
     }
 
+    /// The framing of a stream that begins with this block, if whoever sends lines may go over to counts.
+    #[must_use]
+    pub fn of_stream(first_block: &[u8]) -> Self {
+        match Self::discover(first_block) {
+            Self::Lines => Self::Mixed,
+            other => other,
+        }
+    }
+
+    /// The framing of a file that begins with this block and may be a capture of several streams.
+    #[must_use]
+    pub fn of_file(first_block: &[u8]) -> Self {
+        Self::of_stream(&envelope::without(first_block)).captured()
+    }
+
+    /// The same of a file that may be a capture.
+    #[must_use]
+    pub fn captured(self) -> Self {
+        match self {
+            Self::Captured(_) => self,
+            other => Self::Captured(Box::new(other)),
+        }
+    }
+
+    /// How records are told apart that are in no envelope.
+    #[must_use]
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::Captured(framing) => framing.bare(),
+            other => other,
+        }
+    }
+
+    /// The records of some bytes that are all there is of them, empty ones too.
+    #[must_use]
+    pub fn split<'a>(&self, bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        let (mut at, mut lost, mut records) = (0, false, Vec::new());
+        while at < bytes.len()
+            && let Next::Record(piece) = self.next(&bytes[at..], true, lost)
+        {
+            records.push(&bytes[at + piece.start..at + piece.end]);
+            (at, lost) = (at + piece.next, piece.lost);
+        }
+        records
+    }
+
     /// The framing by a trailer that was seen. A message may end with line feeds of its own, so only what can be the
     /// trailer's is: a carriage return alone, a line end, or whatever stands behind the last line end.
     fn of_trailer(trailer: &[u8], block: &[u8]) -> Self {
@@ -108,6 +160,29 @@ impl Framing {
             },
             Self::Octets => counted(bytes, at_end, lost),
             Self::Mixed => fitting(bytes, at_end).unwrap_or_else(|| line(bytes, at_end)),
+            Self::Captured(framing) => match envelope::open(bytes) {
+                Some(Seen::Whole(Envelope { start, end, next })) => {
+                    Next::Record(Piece { start, end, next, lost: false })
+                }
+                Some(Seen::Partial(missing)) if !at_end => {
+                    Next::Partial { start: 0, missing: Some(missing) }
+                }
+                _ => framing.next_captured(bytes, at_end, lost),
+            },
+        }
+    }
+
+    /// The next record of a capture that is in no envelope. What may stand behind a datagram's record stands in its line.
+    #[inline]
+    fn next_captured(&self, bytes: &[u8], at_end: bool, lost: bool) -> Next {
+        let next = self.next(bytes, at_end, lost);
+        match (self, next) {
+            (Self::Lines | Self::Mixed, Next::Record(piece)) => {
+                let record = &bytes[piece.start..piece.end];
+                let behind = record.iter().rev().take_while(|byte| b"\r\0".contains(byte)).count();
+                Next::Record(Piece { end: piece.end - behind, ..piece })
+            }
+            _ => next,
         }
     }
 
@@ -117,6 +192,7 @@ impl Framing {
             Self::Octets => uncounted(bytes, at_end),
             // What stands at the beginning of the rest is no count.
             Self::Mixed => line(bytes, at_end),
+            Self::Captured(framing) => return framing.rest(bytes, at_end),
             _ => self.next(bytes, at_end, false),
         };
         match next {
@@ -131,6 +207,7 @@ impl Framing {
         match self {
             Self::Trailer(trailer) => trailer,
             Self::Lines | Self::Octets | Self::Mixed => b"\n",
+            Self::Captured(framing) => framing.ending(),
         }
     }
 
@@ -143,6 +220,7 @@ impl Framing {
             Self::Octets => RESYNC_BYTES_MAX,
             // The count before it, and the one behind it.
             Self::Mixed => 2 * RESYNC_BYTES_MAX,
+            Self::Captured(framing) => framing.slack() + envelope::AROUND_BYTES_MAX,
         }
     }
 }
@@ -241,17 +319,6 @@ fn counted_piece(bytes: &[u8], header: usize, length: usize, at_end: bool) -> Ne
     let next = header + length.min(there);
     let end = if bytes[header..next].ends_with(b"\n") { next - 1 } else { next };
     Next::Record(Piece { start: header, end, next, lost: false })
-}
-
-/// A count and the length of its header: digits, the first not 0, and a space.
-fn count(bytes: &[u8]) -> Option<(usize, usize)> {
-    let digits = bytes.iter().take(COUNT_DIGITS_MAX + 1).take_while(|b| b.is_ascii_digit()).count();
-    if !(1..=COUNT_DIGITS_MAX).contains(&digits) || bytes[0] == b'0' || bytes.get(digits)? != &b' '
-    {
-        return None;
-    }
-    let length = bytes[..digits].iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
-    Some((digits + 1, length))
 }
 
 /// The line, or what stands before the next count with a priority behind it: where counting can begin anew.

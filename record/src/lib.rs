@@ -25,12 +25,17 @@
 //! with a record.
 //!
 //! # Layout
+//! - `count`, [`envelope`]: octet counts, and what a capture puts around a record that nothing else tells from the others
 //! - [`framing`]: where a record ends and the next begins
 //! - `civil`, `zone`, `clock`, `date`: calendars, zones, the cached hour, and dates as they are written
 //! - `priority`, `structured`, `rfc5424`: the format of RFC 5424
 //! - `origin`, `rfc3164`: the formats that everybody else writes
 //! - `validity`: is it UTF-8
 //! - [`parser`]: the loop that does all of it
+
+mod count;
+
+pub mod envelope;
 
 pub mod framing;
 

@@ -119,6 +119,8 @@ pub const PIECES_SPARE: usize = 64;
 pub const RETRY_STEP: Duration = Duration::from_millis(100);
 /// A live record that is further ahead of the engine's clock, in nanoseconds, is not believed at once.
 pub const TIME_AHEAD_MAX: i64 = 24 * 3_600 * 1_000_000_000;
+/// Event time that is further ahead of the engine's clock is told.
+pub const TIME_AHEAD_TOLD: Duration = Duration::from_hours(1);
 /// Live records in a row that must agree with a time that is far ahead before it is believed.
 pub const TIME_WITNESSES: u32 = 16;
 /// For how long they must agree, in nanoseconds.
@@ -228,6 +230,8 @@ pub const CHECKPOINT_PIECE_BYTES: usize = 4 << 20;
 pub const CHECKPOINT_REUSED_BYTES: usize = 64 << 10;
 /// By how much threads that save step back behind those that work on records.
 pub const SAVING_NICENESS: i32 = 5;
+/// Checkpoints of one guest that are kept aside since it did not take them.
+pub const REFUSED_CHECKPOINTS_MAX: usize = 8;
 /// A checkpoint's file.
 pub const CHECKPOINT_BYTES_MAX: u64 = 2 << 30;
 

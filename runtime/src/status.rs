@@ -243,6 +243,14 @@ pub struct GuestStatus {
     pub last_checkpoint_seconds: Option<f64>,
     /// The size of its last saved state.
     pub state_bytes: u64,
+    /// Checkpoints that it did not take when it was started, and that are kept aside.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_checkpoints: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How a module instance fares.
@@ -274,6 +282,10 @@ pub struct ListenerStatus {
     /// How much of what its grants bound is used; left out where nothing is bounded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<BoundStatus>,
+    /// The capabilities that it is granted as a dry run: what it asks of them is planned and not done. Left out where there
+    /// is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dry_run: Vec<String>,
 }
 
 /// How much of a grant's bound is used.

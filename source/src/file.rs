@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::capture::Capture;
+use crate::capture::arrived::Arrived;
 use crate::clock;
 use crate::counts::Counts;
 use crate::identity::{self, Identity, Print};
@@ -200,7 +201,7 @@ fn open_one(source: &Source, path: Option<&Path>) -> Result<Input, OpenError> {
         live: bytes_total.is_none(),
         bytes_total,
         reader,
-        framing: source.framing.clone(),
+        framing: source.framing.clone().map(Framing::captured),
         parser: Parser::new(settings(source, reference)),
         counts: Counts::default(),
         tail: Vec::new(),
@@ -256,8 +257,8 @@ impl Input {
                 return Ok(false);
             }
             self.fill(frame, stop)?;
-            let framing = self.framing.get_or_insert_with(|| Framing::discover(&frame.text));
-            let framing = framing.clone();
+            let framing = self.framing.get_or_insert_with(|| Framing::of_file(&frame.text));
+            let (framing, before) = (framing.clone(), self.parser.memory());
             let mut parsed =
                 self.parser.parse(frame, 0, &framing, self.ended, limit::RECORDS_PER_FRAME_MAX);
             if parsed.consumed == 0 && parsed.end >= limit::BLOCK_BYTES + limit::RECORD_BYTES_MAX {
@@ -265,10 +266,9 @@ impl Input {
             }
             self.counts += counted(&parsed);
             if let Some(capture) = &self.capture {
-                capture.write_up_to(
-                    &frame.text[..parsed.consumed],
-                    (self.ended && parsed.consumed == parsed.end).then(|| framing.ending()),
-                );
+                let memory = (before, self.parser.memory());
+                let bytes = 0..parsed.consumed;
+                capture.write(&Arrived::parsed(frame, (0, bytes), &framing, &parsed, memory));
                 capture.flush();
             }
             parsed.take_tail(frame, &mut self.tail);
@@ -347,7 +347,7 @@ impl Input {
         (self.read_to, self.base, self.ended) = (saved.position, saved.position, false);
         self.tail.clear();
         self.bytes_total = self.bytes_total.map(|total| total.saturating_sub(saved.position));
-        self.framing = self.framing.take().or(saved.framing);
+        self.framing = self.framing.take().or(saved.framing.map(Framing::captured));
         self.parser.resume(saved.memory);
         Ok(true)
     }

@@ -69,7 +69,7 @@ pub const REPLAY_DATAGRAMS: usize = 256;
 pub const REPLAY_CONNECT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 /// After how long a peer that takes nothing is told of.
 pub const REPLAY_STALL_TOLD: std::time::Duration = std::time::Duration::from_secs(10);
-/// How long a replay that is to stop still waits for a peer that takes nothing.
+/// How long a replay that is to stop still waits for a peer that takes nothing, or doesn't close its side.
 pub const REPLAY_STOP_MAX: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Bytes that are read from one connection before the others have their turn.

@@ -86,6 +86,8 @@ enum FramingBody {
     Lines,
     Trailer(Vec<u8>),
     Octets,
+    Mixed,
+    Captured(Box<FramingBody>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +135,15 @@ pub fn forgotten(file: u64) -> Mark {
 }
 
 impl Saved {
+    /// The source that it is of.
+    #[must_use]
+    pub fn source(&self) -> u64 {
+        match self {
+            Self::File(file) => file.source,
+            Self::Ledger(ledger) => ledger.source,
+        }
+    }
+
     /// What a mark says; nothing if it is not understood.
     #[must_use]
     pub fn read(mark: &Mark) -> Option<Self> {
@@ -176,11 +187,7 @@ impl From<SavedFile> for FileBody {
             modified: saved.modified,
             position: saved.position,
             print: saved.print,
-            framing: saved.framing.map(|framing| match framing {
-                Framing::Lines | Framing::Mixed => FramingBody::Lines,
-                Framing::Trailer(trailer) => FramingBody::Trailer(trailer),
-                Framing::Octets => FramingBody::Octets,
-            }),
+            framing: saved.framing.map(FramingBody::from),
             last: saved.memory.last,
             skip: match saved.memory.skip {
                 Skip::Nothing => SkipBody::Nothing,
@@ -207,12 +214,32 @@ impl From<FileBody> for SavedFile {
             modified: body.modified,
             position: body.position,
             print: body.print,
-            framing: body.framing.map(|framing| match framing {
-                FramingBody::Lines => Framing::Lines,
-                FramingBody::Trailer(trailer) => Framing::Trailer(trailer),
-                FramingBody::Octets => Framing::Octets,
-            }),
+            framing: body.framing.map(Framing::from),
             memory: Memory { last: body.last, skip, lost: body.lost },
+        }
+    }
+}
+
+impl From<Framing> for FramingBody {
+    fn from(framing: Framing) -> Self {
+        match framing {
+            Framing::Lines => Self::Lines,
+            Framing::Trailer(trailer) => Self::Trailer(trailer),
+            Framing::Octets => Self::Octets,
+            Framing::Mixed => Self::Mixed,
+            Framing::Captured(framing) => Self::Captured(Box::new(Self::from(*framing))),
+        }
+    }
+}
+
+impl From<FramingBody> for Framing {
+    fn from(body: FramingBody) -> Self {
+        match body {
+            FramingBody::Lines => Self::Lines,
+            FramingBody::Trailer(trailer) => Self::Trailer(trailer),
+            FramingBody::Octets => Self::Octets,
+            FramingBody::Mixed => Self::Mixed,
+            FramingBody::Captured(body) => Self::Captured(Box::new(Self::from(*body))),
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::effect::{Accepted, Cause, Decision, NewEffect, State, cut};
 use crate::entry::{Kind, Verdict};
 use crate::error::{Fault, StoreError};
 use crate::lane::Lane;
-use crate::limit;
-use crate::store::{self, Safety, Store};
+use crate::store::{Safety, Store};
 use crate::trail::Trail;
+use crate::{limit, room};
 
 impl Store {
     /// Accepts the effects of a turn, in their order. What is known by its id stays as it is: a turn that is handed over
@@ -22,7 +22,7 @@ impl Store {
     /// the turn was made of.
     ///
     /// # Errors
-    /// There is no room, or something is larger than the store keeps ([`NewEffect::check`]). Then nothing is accepted.
+    /// There is no room, for anybody or for these, or something is larger than the store keeps ([`NewEffect::check`]). Then nothing is accepted.
     pub fn accept(
         &self,
         effects: &[NewEffect],
@@ -34,19 +34,10 @@ impl Store {
         }
         let bytes_max = self.settings().bytes_max();
         self.write(safety, |trail| {
-            has_room(trail, bytes_max)?;
+            room::is_there_for(trail, effects, bytes_max)?;
             effects.iter().map(|effect| accept(trail, effect)).collect()
         })
     }
-}
-
-/// Whether anything new is taken.
-pub fn has_room(trail: &Trail<'_>, bytes_max: u64) -> Result<(), Fault> {
-    let bytes = store::bytes(trail.transaction)?;
-    if bytes > bytes_max {
-        return Err(StoreError::Bound { bytes, bytes_max }.into());
-    }
-    Ok(())
 }
 
 /// Accepts one.

@@ -3,17 +3,29 @@
 //! This room must never know who may order what.
 
 use correlator_world::Outcome;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use crate::chain::Line;
 use crate::delivery::Current;
 use crate::effect::{Due, State, cut};
 use crate::entry::{By, Kind, Verdict};
 use crate::error::{Fault, StoreError};
+use crate::filter::EffectFilter;
 use crate::limit;
 use crate::row;
 use crate::store::{Safety, Store};
 use crate::trail::Trail;
+
+/// Whose effects: those for which all of this holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Of {
+    /// Of this listener.
+    pub listener: Option<String>,
+    /// Of this capability.
+    pub capability: Option<String>,
+    /// Of this endpoint.
+    pub endpoint: Option<String>,
+}
 
 impl Store {
     /// Has an effect tried again, from its first attempt on: one that is dead, refused or dropped, or one that waits for
@@ -59,15 +71,36 @@ impl Store {
                 return Err(not_now(id, &current, "dropped"));
             }
             not_undoing(id, &current)?;
-            let change = "UPDATE effect SET state = ?2, behind = 0, next_at = NULL, changed_at = ?3 \
-                          WHERE number = ?1";
-            let dropped = State::Dropped.code();
-            trail.transaction.execute(change, params![current.number, dropped, now])?;
-            if let Some(lane) = current.lane() {
-                lane.release(trail.transaction)?;
-            }
-            ordered(trail, id, &current, Verdict::Dropped, by, now)
+            end(trail, id, &current, by, now)
         })
+    }
+
+    /// Gives up all that waits of these. How many that are. What is being tried is not among it.
+    ///
+    /// # Errors
+    /// It can't be written. What was given up before that stays so.
+    pub fn drop_waiting(&self, of: &Of, by: By, now: i64) -> Result<u64, StoreError> {
+        let all = self.read(|connection| waiting(connection, of))?;
+        let mut dropped = 0;
+        for some in all.chunks(limit::DROPPED_AT_ONCE) {
+            dropped += self.write(Safety::Program, |trail| {
+                let mut dropped = 0;
+                for number in some {
+                    let mut still = trail
+                        .transaction
+                        .prepare_cached("SELECT id FROM effect WHERE number = ?1 AND state = 0")?;
+                    let id: Option<String> =
+                        still.query_row([number], |row| row.get(0)).optional()?;
+                    let Some(id) = id else { continue };
+                    let current = Current::of(trail, &id)?;
+                    end(trail, &id, &current, by, now)?;
+                    dropped += 1;
+                }
+                Ok(dropped)
+            })?;
+        }
+        self.sync()?;
+        Ok(dropped)
     }
 
     /// Says that the world is about to be asked to take an effect back, for a reason if there is one, and what it was. It
@@ -123,7 +156,9 @@ impl Store {
                 return Err(not_now(id, &current, "undone without having begun"));
             }
             let (state, verdict, text) = match outcome {
-                Outcome::Done(answer) => (State::Undone, Verdict::Done, answer),
+                Outcome::Done(answer) | Outcome::Partly { said: answer, .. } => {
+                    (State::Undone, Verdict::Done, answer)
+                }
                 Outcome::Later { reason, .. } => (current.state, Verdict::Later, reason),
                 Outcome::Refused(reason) => (current.state, Verdict::Refused, reason),
             };
@@ -196,6 +231,36 @@ pub struct Grant<'a> {
     pub capability: &'a str,
     /// What the stack says, in one line. No secret is in it.
     pub text: &'a str,
+}
+
+/// What waits of these, in order.
+fn waiting(connection: &Connection, of: &Of) -> Result<Vec<i64>, Fault> {
+    let Of { listener, capability, endpoint } = of.clone();
+    let state = Some(State::Waiting);
+    let filter = EffectFilter { listener, capability, endpoint, state, ..EffectFilter::default() };
+    let conditions = filter.conditions();
+    // Not one that is finished is looked at.
+    let query = format!(
+        "SELECT effect.number FROM effect INDEXED BY effect_age \
+         LEFT JOIN audit ON audit.sequence = effect.number {} AND effect.state <= 1 \
+         ORDER BY effect.number",
+        conditions.text()
+    );
+    let mut statement = connection.prepare(&query)?;
+    let numbers = statement.query_map(params_from_iter(conditions.values), |row| row.get(0))?;
+    Ok(numbers.collect::<Result<_, _>>()?)
+}
+
+/// Gives one up.
+fn end(trail: &mut Trail<'_>, id: &str, current: &Current, by: By, now: i64) -> Result<(), Fault> {
+    let change = "UPDATE effect SET state = ?2, behind = 0, next_at = NULL, changed_at = ?3 \
+                  WHERE number = ?1";
+    let values = params![current.number, State::Dropped.code(), now];
+    trail.transaction.prepare_cached(change)?.execute(values)?;
+    if let Some(lane) = current.lane() {
+        lane.release(trail.transaction)?;
+    }
+    ordered(trail, id, current, Verdict::Dropped, by, now)
 }
 
 fn ordered(

@@ -208,7 +208,9 @@ fn finish(trail: &mut Trail<'_>, finished: &Finished, now: i64) -> Result<State,
         return Ok(current.state);
     }
     let (state, verdict, text, next_at) = match (&finished.outcome, finished.next_at) {
-        (Outcome::Done(answer), _) => (State::Done, Verdict::Done, answer, None),
+        (Outcome::Done(answer) | Outcome::Partly { said: answer, .. }, _) => {
+            (State::Done, Verdict::Done, answer, None)
+        }
         (Outcome::Refused(reason), _) => (State::Refused, Verdict::Refused, reason, None),
         (Outcome::Later { reason, .. }, Some(at)) => {
             (State::Waiting, Verdict::Later, reason, Some(at))

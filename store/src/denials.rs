@@ -10,9 +10,9 @@ use crate::chain::Line;
 use crate::effect::{Accepted, Cause, NewEffect, cut};
 use crate::entry::{Kind, Verdict};
 use crate::error::{Fault, StoreError};
-use crate::limit;
 use crate::store::{Safety, Store};
 use crate::trail::Trail;
+use crate::{limit, room};
 
 /// What one capability denied a listener.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ impl Store {
         effects.iter().try_for_each(NewEffect::check)?;
         let bytes_max = self.settings().bytes_max();
         self.write(Safety::Program, |trail| {
-            accept::has_room(trail, bytes_max)?;
+            room::is_there(trail, bytes_max)?;
             for one in denials.iter().filter(|one| one.more > 0) {
                 sum_up(trail, one, now)?;
             }

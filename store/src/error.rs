@@ -93,6 +93,32 @@ pub enum StoreError {
         /// What it may take.
         bytes_max: u64,
     },
+    /// One listener has as much waiting at one capability as it may.
+    #[error(
+        "listener `{listener}` has its share of the store: what waits for `{capability}` takes {bytes} bytes, of {bytes_max} at the most"
+    )]
+    Share {
+        /// The listener.
+        listener: String,
+        /// The capability.
+        capability: String,
+        /// What it takes.
+        bytes: u64,
+        /// What it may take.
+        bytes_max: u64,
+    },
+    /// The last of the store is for others.
+    #[error(
+        "the store is nearly full, and what is left is for listeners that have less than {bytes_max} bytes in it: listener `{listener}` has {bytes}"
+    )]
+    Scarce {
+        /// The listener.
+        listener: String,
+        /// What it takes.
+        bytes: u64,
+        /// Who has less gets some of it.
+        bytes_max: u64,
+    },
     /// The disk or the quota is full.
     #[error("there is no room for the store {}: {what}; make room on that disk", path.display())]
     NoRoom {
@@ -181,13 +207,15 @@ impl StoreError {
         move |error| Self::Io { path: path.to_owned(), doing, error: error.into() }
     }
 
-    /// Whether there is no room: the store's own bound is reached, or the disk's, or the quota. It passes when somebody
-    /// makes some.
+    /// Whether there is no room: the store's own bound is reached, or a listener's share of it, or the disk's, or the quota. It
+    /// passes when somebody makes some.
     #[must_use]
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         match self {
-            Self::Bound { .. } | Self::NoRoom { .. } => true,
+            Self::Bound { .. } | Self::Share { .. } | Self::Scarce { .. } | Self::NoRoom { .. } => {
+                true
+            }
             Self::Io { error, .. } => {
                 matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
             }

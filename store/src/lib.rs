@@ -29,6 +29,7 @@
 //! - `row`: from rows to values
 //! - `trail`: appending to the audit trail
 //! - `lane`: what comes after what
+//! - `room`: who gets how much of it
 //! - [`store`], [`recovery`]: the one that writes, and what it finds when it starts
 //! - `accept`, [`denials`], [`delivery`], [`command`]: what listeners ask for, what of it is denied, what whoever delivers and
 //!   operators do
@@ -61,6 +62,8 @@ mod row;
 mod trail;
 
 mod lane;
+
+mod room;
 
 pub mod store;
 

@@ -8,6 +8,13 @@ use std::time::Duration;
 pub const BYTES_MAX: u64 = 1 << 30;
 /// The least that a store may be bounded to: below it, it could not hold one large request.
 pub const BYTES_MAX_MIN: u64 = 16 << 20;
+/// What waits of one listener at one capability takes no more than this part of it: who has his share waits, and nobody else.
+pub const SHARE_PART: u64 = 4;
+/// The last of it, as a part, is for those who have little in it: who blocks an address is never kept from it by who mails
+/// books...
+pub const RESERVE_PART: u64 = 8;
+/// ...which is less than this part of it, of one listener in all.
+pub const LITTLE_PART: u64 = 64;
 /// The id of a request.
 pub const ID_BYTES_MAX: usize = 200;
 /// The name of a listener or a capability, and the digest of a component.
@@ -40,6 +47,8 @@ pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub const DUE_BYTES_MAX: usize = 16 << 20;
 /// Rows that go in one transaction when what is old goes: others wait for it, a few milliseconds.
 pub const PRUNE_ROWS: u64 = 200;
+/// Effects that are given up in one transaction: each is written anew whole, with its request.
+pub const DROPPED_AT_ONCE: usize = 16;
 /// How long whoever waits to write is let in between two such transactions: the lock alone would not let them.
 pub const PRUNE_PAUSE: Duration = Duration::from_micros(500);
 /// After so many of them what was written ahead is moved to its place, before that falls to somebody who has to wait for it.

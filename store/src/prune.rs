@@ -23,8 +23,8 @@ pub struct Retention<'a> {
     pub dead_before: i64,
     /// Entries of the audit trail that were made before this. Decisions on effects that are still there stay, and tears.
     pub trail_before: i64,
-    /// If the database takes more than this, younger ones go as well, the oldest first: what was denied or only planned, what
-    /// else is finished, entries that are older than effects are kept, what is dead, entries.
+    /// If the database takes more than this, younger ones go as well, the oldest first: what was given up by an operator, by
+    /// when it was asked for, what was denied or only planned, what else is finished, entries that are older than effects are kept, what is dead, entries.
     pub bytes_max: u64,
     /// What was denied a listener and what was only planned for it takes no more than this; the oldest go.
     pub planned_bytes_max: u64,
@@ -51,6 +51,8 @@ pub struct Pruned {
 /// Which finished effects go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
+    /// Given up by an operator.
+    Dropped,
     Dead,
     /// Denied, or only planned.
     Planned,
@@ -61,6 +63,8 @@ enum Which {
 struct Old {
     number: i64,
     changed_at: i64,
+    /// By when it is old: when it ended, or when it was asked for if nobody wants it any more.
+    aged_at: i64,
     listener: String,
     bytes: u64,
 }
@@ -194,6 +198,7 @@ impl Pruning<'_> {
     /// Lets go the oldest that may, until the database takes no more than it should or nothing is left that may.
     fn prune_to_size(&mut self) -> Result<(), StoreError> {
         let Retention { effects_before, day_from, keep_from, .. } = *self.retention;
+        self.prune_effects_to_size(Which::Dropped, keep_from)?;
         self.prune_effects_to_size(Which::Planned, keep_from)?;
         for before in [day_from.min(keep_from), keep_from] {
             self.prune_effects_to_size(Which::NotDead, before)?;
@@ -245,6 +250,7 @@ impl Pruning<'_> {
     /// The next finished effects, and whether there may be more.
     fn look(&self, pass: &mut Pass) -> Result<(Vec<Old>, bool), StoreError> {
         let query = match pass.which {
+            Which::Dropped => FINISHED_DROPPED,
             Which::Dead => FINISHED_DEAD,
             Which::Planned => FINISHED_PLANNED,
             Which::NotDead => FINISHED,
@@ -258,7 +264,7 @@ impl Pruning<'_> {
         };
         let found = look().map_err(|error| Fault::from(error).at(self.store.path()))?;
         if let Some(last) = found.last() {
-            pass.at = (last.changed_at, last.number);
+            pass.at = (last.aged_at, last.number);
         }
         let more = found.len() as u64 == limit::PRUNE_ROWS;
         Ok((found, more))
@@ -267,7 +273,7 @@ impl Pruning<'_> {
     /// Whether nobody may hand it over again.
     fn may_go(&self, old: &Old) -> bool {
         let again = self.retention.again.get(&old.listener);
-        again.is_none_or(|since| old.changed_at < *since)
+        again.is_none_or(|since| old.aged_at < *since)
     }
 
     /// Lets these go, where nobody did anything with them meanwhile.
@@ -327,28 +333,38 @@ impl Pruning<'_> {
 
 /// What is read of finished effects, the oldest first, behind the last that was read.
 macro_rules! finished {
-    ($index:literal, $which:literal) => {
+    ($index:literal, $which:literal, $aged_at:literal) => {
         concat!(
-            "SELECT effect.number, effect.changed_at, coalesce(audit.listener, ''), \
-             length(effect.request) FROM effect INDEXED BY ",
+            "SELECT effect.number, effect.changed_at, ",
+            $aged_at,
+            ", coalesce(audit.listener, ''), length(effect.request) FROM effect INDEXED BY ",
             $index,
             " LEFT JOIN audit ON audit.sequence = effect.number WHERE ",
             $which,
-            " AND effect.changed_at < ?1 AND (effect.changed_at, effect.number) > (?2, ?3) \
-             AND effect.undoing_at IS NULL ORDER BY effect.changed_at, effect.number LIMIT ?4"
+            " AND ",
+            $aged_at,
+            " < ?1 AND (",
+            $aged_at,
+            ", effect.number) > (?2, ?3) AND effect.undoing_at IS NULL ORDER BY ",
+            $aged_at,
+            ", effect.number LIMIT ?4"
         )
     };
 }
 
-const FINISHED_DEAD: &str = finished!("effect_dead", "effect.state = 4");
-const FINISHED_PLANNED: &str = finished!("effect_planned", "effect.state IN (5, 6)");
-const FINISHED: &str = finished!("effect_finished", "effect.state >= 2 AND effect.state <> 4");
+const FINISHED_DROPPED: &str = finished!("effect_dropped", "effect.state = 8", "effect.since");
+const FINISHED_DEAD: &str = finished!("effect_dead", "effect.state = 4", "effect.changed_at");
+const FINISHED_PLANNED: &str =
+    finished!("effect_planned", "effect.state IN (5, 6)", "effect.changed_at");
+const FINISHED: &str =
+    finished!("effect_finished", "effect.state >= 2 AND effect.state <> 4", "effect.changed_at");
 
 fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
     Ok(Old {
         number: row.get(0)?,
         changed_at: row.get(1)?,
-        listener: row.get(2)?,
-        bytes: row.get::<_, i64>(3)?.unsigned_abs() + limit::EFFECT_BYTES,
+        aged_at: row.get(2)?,
+        listener: row.get(3)?,
+        bytes: row.get::<_, i64>(4)?.unsigned_abs() + limit::EFFECT_BYTES,
     })
 }

@@ -19,7 +19,8 @@ const APPLICATION_AT: usize = 68;
 const HEADER_BYTES: usize = 100;
 
 /// Each step makes a version out of the one before it. A step that was released never changes.
-pub const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub const STEPS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,28 @@ mod tests {
             STEPS.iter().copied().chain([add, "CREATE TABLE late (a TEXT) STRICT;"]).collect();
         step_up(&mut connection, newest + 1, &right).unwrap();
         assert_eq!(find(&connection).unwrap(), Found::Store(newest + 2));
+    }
+
+    #[test]
+    fn what_an_older_store_holds_is_counted() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        step_up(&mut connection, 0, &STEPS[..2]).unwrap();
+        for (number, state) in [(1, 0), (2, 1), (3, 2)] {
+            let sql = format!(
+                "INSERT INTO audit (sequence, time, kind, listener, plan, text, hash) \
+                 VALUES ({number}, 1, 1, 'ops', 'plan', '', x'');
+                 INSERT INTO cause (sequence, ordinal, event, raw) VALUES ({number}, 0, 'e', x'00');
+                 INSERT INTO effect (number, id, capability, endpoint, state, since, changed_at, request) \
+                 VALUES ({number}, '{number}', 'mail', 'ops/x', {state}, 1, 1, x'0000');"
+            );
+            connection.execute_batch(&sql).unwrap();
+        }
+        step_up(&mut connection, 2, STEPS).unwrap();
+        let read = "SELECT listener, capability, open_bytes, all_bytes FROM held";
+        let row = connection
+            .query_row(read, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+        let each = 1_024 + 2 + 4 + 2;
+        assert_eq!(row.unwrap(), ("ops".to_owned(), "mail".to_owned(), 2 * each, 3 * each));
     }
 
     #[test]

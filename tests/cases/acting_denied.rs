@@ -30,9 +30,9 @@ const OUTSIDE: Wish = Wish::new("deny-outside", "table", "../../outside.csv", X)
 const LOGS: Wish = Wish::new("deny-logs", "log", "terminal", X);
 /// Each with its grant, and with what is said to it.
 const WISHES: [(Wish, &str, &str); 5] = [
-    (SECRET, "log: true", "`command` is not granted"),
+    (SECRET, "log: true", "does not declare that it wants `command`"),
     (STRANGE, "log: true", "there is no capability `no such"),
-    (FLOOD, "log: true", "`table` is not granted"),
+    (FLOOD, "log: true", "does not declare that it wants `table`"),
     (OUTSIDE, "table: { directory: rows }", "no name of a table"),
     (LOGS, "log: true", "`log` has the targets"),
 ];
@@ -118,8 +118,8 @@ fn what_nobody_granted_is_in_the_trail_with_who_asked_and_why() {
         assert!(!said.stdout.contains('\x1b'), "{arguments:?}");
     };
     let id = secret.request.id.as_str();
-    let why = "decision denied: `command` is not granted";
-    check(&["audit", "list", "--listener", SECRET.name], &["denied: `command` is", "1 entry"]);
+    let why = "decision denied: the guest does not declare that it wants `command`";
+    check(&["audit", "list", "--listener", SECRET.name], &["denied: the guest", "1 entry"]);
     check(&["effects", "show", id], &["state       denied", "command /bin/sh", why]);
     check(&["effects", "list", "--listener", STRANGE.name], &["denied", "there is"]);
     check(&["why", id], &[&address(0), "asked command for it", why]);
@@ -130,7 +130,7 @@ fn what_nobody_granted_is_in_the_trail_with_who_asked_and_why() {
     let sum = effects::entries(&site, Kind::Decision).into_iter().find(|it| it.effect.is_none());
     let sum = sum.expect("a sum");
     assert!(sum.text.starts_with(&format!("{} more", MANY - ENTRIES)), "{sum:?}");
-    assert!(sum.text.contains("`table` is not granted"), "{sum:?}");
+    assert!(sum.text.contains("does not declare that it wants `table`"), "{sum:?}");
     assert_eq!((sum.capability.as_deref(), sum.causes[0].event.as_str()), (Some("table"), &*event));
     let digest = |entry: &Entry| entry.component.clone().unwrap_or_default();
     assert_eq!(digest(&sum), of(&all, FLOOD.name)[0].component);

@@ -13,12 +13,15 @@ use correlator_tests::wait;
 use correlator_tests::world::effects;
 use correlator_tests::world::failures::{address, failures};
 use correlator_tests::world::web::{Mood, Web};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::acting::{hook, listener, send, site, tcp};
 use super::disk::Mounted;
 
 const MANY: usize = 50;
 const FEW: usize = 8;
+/// How often what was not read at the end is sent.
+const TRIES: usize = 3;
 const LEFT: &str = "the rest is kept and done when the engine runs again";
 
 /// Runs an engine whose world takes nothing.
@@ -52,11 +55,51 @@ fn rows_that_no_server_takes_are_sent_by_a_later_run() {
         heard
     });
     site.run();
-    let heard = heard.join().expect("no panic");
+    each_once(&heard.join().expect("no panic"));
+    // Nothing is left for a next one.
+    site.run();
+}
+
+fn each_once(heard: &str) {
     for number in 0..MANY {
         let times = heard.matches(&format!("addr=\"{}\"", address(number))).count();
         assert_eq!(times, 1, "{number}: {heard}");
     }
+}
+
+#[test]
+fn messages_that_were_not_read_at_the_end_are_sent_by_a_later_run() {
+    let door = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = door.local_addr().expect("an address");
+    let grant =
+        format!("syslog: {{ targets: {{ central: {{ address: '{at}', transport: tcp }} }} }}");
+    let site =
+        site("unread-ends", "file: log", &listener("syslog", "syslog", "target: central", &grant));
+    site.put("log", failures(0..MANY).join("\n") + "\n");
+    let heard = thread::spawn(move || {
+        for _ in 0..TRIES {
+            let (stream, _) = door.accept().expect("a connection");
+            // It leaves without a word read, when it was told that nothing more comes.
+            let (is_closed, long) = (PollFlags::RDHUP, Timespec { tv_sec: 60, tv_nsec: 0 });
+            let ended = poll(&mut [PollFd::new(&stream, is_closed)], Some(&long));
+            assert_eq!(ended, Ok(1));
+        }
+        let (mut stream, _) = door.accept().expect("a connection");
+        stream.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout");
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).expect("messages");
+        heard
+    });
+    let code = site.start().wait();
+    let said = site.said();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains(&format!("{MANY} rows syslog central: failed: {at} over TCP may not")),
+        "{said}"
+    );
+    assert!(said.contains("the rest is to be written when the engine runs again"), "{said}");
+    site.run();
+    each_once(&heard.join().expect("no panic"));
     // Nothing is left for a next one.
     site.run();
 }

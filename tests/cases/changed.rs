@@ -3,6 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
@@ -150,14 +151,13 @@ fn sources_are_changed_while_nothing_has_room() {
         place.reloads("source `net` was changed; source `log` was changed");
         assert!(place.site.status().is_some(), "it answers: {}", place.site.said());
     }
-    // What was not taken is not acknowledged.
-    assert_eq!(told.recv_timeout(wait::PATIENCE), Ok(Sent::Unknown), "{}", place.site.said());
     disk.make_room();
-    until_done(&place.site, MANY);
-    assert_eq!(place.site.rows(NOTICES).len(), MANY, "{}", place.site.said());
-    place.send(&records(100, BYTES));
+    // Nobody was cut off, and what is acknowledged is there.
+    assert_eq!(told.recv_timeout(wait::PATIENCE), Ok(Sent::Acknowledged), "{}", place.site.said());
     until_done(&place.site, MANY + 100);
-    assert_eq!(place.site.rows(NOTICES).len(), MANY + 100, "{}", place.site.said());
+    place.send(&records(100, BYTES));
+    until_done(&place.site, MANY + 200);
+    assert_eq!(place.site.rows(NOTICES).len(), MANY + 200, "{}", place.site.said());
     assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
 }
 
@@ -239,6 +239,50 @@ fn a_followed_source_that_is_changed_while_it_is_busy_doubles_nothing() {
 }
 
 #[test]
+fn sources_with_other_names_or_each_other_s_address_are_taken_up() {
+    let place = Place::new("changed-names");
+    let guests = [MODULES, LISTENERS].concat();
+    let other = Port::new().expect("a port");
+    let sources = |first: &str, second: &str, log: &str, ports: [&Port; 2]| {
+        let [one, another] = ports.map(Port::address);
+        format!(
+            "sources:\n  {first}: {{ tcp: \"{one}\" }}\n  {second}: {{ tcp: \"{another}\" }}\n  {log}: {{ file: in.log, follow: true }}\n"
+        )
+    };
+    let lines = Log::new(5).lines(500);
+    place.put("", &sources("a", "b", "log", [&place.port, &other]), &guests);
+    let engine = place.start();
+    let mut parts = lines.chunks(100);
+    let mut count = 0;
+    let mut comes = |by: &dyn Fn(&[Line])| {
+        let part = parts.next().expect("enough of them");
+        by(part);
+        count += part.len();
+        place.site.until_rows(NOTICES, count);
+    };
+    let by_tcp = |port: &Port, part: &[Line]| {
+        let texts: Vec<String> = part.iter().map(Line::text).collect();
+        let sent = sender::send(port.address(), &sender::octets(&texts));
+        assert_eq!(sent, Sent::Acknowledged, "{}", place.site.said());
+    };
+    comes(&|part| place.append(&log::file(part)));
+    for (first, second, log, ports) in
+        [("c", "b", "other", [&place.port, &other]), ("c", "b", "other", [&other, &place.port])]
+    {
+        place.put("", &sources(first, second, log, ports), &guests);
+        let answer = place.ask(&json!({ "version": 1, "command": "reload" })).expect("an answer");
+        assert!(answer.get("error").is_none(), "{answer}");
+        comes(&|part| by_tcp(ports[0], part));
+    }
+    comes(&|part| by_tcp(&place.port, part));
+    // The file is read on from where it was, whatever its source is called.
+    comes(&|part| place.append(&log::file(part)));
+    let expected: Vec<String> = lines.iter().map(Line::row).collect();
+    assert_eq!(place.site.rows(NOTICES), expected, "{}", place.site.said());
+    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+#[test]
 fn nobody_waits_for_a_source_that_was_removed() {
     let place = Place::new("changed-removed");
     let guests = [MODULES, LISTENERS].concat();
@@ -262,7 +306,7 @@ fn nobody_waits_for_a_source_that_was_removed() {
 }
 
 #[test]
-fn a_source_that_can_not_come_back_takes_no_other_with_it() {
+fn a_source_that_can_not_be_had_takes_no_other_with_it() {
     let place = Place::new("changed-gone");
     let guests = [MODULES, LISTENERS].concat();
     let sockets = place.site.folder().join("sockets");
@@ -279,15 +323,28 @@ fn a_source_that_can_not_come_back_takes_no_other_with_it() {
     place.put("", &sources("2s", "./nowhere/own"), &guests);
     let answer = place.ask(&json!({ "version": 1, "command": "reload" })).expect("an answer");
     let error = answer["error"].as_str().unwrap_or_default();
-    for expected in ["nowhere/own", "it is closed", "source `net` was changed"] {
+    for expected in ["nowhere/own", "no source was changed"] {
+        assert!(error.contains(expected), "{expected}: {answer}");
+    }
+    // What has to end first comes back, if it can.
+    place.put("", &sources("2s", "./sockets/own"), &guests);
+    place.reloads("source `net` was changed");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let changed = sources("1s", "./sockets/own")
+        .replace(&place.port.address().to_string(), &address.to_string());
+    place.put("", &changed, &guests);
+    let answer = place.ask(&json!({ "version": 1, "command": "reload" })).expect("an answer");
+    let error = answer["error"].as_str().unwrap_or_default();
+    for expected in ["already in use", "source `net` stays as it was"] {
         assert!(error.contains(expected), "{expected}: {answer}");
     }
     place.send(&["<38>1 2024-12-10T06:00:00Z alpha app 1 - - first".to_owned()]);
     place.site.until_rows(NOTICES, 1);
     // It is there again as soon as it can be.
     fs::create_dir_all(&sockets).expect("a folder");
-    place.put("", &sources("2s", "./sockets/own"), &guests);
-    place.reloads("source `own` was added");
+    place.put("", &sources("2s", "./sockets/other"), &guests);
+    place.reloads("source `own` was changed");
     assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
 }
 
@@ -372,4 +429,34 @@ fn what_is_disabled_and_changed_lets_go_of_its_place_once_it_works() {
         (needed(&place) >= 2_000).then_some(())
     });
     assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+#[test]
+fn timers_that_lateness_holds_back_tick_at_the_end() {
+    let site = Site::new("late-end");
+    let login = |time: &str| {
+        format!(
+            "<86>1 2024-12-{time}Z gate sshd 7 - - Failed password for root from 192.0.2.9 port 1 ssh2\n"
+        )
+    };
+    site.put("in.log", [login("10T23:59:50"), login("11T00:00:05")].concat());
+    let run = |lateness: &str| {
+        let rows = format!("rows-{lateness}");
+        let arguments = [
+            "run",
+            "--module",
+            "sshd",
+            "--listener",
+            "csv",
+            "--output",
+            &rows,
+            "--time-zone",
+            "UTC",
+        ];
+        let said =
+            site.tell(&[&arguments[..], &["--lateness", lateness, "--file", "in.log"]].concat());
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        fs::read_to_string(site.folder().join(rows).join("sshd-statistics.csv")).expect("a table")
+    };
+    assert_eq!(run("30s"), run("0s"));
 }

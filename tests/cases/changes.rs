@@ -53,6 +53,15 @@ impl Place {
         assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     }
 
+    fn is_refused(&self, modules: &str, words: &str) {
+        self.writes(modules, CSV);
+        let said = self.site.ask(&["reload"]);
+        assert_eq!(said.code, Some(2), "{}{}", said.stdout, said.stderr);
+        for words in [words, "nothing was changed"] {
+            assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+        }
+    }
+
     fn sends(&self, lines: &[Line]) {
         let texts: Vec<String> = lines.iter().map(Line::text).collect();
         let sent = sender::send(self.port.address(), &sender::octets(&texts));
@@ -263,5 +272,64 @@ fn events_of_another_shape_reach_those_who_listen() {
         let rows: usize = own.map(|table| place.site.rows(table).len()).sum();
         assert_eq!(rows as u64, events, "{name}: {}", place.site.said());
     }
+    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+#[test]
+fn who_does_not_take_the_state_is_refused_with_all_that_came_with_him() {
+    let before = "  mine: { module: report }\n  other: { module: report }\n";
+    let place = Place::new("refused", before, CSV);
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    let lines = Log::new(8).lines(300);
+    let have = |count: usize| {
+        for table in ["mine-notice.csv", "other-notice.csv"] {
+            place.site.until_rows(table, count);
+            let expected: Vec<String> = lines[..count].iter().map(Line::row).collect();
+            assert_eq!(place.site.rows(table), expected, "{table}: {}", place.site.said());
+        }
+    };
+    place.sends(&lines[..100]);
+    have(100);
+    wait::until("its state is kept", || {
+        place.site.folder().join("state/checkpoints/mine.before").exists().then_some(())
+    });
+    // Another one is taken out and a third one comes with it: neither may happen alone.
+    let after = "  mine: { module: sshd }\n  third: { module: report }\n";
+    for round in 1..3 {
+        place.is_refused(after, "module `mine` stays as it was");
+        place.sends(&lines[100 * round..100 * (round + 1)]);
+        have(100 * (round + 1));
+    }
+    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+#[test]
+fn a_module_waits_for_a_listener_that_is_off_and_has_its_events_to_do() {
+    let place = Place::new("held", REPORT, CSV);
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    let lines = Log::new(9).lines(200);
+    place.sends(&lines[..100]);
+    place.site.until_rows(NOTICES, 100);
+    let csv = |what: &str| {
+        let said = place.site.ask(&["modules", what, "csv"]);
+        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    };
+    csv("disable");
+    place.sends(&lines[100..]);
+    place.site.until("they are told", |status| {
+        (status["modules"][0]["events"].as_u64()? >= 200).then_some(())
+    });
+    let after = "  first: { module: sshd }\n";
+    place.is_refused(after, "listener `csv` is off with events to do");
+    csv("enable");
+    until_done(&place.site, 200);
+    // What has nothing to do is in nobody's way.
+    csv("disable");
+    place.changes(after, CSV);
+    csv("enable");
+    let expected: Vec<String> = lines.iter().map(Line::row).collect();
+    assert_eq!(place.site.rows(NOTICES), expected, "{}", place.site.said());
     assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
 }

@@ -269,8 +269,61 @@ fn a_dry_run_asks_the_world_for_nothing_and_shows_its_plan() {
     assert!(world.keys().is_empty());
 }
 
+#[test]
+fn a_dry_run_uses_up_nothing_of_a_grant() {
+    let world = World::new(WELL);
+    let site = site("effects-dry-total", &world, "{ file: auth.log }", 0);
+    let bounded = stack(&world, "{ file: auth.log }").replace("webhook: {", "webhook: { total: 3,");
+    site.put("stack.yaml", bounded);
+    let mut log = Log::new(7);
+    let mut lines = log.lines(4);
+    let mut run = |dry: &[&str], said: &str| {
+        site.put("auth.log", correlator_tests::log::file(&lines));
+        lines.extend(log.lines(3));
+        let told = site.tell(&[&["run", "stack.yaml"], dry].concat());
+        assert!(told.stderr.contains(said), "{}", told.stderr);
+    };
+    // A dry run keeps to the bounds as well, and each begins where those that were none ended.
+    run(&["--dry-run"], "3 rows to webhook default (dry run)");
+    run(&["--dry-run"], "3 rows to webhook default (dry run)");
+    assert_eq!(effects(&site, &["--state", "dry"]).len(), 6);
+    run(&[], "3 rows to webhook default\n");
+    assert_eq!(world.keys().len(), 3);
+    run(&["--dry-run"], "the grant's `total`");
+    assert_eq!(effects(&site, &["--state", "dry"]).len(), 6);
+}
+
+#[test]
+fn a_grant_that_is_a_dry_run_is_told() {
+    let world = World::new(WELL);
+    let source = "{ file: auth.log, follow: true }";
+    let site = site("effects-dry-grant", &world, source, 2).with(&["stack.yaml"]);
+    let dry = stack(&world, source).replace("webhook: {", "webhook: { dry_run: true,");
+    site.put("stack.yaml", dry);
+    let engine = site.start();
+    site.until("planned", |status| {
+        let listener = &status["listeners"][0];
+        let is_planned = listener["effects_done"]["webhook default (dry run)"] == 2;
+        (is_planned && listener["dry_run"][0] == "webhook").then_some(())
+    });
+    let page = site.asks(&["status"]);
+    assert!(page.contains("ops: webhook is a dry run"), "{page}");
+    let id = id(&effects(&site, &[])[0]);
+    let undone = site.ask(&["undo", &id]);
+    assert_eq!(undone.code, Some(2), "{}", undone.stdout);
+    assert!(undone.stderr.contains("was only planned, in a dry run"), "{}", undone.stderr);
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    let said = site.said();
+    assert!(said.contains("this is planned and not done: webhook of `ops`"), "{said}");
+    assert!(said.contains("2 rows to webhook default (dry run)"), "{said}");
+    let undone = site.tell(&["undo", &id, "stack.yaml"]);
+    assert_eq!(undone.code, Some(2), "{}", undone.stdout);
+    assert!(undone.stderr.contains("was only planned, in a dry run"), "{}", undone.stderr);
+    assert!(world.keys().is_empty());
+}
+
 /// Runs a command with something on its standard input.
-fn with_input(site: &Site, arguments: &[&str], input: &str) -> Said {
+pub(super) fn with_input(site: &Site, arguments: &[&str], input: &str) -> Said {
     let mut child = Command::new(binary().expect("the engine's binary"))
         .args(arguments)
         .current_dir(site.folder())

@@ -135,7 +135,7 @@ impl Sealed {
         let key = match header.kind {
             Kind::Passphrase => self.kept(&header).ok_or_else(|| {
                 Trouble::Unreachable(format!(
-                    "{} is locked, and its passphrase was not given",
+                    "{} is locked, and its passphrase was not given; at a terminal it is asked for",
                     paths.file.display()
                 ))
             })?,
@@ -143,7 +143,8 @@ impl Sealed {
                 .map_err(|error| failed(&paths.key, &error))?
                 .ok_or_else(|| {
                     Trouble::Unreachable(format!(
-                        "{} is locked, and its key {} is not there",
+                        "{} is locked, and its key {} is not there; put that back, or remove {0} and set its credentials \
+                         again",
                         paths.file.display(),
                         paths.key.display()
                     ))
@@ -237,15 +238,25 @@ fn default_path(variables: &Variables) -> Option<PathBuf> {
 }
 
 fn failed(path: &std::path::Path, error: &io::Error) -> Trouble {
-    Trouble::Unreachable(format!("{}: {error}", path.display()))
+    let way_out = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; go on as the user whose it is",
+        _ => "",
+    };
+    Trouble::Unreachable(format!("{}: {error}{way_out}", path.display()))
 }
 
 fn told(paths: &Paths, damage: Damage) -> Trouble {
     let file = paths.file.display();
     Trouble::Unreachable(match damage {
-        Damage::Stranger => format!("{file} is no file of credentials"),
+        Damage::Stranger => format!(
+            "{file} is no file of credentials; take it away, or name another one in the stack's `credentials`"
+        ),
         Damage::Version(version) => {
-            format!("{file} is of version {version}, this program knows {} alone", seal::VERSION)
+            format!(
+                "{file} is of version {version}, this program knows {} alone; go on with the program that wrote it, or \
+                 remove it and set its credentials again",
+                seal::VERSION
+            )
         }
         Damage::Content => format!(
             "{file} is damaged; put a copy in its place, or remove it and set its credentials again"

@@ -70,7 +70,7 @@ impl Listener for Database {
     }
 
     fn statistics(&self) -> Vec<Statistic> {
-        vec![Statistic::new("rows", self.rows)]
+        vec![Statistic::new("rows_asked_for", self.rows)]
     }
 }
 

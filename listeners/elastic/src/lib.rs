@@ -61,7 +61,7 @@ impl Listener for Elastic {
     }
 
     fn statistics(&self) -> Vec<Statistic> {
-        vec![Statistic::new("documents", self.documents)]
+        vec![Statistic::new("documents_asked_for", self.documents)]
     }
 }
 

@@ -81,7 +81,7 @@ impl Listener for Email {
         self.plan = Some(Plan {
             target: Target::new(CAPABILITY, TARGET, columns)?,
             keys: Keys::new("throttle_by", &options.throttle_by, schemas)?,
-            words: Words::new(options)?,
+            words: Words::new(options, schemas)?,
             quiet: QuietHours::parse("quiet_hours", &options.quiet_hours)?,
             clock: WallClock::parse("time_zone", &options.time_zone)?,
             urgent: Severity::from_name(&options.urgent).unwrap_or(Severity::Critical),
@@ -107,7 +107,7 @@ impl Listener for Email {
         let Some(plan) = &self.plan else { return Err(Error::NotConfigured) };
         let is_due = tick.is_end()
             || self.digest.is_due(tick.time, options.digest) && !plan.is_quiet(tick.time);
-        if is_due && let Some(message) = Message::many(&self.digest.take()) {
+        if is_due && let Some(message) = gathered(&mut self.digest, &mut self.throttle) {
             write(turn.row_in_tick(&plan.target), options, plan.words.mail(options, message))?;
             self.digests += 1;
         }
@@ -116,8 +116,8 @@ impl Listener for Email {
 
     fn statistics(&self) -> Vec<Statistic> {
         vec![
-            Statistic::new("mails", self.mails),
-            Statistic::new("digests", self.digests),
+            Statistic::new("mails_asked_for", self.mails),
+            Statistic::new("digests_asked_for", self.digests),
             Statistic::new("held_back", self.throttle.held_back()),
         ]
     }
@@ -149,7 +149,9 @@ impl Email {
                 return Ok(0);
             }
             self.digests += 1;
-            let Some(message) = Message::many(&self.digest.take()) else { return Ok(0) };
+            let Some(message) = gathered(&mut self.digest, &mut self.throttle) else {
+                return Ok(0);
+            };
             message
         };
         let mail = if at_length {
@@ -165,6 +167,15 @@ impl Plan {
     fn is_quiet(&self, time: Time) -> bool {
         self.quiet.is_some_and(|hours| hours.hold(self.clock.minute(time)))
     }
+}
+
+/// A message about all that waits, and about all that was held back until now.
+fn gathered(digest: &mut Digest, throttle: &mut Throttle) -> Option<Message> {
+    if digest.is_empty() {
+        return None;
+    }
+    digest.hold_back(throttle.take());
+    Message::many(&digest.take())
 }
 
 /// Writes a mail's row. How many bytes it has.

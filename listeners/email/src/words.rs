@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use correlator_dispatch::template::{Handle, Rendered, Templates};
 use correlator_dispatch::variable::{Form, Message};
-use correlator_sdk::prelude::{Error, Severity};
+use correlator_sdk::prelude::{BoundSchema, Error, Severity};
 use correlator_sdk::text::tame_line;
 
 use crate::options::Options;
@@ -57,8 +57,8 @@ struct Sources<'a> {
 
 impl Words {
     /// The operator's templates, and ours where there is none.
-    pub fn new(options: &Options) -> Result<Self, Error> {
-        let mut templates = Templates::default();
+    pub fn new(options: &Options, schemas: &[BoundSchema]) -> Result<Self, Error> {
+        let mut templates = Templates::of_events(schemas);
         let event = Sources {
             subject: ("subject", &options.subject),
             text: ("template_text", &options.template_text),

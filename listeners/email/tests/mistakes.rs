@@ -15,6 +15,7 @@ fn mistakes_are_told() {
     };
     check("template_text", "{{ a }}", "`a` is no variable");
     check("template_html", "<p>{% if %}", "line 1");
+    check("template_text", "{{ fields.nouser }}", "no event that may arrive has a column `nouser`");
     check("template_digest_text", "{{ summary", "line 1");
     check("template_digest_html", "{{ x }}", "`x` is no variable");
     check("subject", "{{ subjct }}", "`subjct` is no variable");
@@ -26,7 +27,7 @@ fn mistakes_are_told() {
 /// A mail tells of the event even if the operator's template fails on it.
 #[test]
 fn a_template_that_fails_costs_no_mail() {
-    let template = Setting::new("template_text", "{{ fields.b.c }}");
+    let template = Setting::new("template_text", "{{ fields.a.b.c }}");
     let lines = testing::effects::<Email>(EVENTS, &[template, Setting::new("html", false)]);
     let lines = lines.unwrap_or_else(|told| panic!("{told}"));
     assert!(

@@ -21,8 +21,9 @@ const REASON_BYTES_MAX: usize = 200;
 /// What the stack may set.
 #[derive(Options)]
 pub struct Options {
-    /// The set that addresses are put into; the grant says what it does to them.
-    #[option(default = "blocked")]
+    /// The set that addresses are put into; the grant says what it does to them. Empty: the grant's only one, or of several
+    /// the one called "blocked".
+    #[option(default = "")]
     set: String,
     /// The columns that may hold the address, the first that does counts; EVENT=COLUMN holds for one event alone.
     #[option(default = "addr, address, ip, source_address, src_addr, src_ip, src, remote_addr")]
@@ -116,7 +117,7 @@ impl Listener for Firewall {
 
     fn statistics(&self) -> Vec<Statistic> {
         vec![
-            Statistic::new("blocks", self.blocks),
+            Statistic::new("blocks_asked_for", self.blocks),
             Statistic::new("repeated", self.repeated),
             Statistic::new("in_force", self.in_force),
             Statistic::new("without_address", self.without_address),

@@ -33,5 +33,5 @@ fn a_flood_of_addresses_is_bounded() {
     let lines = testing::effects::<Firewall>(&events, &[Setting::new("columns", "peer")]);
     let lines = lines.unwrap_or_else(|told| panic!("{told}"));
     assert_eq!(lines.len(), 1 + 60_000 + 4);
-    assert_eq!(lines[60_001], "statistic blocks=60000");
+    assert_eq!(lines[60_001], "statistic blocks_asked_for=60000");
 }

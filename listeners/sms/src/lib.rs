@@ -69,7 +69,7 @@ impl Listener for Sms {
     }
 
     fn configure(&mut self, options: &Options, schemas: &[BoundSchema]) -> Result<(), Error> {
-        let mut templates = Templates::default();
+        let mut templates = Templates::of_events(schemas);
         let default = templates.add("template", Form::Text, TEXT)?;
         let text = if options.template.is_empty() {
             default
@@ -121,7 +121,7 @@ impl Listener for Sms {
 
     fn statistics(&self) -> Vec<Statistic> {
         vec![
-            Statistic::new("messages", self.messages),
+            Statistic::new("messages_asked_for", self.messages),
             Statistic::new("held_back", self.throttle.held_back()),
         ]
     }

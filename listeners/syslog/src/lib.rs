@@ -14,8 +14,8 @@ const MESSAGE_BYTES_MAX: usize = 6_144;
 /// What the stack may set.
 #[derive(Options)]
 pub struct Options {
-    /// The server: a name that the grant defines.
-    #[option(default = "default")]
+    /// The server: a name that the grant defines. Empty: its only one, or of several the one called "default".
+    #[option(default = "")]
     target: String,
 }
 
@@ -60,7 +60,7 @@ impl Listener for Syslog {
     }
 
     fn statistics(&self) -> Vec<Statistic> {
-        vec![Statistic::new("messages", self.messages)]
+        vec![Statistic::new("messages_asked_for", self.messages)]
     }
 }
 

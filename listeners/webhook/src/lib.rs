@@ -23,8 +23,8 @@ const BODY: &str = r#"{"text": {{ summary }}, "severity": {{ severity }}, "modul
 /// What the stack may set.
 #[derive(Options)]
 pub struct Options {
-    /// The endpoint: a name that the grant defines.
-    #[option(default = "default")]
+    /// The endpoint: a name that the grant defines. Empty: its only one, or of several the one called "default".
+    #[option(default = "")]
     endpoint: String,
     /// A template of the body as JSON, for an endpoint that takes it as it is. Empty: the endpoint makes the body.
     #[option(default = "")]
@@ -68,7 +68,7 @@ impl Listener for Webhook {
     }
 
     fn configure(&mut self, options: &Options, schemas: &[BoundSchema]) -> Result<(), Error> {
-        let mut templates = Templates::default();
+        let mut templates = Templates::of_events(schemas);
         let body = if options.body.is_empty() {
             None
         } else {
@@ -104,7 +104,7 @@ impl Listener for Webhook {
 
     fn statistics(&self) -> Vec<Statistic> {
         vec![
-            Statistic::new("requests", self.requests),
+            Statistic::new("requests_asked_for", self.requests),
             Statistic::new("held_back", self.throttle.held_back()),
         ]
     }

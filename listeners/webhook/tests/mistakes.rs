@@ -16,6 +16,9 @@ fn mistakes_are_told() {
     };
     check("body", "{\"text\": {{ a }}}", "`a` is no variable");
     check("body", "{\"text\": {{ summary|shorten }}}", "line 1: filter shorten is unknown");
+    check("body", "{", "what it makes is no JSON");
+    check("body", "{\"text\": \"{{ summary }}\"}", "leave the quotes around {{ }} out");
+    check("body", "{\"a\": {{ fields.b }}}", "no event that may arrive has a column `b`");
     check("throttle_by", "b", "no event that may arrive has a column `b`");
 }
 

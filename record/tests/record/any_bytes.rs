@@ -60,7 +60,7 @@ impl Random {
             }
             stream.extend(line);
             match framing {
-                Framing::Lines => stream.push(b'\n'),
+                Framing::Lines | Framing::Captured(_) => stream.push(b'\n'),
                 Framing::Trailer(trailer) => stream.extend(trailer),
                 Framing::Mixed if !counts || self.below(4) == 0 => stream.push(b'\n'),
                 Framing::Octets | Framing::Mixed => {}
@@ -86,9 +86,10 @@ impl Random {
     }
 }
 
-fn framings() -> [Framing; 5] {
+fn framings() -> [Framing; 6] {
     let trailer = |trailer: &[u8]| Framing::Trailer(trailer.to_vec());
-    [Framing::Lines, trailer(b"\0"), trailer(b"\r\n"), Framing::Octets, Framing::Mixed]
+    let captured = Framing::Mixed.captured();
+    [Framing::Lines, trailer(b"\0"), trailer(b"\r\n"), Framing::Octets, Framing::Mixed, captured]
 }
 
 /// Small enough that streams here are cut now and then.

@@ -9,7 +9,7 @@ use correlator_frame::value::{self, Value};
 use correlator_store::effect::Decision;
 use correlator_store::store::Safety;
 use correlator_world::allow::{NAME_BYTES_MAX, NOTED};
-use correlator_world::{Capability, Cell, Kind, Outcome, Refused, Request, Secrets};
+use correlator_world::{Capability, Cell, Kind, Outcome, Refused, Request, Secrets, Undone};
 
 use super::cells;
 use super::tally::{Shared, Used, held};
@@ -97,9 +97,11 @@ impl Desk {
         self
     }
 
-    /// Goes on with what was counted before.
+    /// Goes on with what was counted before. What is only planned uses up nothing of that: it is counted apart, for as long
+    /// as this is used.
     pub fn count_in(&mut self, tally: Shared) {
-        self.tally = tally;
+        self.tally =
+            if self.grant.dry_run { Shared::new(held(&tally).clone().into()) } else { tally };
     }
 
     /// What bounds it, and what is counted for that; none without bounds.
@@ -109,6 +111,18 @@ impl Desk {
         let is_any = bounds.is_any() || each.is_any();
         let tally = Shared::clone(&self.tally);
         is_any.then_some(Bounded { capability: name, bounds: *bounds, each: *each, tally })
+    }
+
+    /// The target that is meant where a request names none.
+    #[must_use]
+    pub fn usual_target(&self) -> Option<&str> {
+        self.capability.usual_target()
+    }
+
+    /// The capability, if it is granted as a dry run.
+    #[must_use]
+    pub fn planned(&self) -> Option<&'static str> {
+        self.grant.dry_run.then_some(self.grant.name)
     }
 
     /// What was granted.
@@ -200,6 +214,11 @@ impl Desk {
     /// Has requests done at once.
     pub fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome> {
         self.capability.deliver(requests, secrets)
+    }
+
+    /// Nothing more is asked for. What was done and may not have come to pass.
+    pub fn close(&mut self) -> Vec<Undone> {
+        self.capability.close()
     }
 }
 

@@ -5,34 +5,47 @@
 //! The world is asked only after that is written down, so a start after a kill finds what was begun: it is done still, and
 //! must not be in force still, and is taken back then.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use correlator_store::entry::By;
 use correlator_store::store::Store;
 use correlator_world::{Capability, Request, Secrets};
 
+use super::done::Standing;
 use super::orders::take_back;
 use crate::limit;
 use crate::stack::grant::retry::Retry;
 
-/// Takes back what must not be in force, and tells of each what came of it.
+/// Takes back what must not be in force, and tells of each what came of it. What else was done of the same, and may be in
+/// force, stands.
 pub(super) fn lift(
     store: &Store,
-    capability: &mut dyn Capability,
+    (capability, name): (&mut dyn Capability, &str),
     secrets: &dyn Secrets,
     done: &[(Request, Duration)],
 ) -> Vec<Result<String, String>> {
     let forbidden = done.iter().filter_map(|(request, since)| {
         let why = capability.forbids(request, *since)?;
-        Some((request.id.clone(), why))
+        Some((request.id.as_str(), why))
     });
-    let forbidden: Vec<_> = forbidden.collect();
-    let one = |(id, why): (String, String)| {
+    let forbidden: BTreeMap<&str, String> = forbidden.collect();
+    let standing = if forbidden.is_empty() || !capability.restores() {
+        Ok(Standing::default())
+    } else {
+        Standing::of(store, name)
+    };
+    let standing = match standing {
+        Ok(standing) => standing,
+        Err(error) => return vec![Err(error.to_string())],
+    };
+    let one = |(id, why): (&&str, &String)| {
         let told = |said: String| format!("{why}: {said}");
         let by = (By::Engine, Some(why.as_str()));
-        take_back(store, capability, secrets, &id, by).map(told).map_err(told)
+        let others = standing.beside(id, |other| forbidden.contains_key(other));
+        take_back(store, capability, secrets, id, by, &others).map(told).map_err(told)
     };
-    forbidden.into_iter().map(one).collect()
+    forbidden.iter().map(one).collect()
 }
 
 /// When what was done is looked through for what must not be in force.
@@ -79,7 +92,7 @@ mod tests {
     use correlator_store::store::Store;
     use correlator_world::{Nowhere, Request};
 
-    use super::super::orders::tests::{World, store};
+    use super::super::orders::tests::{World, carry_out_for, store};
     use super::{Judgement, lift};
     use crate::limit;
     use crate::stack::grant::retry::Retry;
@@ -97,7 +110,7 @@ mod tests {
     /// Lifts what must not be in force of the effect `a`, and shows it.
     fn look_through(store: &Store, world: &mut World) -> (Vec<Result<String, String>>, Shown) {
         let request = Request { id: "a".to_owned(), ..Request::default() };
-        let told = lift(store, world, &Nowhere, &[(request, Duration::ZERO)]);
+        let told = lift(store, (world, "webhook"), &Nowhere, &[(request, Duration::ZERO)]);
         (told, store.reader().and_then(|reader| reader.show("a")).expect("known"))
     }
 
@@ -118,6 +131,26 @@ mod tests {
         let (told, shown) = look_through(&store, &mut ours());
         assert_eq!(told, [Ok("it is ours: a is undone: lifted".to_owned())]);
         check_undone(&shown);
+        drop(store);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn what_else_was_done_of_the_same_stands() {
+        let folder = folder("beside");
+        let store = store(&folder);
+        for (listener, id) in [("ops", "x-1"), ("ops", "x-2"), ("two", "x-3")] {
+            carry_out_for(&store, listener, id);
+        }
+        let lift = |ids: &[&str]| {
+            let request = |id: &&str| Request { id: (*id).to_owned(), ..Request::default() };
+            let done: Vec<_> = ids.iter().map(|id| (request(id), Duration::ZERO)).collect();
+            let mut world = World { restores: true, ..ours() };
+            lift(&store, (&mut world, "webhook"), &Nowhere, &done)
+        };
+        let told = |id: &str, said: &str| Ok(format!("it is ours: {id} is undone: {said}"));
+        assert_eq!(lift(&["x-1", "x-2"]), [told("x-1", "x-3 stays"), told("x-2", "x-3 stays")]);
+        assert_eq!(lift(&["x-3"]), [told("x-3", "lifted")]);
         drop(store);
         std::fs::remove_dir_all(&folder).expect("removed");
     }

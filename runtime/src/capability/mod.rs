@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 pub use desk::{Asked, Bounded, Desk, requests};
-pub use done::undo;
+pub use done::{can_undo, undo};
 pub use log::{Console, LogLines, Paint};
 pub use orders::{Order, Orders};
 pub use post::{Office, Post, Tell, endpoint};
@@ -36,6 +36,8 @@ use crate::stack::grant;
 /// What one listener may do: the capabilities that its stack granted, ready to use.
 #[derive(Default)]
 pub struct Capabilities {
+    /// What its guest declares that it wants; nothing else can be granted.
+    pub wants: Vec<String>,
     /// Lines on the terminal.
     pub log: Option<LogLines>,
     /// Rows of table files.
@@ -83,10 +85,39 @@ impl Capabilities {
         match (effect.capability.as_str(), &mut self.log, &mut self.table) {
             ("log", Some(log), _) => log.execute(effect),
             ("table", _, Some(table)) => table.execute(effect),
-            (other, ..) if grant::names().contains(&other) => Err(Refusal::Denied(format!(
-                "`{other}` is not granted; add it under this listener's `grants`"
-            ))),
+            (other, ..) if grant::names().contains(&other) => {
+                let is_wanted = self.wants.iter().any(|wanted| wanted == other);
+                Err(Refusal::Denied(if is_wanted {
+                    format!("`{other}` is not granted; add it under this listener's `grants`")
+                } else {
+                    format!(
+                        "the guest does not declare that it wants `{other}`, so nobody can grant it"
+                    )
+                }))
+            }
             (other, ..) => Err(Refusal::Denied(format!("there is no capability `{other}`"))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Capabilities;
+    use crate::guest::{Effect, Rows};
+
+    #[test]
+    fn what_is_denied_says_whose_it_is_to_change_that() {
+        let mut capabilities =
+            Capabilities { wants: vec!["table".to_owned()], ..Capabilities::default() };
+        let mut check = |capability: &str, expected: &str| {
+            let rows = Rows { text: Vec::new(), index: Vec::new() };
+            let (capability, target) = (capability.to_owned(), "t.csv".to_owned());
+            let effect = Effect { capability, target, columns: Vec::new(), rows };
+            let refusal = capabilities.execute(&effect).expect_err(expected);
+            assert_eq!(refusal.denial().as_deref(), Some(expected));
+        };
+        check("table", "`table` is not granted; add it under this listener's `grants`");
+        check("log", "the guest does not declare that it wants `log`, so nobody can grant it");
+        check("magic", "there is no capability `magic`");
     }
 }

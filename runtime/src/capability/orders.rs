@@ -24,7 +24,7 @@ pub enum Order {
         id: String,
         /// Who ordered it.
         by: By,
-        /// Told what came of it, in words; it has room for that.
+        /// Told what came of it, in words; it has room for that. Not told anything by who could never have done it.
         answer: SyncSender<Result<String, String>>,
     },
     /// Ask an endpoint again now, however often it failed.
@@ -47,6 +47,13 @@ impl Orders {
         let mut found =
             posts.iter().filter(|((of, name), _)| of == listener && *name == capability);
         found.next().is_some_and(|(_, signal)| signal.order(order))
+    }
+
+    /// Whom something is delivered for with this capability now.
+    pub fn at_work(&self, capability: &str) -> Vec<String> {
+        let posts = held(&self.0);
+        let of = posts.keys().filter(|(_, name)| *name == capability);
+        of.map(|(listener, _)| listener.clone()).collect()
     }
 
     /// A thread takes orders from now on, in the place of one that did so before.
@@ -107,7 +114,8 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Has the world take an effect back, with the capability that did it, and writes down who ordered it, why if that was said,
-/// and what came of it. It is the one way for whatever is done to be undone.
+/// and what came of it. What `others` stand for, by what was said of each and how long ago that was, stays as it is. It is
+/// the one way for whatever is done to be undone.
 ///
 /// # Errors
 /// It can't be taken back, or not now; why, in words for the operator.
@@ -117,13 +125,14 @@ pub fn take_back(
     secrets: &dyn Secrets,
     id: &str,
     (by, why): (By, Option<&str>),
+    others: &[(&str, Duration)],
 ) -> Result<String, String> {
     let due = store.undo_begin(id, (by, why), clock::now()).map_err(|error| error.to_string())?;
-    let outcome = capability.undo(&due.request, secrets);
+    let outcome = capability.undo_beside(&due.request, others, secrets);
     let finished = store.undo_finish(id, &outcome, clock::now());
     finished.map_err(|error| format!("{error}; what came of undoing {id} is not written down"))?;
     match outcome {
-        Outcome::Done(said) => Ok(format!("{id} is undone: {said}")),
+        Outcome::Done(said) | Outcome::Partly { said, .. } => Ok(format!("{id} is undone: {said}")),
         Outcome::Later { reason, .. } => Err(format!("{id} can't be undone now: {reason}")),
         Outcome::Refused(reason) => Err(format!("{id} can't be undone: {reason}")),
     }
@@ -176,8 +185,20 @@ pub(super) mod tests {
             vec![Outcome::Done(String::new()); requests.len()]
         }
 
-        fn undo(&mut self, _: &Request, _: &dyn Secrets) -> Outcome {
-            self.answer.clone()
+        fn undo_beside(
+            &mut self,
+            _: &Request,
+            others: &[(&str, Duration)],
+            _: &dyn Secrets,
+        ) -> Outcome {
+            match (&self.answer, others) {
+                (Outcome::Done(_), [(said, _), ..]) => Outcome::Done(format!("{said} stays")),
+                (answer, _) => answer.clone(),
+            }
+        }
+
+        fn lasts(&self, request: &Request, _: Duration) -> bool {
+            !request.id.ends_with("over")
         }
 
         fn forbids(&self, _: &Request, _: Duration) -> Option<String> {
@@ -202,14 +223,20 @@ pub(super) mod tests {
 
     /// Has an effect done.
     pub fn carry_out(store: &Store, id: &str) {
+        carry_out_for(store, "ops", id);
+    }
+
+    /// Has an effect done for a listener.
+    pub fn carry_out_for(store: &Store, listener: &str, id: &str) {
         let request = Request { id: id.to_owned(), ..Request::default() };
+        let world = World::that_lifts();
         let effect = NewEffect {
+            key: world.key(&request),
             request,
-            listener: "ops".to_owned(),
+            listener: listener.to_owned(),
             component: String::new(),
             capability: "webhook".to_owned(),
-            endpoint: "ops/chat".to_owned(),
-            key: None,
+            endpoint: format!("{listener}/chat"),
             causes: Vec::new(),
             time: 1,
             decision: Decision::Granted,
@@ -217,7 +244,7 @@ pub(super) mod tests {
         };
         store.accept(&[effect], Safety::Machine).expect("kept");
         store.begin(&[id], 2).expect("begun");
-        let outcome = Outcome::Done(String::new());
+        let outcome = Outcome::Done(id.to_owned());
         let done = Finished { id: id.to_owned(), outcome, next_at: None };
         assert_eq!(store.finish(&[done], 3).expect("done"), [State::Done]);
     }
@@ -227,8 +254,14 @@ pub(super) mod tests {
         let folder = std::env::temp_dir().join(format!("correlator-orders-{}", std::process::id()));
         let store = store(&folder);
         let undo = |outcome: Outcome| {
-            let done =
-                take_back(&store, &mut World::that(outcome), &Nowhere, "a", (By::User(7), None));
+            let done = take_back(
+                &store,
+                &mut World::that(outcome),
+                &Nowhere,
+                "a",
+                (By::User(7), None),
+                &[],
+            );
             let shown = store.reader().and_then(|reader| reader.show("a")).expect("known");
             (done, shown.effect.expect("there").state)
         };

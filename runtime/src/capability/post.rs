@@ -206,11 +206,12 @@ impl Round {
                 }
                 Order::Undo { id, by, answer } => {
                     let Office { store, secrets, .. } = &self.office;
-                    let whose = (self.prefix.trim_end_matches('/'), self.name);
-                    let (store, secrets) = (&**store, &**secrets);
-                    let done = undo(store, &mut *self.capability, secrets, (&id, by), whose);
+                    let listener = self.prefix.trim_end_matches('/');
+                    let done = undo(store, &mut *self.capability, &**secrets, (&id, by), listener);
                     // Whoever ordered it may have gone; the store knows what came of it.
-                    let _ = answer.try_send(done);
+                    if let Some(done) = done {
+                        let _ = answer.try_send(done);
+                    }
                 }
             }
         }
@@ -254,7 +255,7 @@ impl Round {
     fn lift(&mut self, done: &[(Request, Duration)]) {
         let Office { store, secrets, .. } = &self.office;
         let mut is_done = true;
-        for lifted in lift(store, &mut *self.capability, &**secrets, done) {
+        for lifted in lift(store, (&mut *self.capability, self.name), &**secrets, done) {
             match lifted {
                 Ok(told) => tracing::warn!("{} {}: {told}", self.name, self.prefix),
                 Err(told) => {
@@ -412,7 +413,12 @@ impl Round {
         for ((due, finished), state) in due.iter().zip(&finished).zip(states) {
             let what = format!("{} {}", self.name, due.request.target);
             match state {
-                State::Done => (self.tell)(&what, Ok(())),
+                State::Done => {
+                    (self.tell)(&what, Ok(()));
+                    for missing in missing(&finished.outcome) {
+                        (self.tell)(&what, Err(missing));
+                    }
+                }
                 State::Refused | State::Dead => (self.tell)(&what, Err(said(&finished.outcome))),
                 _ => {}
             }
@@ -470,7 +476,18 @@ fn finish(due: &Due, outcome: Outcome, retry: &Retry, now: i64) -> Finished {
 
 fn said(outcome: &Outcome) -> &str {
     match outcome {
-        Outcome::Done(said) | Outcome::Refused(said) | Outcome::Later { reason: said, .. } => said,
+        Outcome::Done(said)
+        | Outcome::Partly { said, .. }
+        | Outcome::Refused(said)
+        | Outcome::Later { reason: said, .. } => said,
+    }
+}
+
+/// For whom what is done is not done.
+fn missing(outcome: &Outcome) -> &[String] {
+    match outcome {
+        Outcome::Partly { missing, .. } => missing,
+        _ => &[],
     }
 }
 

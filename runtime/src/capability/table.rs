@@ -8,6 +8,7 @@ mod csv;
 mod file;
 mod json;
 mod mark;
+mod taken;
 
 use std::collections::HashMap;
 use std::io;
@@ -41,6 +42,7 @@ pub struct Rotation {
 
 /// The grant `table`, ready to use.
 pub struct TableFiles {
+    listener: String,
     folder: PathBuf,
     rotation: Rotation,
     /// The zone by whose days files are put aside, if they are.
@@ -56,10 +58,11 @@ pub struct TableFiles {
 }
 
 impl TableFiles {
-    /// Files in this folder and nowhere else. The folder is made when the first row comes.
+    /// A listener's files, in this folder and nowhere else. The folder is made when the first row comes.
     #[must_use]
-    pub fn new(folder: PathBuf, rotation: Rotation) -> Self {
+    pub fn new(listener: &str, folder: PathBuf, rotation: Rotation) -> Self {
         Self {
+            listener: listener.to_owned(),
             folder,
             rotation,
             daily: None,
@@ -186,7 +189,7 @@ impl TableFiles {
 
     /// Opens a file. What stands behind the mark of one that was away comes again.
     fn open(&mut self, target: &str, header: &[u8]) -> io::Result<TableFile> {
-        let mut file = TableFile::open(&self.folder, target, header)?;
+        let mut file = TableFile::open(&self.folder, target, header, &self.listener)?;
         let there = file.mark(target);
         if let Some(mark) = self.away.iter().find(|mark| mark.is_of(&there)) {
             if there.length > mark.length {
@@ -278,7 +281,7 @@ mod tests {
     }
 
     fn files(folder: &Folder) -> TableFiles {
-        TableFiles::new(folder.tables(), Rotation::default())
+        TableFiles::new("l", folder.tables(), Rotation::default())
     }
 
     #[test]
@@ -340,9 +343,32 @@ mod tests {
     }
 
     #[test]
+    fn whoever_of_this_program_writes_to_a_file_is_named() {
+        let folder = Folder::new("named");
+        let mut first =
+            TableFiles::new("first", folder.tables(), Rotation { bytes: Some(5), keep: 5 });
+        let mut second = TableFiles::new("second", folder.tables(), Rotation::default());
+        let named = |refused: Result<usize, Refusal>| {
+            let refusal = refused.expect_err("locked").to_string();
+            assert!(refusal.contains("listener `first` is writing to it"), "{refusal}");
+        };
+        assert_eq!(first.execute(&row("t.csv", 1)), Ok(1));
+        named(second.execute(&row("t.csv", 1)));
+        // The file of that name is another one from here on.
+        assert_eq!(first.execute(&row("t.csv", 2)), Ok(1));
+        named(second.execute(&row("t.csv", 1)));
+        let mut anew = TableFiles::new("first", folder.tables(), Rotation::default());
+        let refusal = anew.execute(&row("t.csv", 3)).expect_err("locked").to_string();
+        assert!(refusal.contains("as it was before a change"), "{refusal}");
+        drop(first);
+        assert_eq!(second.execute(&row("t.csv", 3)), Ok(1));
+        assert_eq!(folder.read("t.csv"), "n\n2\n3\n");
+    }
+
+    #[test]
     fn a_new_file_that_can_not_be_made_leaves_the_old_one_aside_once() {
         let folder = Folder::new("aside");
-        let mut files = TableFiles::new(folder.tables(), Rotation { bytes: Some(5), keep: 5 });
+        let mut files = TableFiles::new("l", folder.tables(), Rotation { bytes: Some(5), keep: 5 });
         assert_eq!(files.execute(&row("t.csv", 1)), Ok(1));
         let file = files.files.get_mut("t.csv").expect("a file");
         // As if only making the new one had failed.

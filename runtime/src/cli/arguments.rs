@@ -46,7 +46,8 @@ struct GuestFlags {
     /// Set a limit of one guest or of all. May be given again.
     #[arg(long, value_name = "[INSTANCE.]LIMIT=VALUE")]
     limit: Vec<String>,
-    /// The folder that listeners named on the command line may write table files to [default: csv].
+    /// The folder that listeners named on the command line may write table files to: the first one there, each further one
+    /// in a folder with its name in there [default: csv].
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
     /// How many instances share a module's records, each with its own state. May be given again.

@@ -3,6 +3,7 @@
 //! The store says who was blocked, by whom and for how long. Where the stack is named and this user may ask the kernel,
 //! that has the last word on what is in force.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -17,8 +18,10 @@ use serde_json::{Value, json};
 use super::load::load_raw;
 use super::output::Output;
 use super::place::{self, Place, unread};
+use super::reach::say;
 use super::table::{self, Cell, Column};
 use super::trail;
+use super::undo::WorldPlace;
 use super::words::count;
 use super::{Common, EXIT_LOSSES, EXIT_WELL, EXIT_WRONG, Failed, undo};
 use crate::clock;
@@ -48,7 +51,7 @@ pub(super) struct RemoveArguments {
     /// An address such as `192.0.2.1`, or a network such as `2001:db8::/64`.
     address: String,
     #[command(flatten)]
-    place: Place,
+    place: WorldPlace,
 }
 
 /// What keeps somebody out.
@@ -80,8 +83,8 @@ pub(super) fn blocks(
 fn list(place: &Place, common: &Common, output: &mut Output) -> Result<u8, Failed> {
     let now = clock::now();
     let mut blocks = known(place, now)?;
-    if let Some(kernel) = kernel(place, common, output)? {
-        compare(&mut blocks, &kernel, now);
+    if let Some(kernel) = kernel(place, common, now, output)? {
+        compare(&mut blocks, kernel, now);
     }
     if output.json {
         output.value(&blocks.iter().map(|block| machine(block, now)).collect());
@@ -122,10 +125,7 @@ fn known(place: &Place, now: i64) -> Result<Vec<Block>, Failed> {
 
 /// What a firewall's effect did, by what was said of it: `192.0.2.1 is blocked for 10m`.
 fn block(effect: &Effect) -> Option<Block> {
-    let (network, rest) = effect.said.as_deref()?.split_once(" is blocked ")?;
-    let network = parse(network)?;
-    let (_, span) = rest.rsplit_once("for ")?;
-    let Span(span) = Span::parse(span)?;
+    let (network, span) = correlator_firewall::told(effect.said.as_deref()?)?;
     let until =
         i64::try_from(span.as_nanos()).ok().and_then(|it| effect.changed_at.checked_add(it));
     Some(Block {
@@ -149,23 +149,43 @@ fn touches(one: &IpNet, other: &IpNet) -> bool {
     one.contains(other) || other.contains(one)
 }
 
+/// What is in force, and in which table each listener has things put.
+#[derive(Debug, Default)]
+struct Kernel {
+    /// Until when something is, by its table, its set and the network; several listeners may have the same set.
+    held: BTreeMap<(String, String, IpNet), Option<i64>>,
+    tables: BTreeMap<String, String>,
+}
+
 /// What is in force by the kernel's own word, where a stack says whose tables are meant and this user may ask.
 fn kernel(
     place: &Place,
     common: &Common,
+    now: i64,
     output: &mut Output,
-) -> Result<Option<Vec<correlator_firewall::Block>>, Failed> {
+) -> Result<Option<Kernel>, Failed> {
     let Some(raw) = place.reach.raw()? else { return Ok(None) };
     let stack = load_raw(&raw, common)?.stack;
-    let grants = stack.listeners.iter().flat_map(|listener| &listener.grants);
+    let grants = stack
+        .listeners
+        .iter()
+        .flat_map(|listener| listener.grants.iter().map(move |grant| (&listener.name, grant)));
     let mut all = None;
-    for grant in grants {
+    for (listener, grant) in grants {
         let Grant::World(grant) = grant else { continue };
         let Some(settings) = &grant.firewall else { continue };
         let made = Firewall::new((**settings).clone());
         let asked = made.and_then(|mut made| made.in_force().map_err(|error| error.to_string()));
         match asked {
-            Ok(blocks) => all.get_or_insert_with(Vec::new).extend(blocks),
+            Ok(blocks) => {
+                let all: &mut Kernel = all.get_or_insert_default();
+                all.tables.insert(listener.clone(), settings.table.clone());
+                for block in blocks {
+                    let rest = i64::try_from(block.remaining.as_nanos()).ok();
+                    let until = rest.and_then(|rest| now.checked_add(rest));
+                    all.held.insert((settings.table.clone(), block.set, block.network), until);
+                }
+            }
             Err(error) => {
                 output.note(&format!(
                     "the kernel can't be asked, so this is what the store knows: {error}\n"
@@ -177,28 +197,32 @@ fn kernel(
     Ok(all)
 }
 
-/// Notes which blocks the kernel has, and adds those that it alone knows.
-fn compare(blocks: &mut Vec<Block>, kernel: &[correlator_firewall::Block], now: i64) {
-    for held in kernel {
-        let mut known = blocks.iter_mut();
-        let same = known.find(|block| block.network == held.network && block.set == held.set);
-        let rest = i64::try_from(held.remaining.as_nanos()).ok();
-        let until = rest.and_then(|rest| now.checked_add(rest));
-        match same {
-            Some(block) => (block.in_kernel, block.until) = (Some(true), until),
-            None => blocks.push(Block {
-                network: held.network,
-                set: held.set.clone(),
-                listener: String::new(),
-                effect: String::new(),
-                since: now,
-                until,
-                in_kernel: Some(true),
-            }),
-        }
+/// Notes which blocks the kernel has, and adds those that it alone knows. What several effects stand for is in force for
+/// each of them, and as long as the longest says.
+fn compare(blocks: &mut Vec<Block>, kernel: Kernel, now: i64) {
+    for block in blocks.iter_mut() {
+        block.in_kernel = Some(false);
     }
-    for block in blocks {
-        block.in_kernel.get_or_insert(false);
+    for ((table, set, network), until) in kernel.held {
+        let is_same = |block: &&mut Block| {
+            let of = kernel.tables.get(&block.listener);
+            block.network == network && block.set == set && of.is_none_or(|of| *of == table)
+        };
+        let ends = |block: &Block| block.until.unwrap_or(i64::MAX);
+        let mut same: Vec<&mut Block> = blocks.iter_mut().filter(is_same).collect();
+        let longest = same.iter().map(|block| ends(block)).max();
+        for block in &mut same {
+            block.in_kernel = Some(true);
+            let is_shorter = until.is_some_and(|until| until < ends(block));
+            if is_shorter || Some(ends(block)) == longest {
+                block.until = until;
+            }
+        }
+        if longest.is_none() {
+            let (listener, effect) = (String::new(), String::new());
+            let in_kernel = Some(true);
+            blocks.push(Block { network, set, listener, effect, since: now, until, in_kernel });
+        }
     }
 }
 
@@ -263,18 +287,24 @@ fn remove(arguments: &RemoveArguments, common: &Common, output: &mut Output) -> 
         let text = format!("`{}` is neither an address nor a network", trail::line(address));
         Failed::new(EXIT_WRONG, text)
     })?;
-    let blocks = known(&arguments.place, clock::now())?;
-    let mut ids: Vec<_> = blocks.into_iter().filter(|it| touches(&it.network, &network)).collect();
-    ids.dedup_by(|a, b| a.effect == b.effect);
-    if ids.is_empty() {
+    let place = arguments.place.place();
+    let blocks = known(&place, clock::now())?;
+    let all: Vec<_> = blocks.into_iter().filter(|it| touches(&it.network, &network)).collect();
+    if all.is_empty() {
         let text = format!(
             "no block that an effect made touches {address}; `nft list ruleset` shows what others made"
         );
         return Err(Failed::new(EXIT_WRONG, text));
     }
     let mut code = EXIT_WELL;
-    for block in &ids {
-        if let Err(failed) = undo::one(&block.effect, &arguments.place, common, output) {
+    for block in &all {
+        // What one listener blocked more than once is lifted as one.
+        let shown = place.reader()?.show(&block.effect).map_err(unread)?;
+        if shown.effect.is_some_and(|effect| effect.state == State::Undone) {
+            say(&json!({ "message": format!("{} is undone with it", block.effect) }), output);
+            continue;
+        }
+        if let Err(failed) = undo::one(&block.effect, &place, common, output) {
             output.error(&failed.text);
             code = EXIT_LOSSES;
         }
@@ -284,12 +314,10 @@ fn remove(arguments: &RemoveArguments, common: &Common, output: &mut Output) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use correlator_store::effect::{Effect, State};
 
     use super::super::trail::tests::an_effect;
-    use super::{block, compare, machine, page, parse, touches};
+    use super::{Block, Kernel, block, compare, machine, page, parse, touches};
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -316,7 +344,7 @@ mod tests {
         };
         check("192.0.2.1 is blocked for 10m", Some(("192.0.2.1/32", 700)));
         check("2001:db8::/64 is blocked for 1h30m", Some(("2001:db8::/64", 5_500)));
-        check("192.0.2.1 is blocked already, for 90s", Some(("192.0.2.1/32", 190)));
+        check("192.0.2.1 is blocked already, longer than for 90s", Some(("192.0.2.1/32", 190)));
         check("somebody is blocked for 10m", None);
         check("done", None);
     }
@@ -335,18 +363,28 @@ mod tests {
         assert_eq!(parse("example.org"), None);
     }
 
+    /// A kernel that has networks, each in a set for so many seconds from second 200 on.
+    fn holding(held: &[(&str, &str, &str, i64)]) -> Kernel {
+        let one = |(table, set, network, rest): &(&str, &str, &str, i64)| {
+            let network = parse(network).expect("a network");
+            (((*table).to_owned(), (*set).to_owned(), network), Some((200 + rest) * SECOND))
+        };
+        let tables = [("ops", "correlator"), ("edge", "another")];
+        let tables = tables.map(|(listener, table)| (listener.to_owned(), table.to_owned()));
+        Kernel { held: held.iter().map(one).collect(), tables: tables.into() }
+    }
+
     #[test]
     fn the_kernel_has_the_last_word() {
         let ours = block(&effect("192.0.2.1 is blocked for 10m")).expect("a block");
         let gone = block(&effect("192.0.2.9 is blocked for 10m")).expect("a block");
-        let held = |network: &str| correlator_firewall::Block {
-            set: "ssh".to_owned(),
-            network: parse(network).expect("a network"),
-            remaining: Duration::from_mins(1),
-        };
         let mut blocks = vec![ours, gone];
         let now = 200 * SECOND;
-        compare(&mut blocks, &[held("192.0.2.1"), held("198.51.100.0/24")], now);
+        let held = holding(&[
+            ("correlator", "ssh", "192.0.2.1", 60),
+            ("correlator", "ssh", "198.51.100.0/24", 60),
+        ]);
+        compare(&mut blocks, held, now);
         let values: Vec<_> = blocks.iter().map(|block| machine(block, now)).collect();
         assert_eq!(
             (&values[0]["in_kernel"], &values[0]["remaining_seconds"]),
@@ -360,5 +398,37 @@ mod tests {
             page.contains("1m") && page.contains("not in force") && page.contains("3 blocks"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn what_stands_more_than_once_is_in_force_for_each() {
+        let of = |listener: &str, said: &str| {
+            block(&Effect { listener: listener.to_owned(), ..effect(said) }).expect("a block")
+        };
+        let check = |held: &[(&str, &str, &str, i64)], expected: [Option<i64>; 5]| {
+            let mut blocks = vec![
+                of("ops", "192.0.2.1 is blocked for 10m"),
+                of("ops", "192.0.2.1 is blocked already, longer than for 5m"),
+                of("two", "192.0.2.1 is blocked for 1h"),
+                of("edge", "192.0.2.1 is blocked for 30m"),
+                of("ops", "192.0.2.2 is blocked for 30m"),
+            ];
+            compare(&mut blocks, holding(held), 200 * SECOND);
+            let rest = |block: &Block| {
+                let until = block.until.expect("an end") / SECOND - 200;
+                block.in_kernel.expect("asked").then_some(until)
+            };
+            let first: Vec<_> = blocks.iter().take(5).map(rest).collect();
+            assert_eq!(first, expected, "{held:?}");
+        };
+        check(&[], [None; 5]);
+        let ours = ("correlator", "ssh", "192.0.2.1", 3_499);
+        // The longest is as long as the kernel says; nobody knows a listener that is not in the stack any more by its table.
+        check(&[ours], [Some(500), Some(200), Some(3_499), None, None]);
+        let other = ("another", "ssh", "192.0.2.1", 1_700);
+        check(&[other], [None, None, Some(1_700), Some(1_700), None]);
+        check(&[("correlator", "web", "192.0.2.1", 60)], [None; 5]);
+        let short = ("correlator", "ssh", "192.0.2.1", 60);
+        check(&[short], [Some(60), Some(60), Some(60), None, None]);
     }
 }

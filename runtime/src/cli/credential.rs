@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use super::load::load_raw;
 use super::output::Output;
 use super::prompt::{self, Part};
-use super::secrets::{needed, of_stack};
+use super::secrets::{IN_TEXT, is_line, lacking, needed, of_stack};
 use super::table::{self, Cell, Column};
 use super::words::count;
 use super::{Common, EXIT_LOSSES, EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
+use crate::stack::problem::Problem;
 use crate::stack::raw::RawStack;
 
 /// What can be done with credentials.
@@ -96,8 +97,7 @@ pub(super) fn credential(
         Command::Set(arguments) => set(arguments, output),
         Command::List(arguments) => {
             let vault = open(&arguments.of.settings()?, output)?;
-            list(&vault, output);
-            Ok(EXIT_WELL)
+            Ok(list(&vault, output))
         }
         Command::Remove(arguments) => {
             let vault = open(&arguments.of.settings()?, output)?;
@@ -117,9 +117,17 @@ fn place(word: &str) -> Result<Place, String> {
 
 impl Of {
     fn settings(&self) -> Result<Settings, Failed> {
-        let raw = self.stack.as_deref().map(read).transpose()?;
-        Ok(raw.map(|raw| raw.credentials()).unwrap_or_default())
+        let Some(stack) = &self.stack else { return Ok(Settings::default()) };
+        of_raw(&read(stack)?)
     }
+}
+
+/// What a stack says of the places. A secret must not go elsewhere, nor be looked for there, because that is mistyped.
+fn of_raw(raw: &RawStack) -> Result<Settings, Failed> {
+    raw.credentials().map_err(|problems| {
+        let text: Vec<_> = problems.iter().map(Problem::render).collect();
+        Failed { code: EXIT_WRONG, text: text.join("\n") }
+    })
 }
 
 fn read(path: &Path) -> Result<RawStack, Failed> {
@@ -172,14 +180,15 @@ fn set(arguments: &SetArguments, output: &mut Output) -> Result<u8, Failed> {
             "name": arguments.name,
             "place": stored.place.word(),
             "shadowed_by": stored.shadowed_by.map(Place::word),
+            "is_line": is_line(&secret),
         }));
     } else {
-        output.result(&kept(&arguments.name, &stored));
+        output.result(&kept(&arguments.name, &stored, is_line(&secret)));
     }
     Ok(EXIT_WELL)
 }
 
-fn kept(name: &str, stored: &Stored) -> String {
+fn kept(name: &str, stored: &Stored, is_line: bool) -> String {
     let mut out = format!("`{name}` is kept in {}\n", stored.place);
     if let Some(first) = stored.shadowed_by {
         let _ = writeln!(
@@ -191,11 +200,16 @@ fn kept(name: &str, stored: &Stored) -> String {
     if stored.place == Place::Keyutils {
         out.push_str("it is gone when the machine restarts\n");
     }
+    if !is_line {
+        let _ = writeln!(out, "it is no text on one line, which `{}` need", IN_TEXT.join("`, `"));
+    }
     out
 }
 
-fn list(vault: &Vault, output: &mut Output) {
+/// Shows all names. A list that may lack some does not pass for a whole one.
+fn list(vault: &Vault, output: &mut Output) -> u8 {
     let listing = vault.list();
+    let exit = if listing.unreachable.is_empty() { EXIT_WELL } else { EXIT_LOSSES };
     if output.json {
         let names = listing.names.iter().map(|(name, places)| {
             let places: Vec<_> = places.iter().map(|place| place.word()).collect();
@@ -207,7 +221,7 @@ fn list(vault: &Vault, output: &mut Output) {
             "credentials": names.collect::<Vec<_>>(),
             "unreachable": silent.collect::<Vec<_>>(),
         }));
-        return;
+        return exit;
     }
     let row = |(name, places): (&correlator_credential::Name, &Vec<Place>)| {
         let places: Vec<_> = places.iter().map(|place| place.word()).collect();
@@ -215,15 +229,18 @@ fn list(vault: &Vault, output: &mut Output) {
     };
     let rows: Vec<_> = listing.names.iter().map(row).collect();
     if rows.is_empty() {
-        output.result("no credentials\n");
+        let known = if exit == EXIT_WELL { "" } else { " in the places that say what they have" };
+        output.result(&format!("no credentials{known}\n"));
     } else {
         let columns = [Column::Words("CREDENTIAL"), Column::Words("PLACES")];
         output.result(&table::render(&columns, &rows, Output::is_coloured()));
         output.result(&format!("\n{}\n", count(rows.len() as u64, "credential")));
     }
     for (place, why) in &listing.unreachable {
-        output.error(&format!("{place} does not say what it has: {why}\n"));
+        let words = "does not say what it has, so the list may lack some";
+        output.error(&format!("error: {place} {words}: {why}\n"));
     }
+    exit
 }
 
 /// What became of a credential that was to be removed.
@@ -259,21 +276,30 @@ fn check(what: &[String], common: &Common, output: &mut Output) -> Result<u8, Fa
     let (stacks, names): (Vec<_>, Vec<_>) = what.iter().partition(|word| is_stack(word));
     let mut names: BTreeSet<String> = names.into_iter().cloned().collect();
     let file = stacks.first().map(Path::new);
+    let mut whole = None;
     let settings = match stacks.as_slice() {
         [] => Settings::default(),
         [stack] => {
             let raw = read(Path::new(stack))?;
+            let settings = of_raw(&raw)?;
             if names.is_empty() {
-                names = needed(&load_raw(&raw, common)?.stack);
+                let stack = load_raw(&raw, common)?.stack;
+                names = needed(&stack);
+                whole = Some(stack);
             }
-            raw.credentials()
+            settings
         }
         [..] => return Err(Failed::new(EXIT_WRONG, "one stack can be checked at a time")),
     };
     let vault = open(&settings, output)?;
+    let lacking = lacking(&vault, &names, whole.as_ref());
+    let lacking = lacking.map(|lacking| of_stack(lacking, &settings, file));
+    let is_lacking = |name: &&String| {
+        lacking.iter().flat_map(|lacking| &lacking.wants).any(|want| want.name == **name)
+    };
+    let found = names.iter().filter(|name| !is_lacking(name));
     let found: Vec<_> =
-        names.iter().filter_map(|name| Some((name.as_str(), vault.place(name)?))).collect();
-    let lacking = vault.check(&names).err().map(|lacking| of_stack(lacking, &settings, file));
+        found.filter_map(|name| Some((name.as_str(), vault.place(name)?))).collect();
     if output.json {
         output.value(&machine(&found, lacking.as_ref()));
     } else {
@@ -329,9 +355,11 @@ mod tests {
     #[test]
     fn what_was_kept_is_confirmed() {
         let stored = Stored { place: Place::File, shadowed_by: None };
-        assert_eq!(kept("smtp", &stored), "`smtp` is kept in file\n");
+        assert_eq!(kept("smtp", &stored, true), "`smtp` is kept in file\n");
+        let told = kept("smtp", &stored, false);
+        assert!(told.contains("no text on one line, which `sms`, `webhook`, `elastic` need"));
         let stored = Stored { place: Place::Keyutils, shadowed_by: Some(Place::Keyring) };
-        let told = kept("smtp", &stored);
+        let told = kept("smtp", &stored, true);
         assert!(told.contains("keyring has one of this name too") && told.contains("restarts"));
     }
 

@@ -14,8 +14,8 @@ use super::output::Output;
 use super::place::{reader, unread};
 use super::trail;
 use super::words::count;
-use crate::stack::Stack;
 use crate::stack::grant::Grant;
+use crate::stack::{ListenerInstance, Stack};
 
 /// Effects that are shown; the store has the others.
 const SHOWN_MAX: usize = 1_000;
@@ -27,6 +27,20 @@ pub(super) fn make(stack: &mut Stack) {
             grant.dry_run = true;
         }
     }
+}
+
+/// What is told at the start of a run that is none as a whole, if the stack grants anything as one.
+pub(super) fn granted(stack: &Stack) -> Option<String> {
+    let of = |listener: &ListenerInstance| {
+        let planned = listener.grants.iter().filter(|grant| grant.is_dry());
+        let name = |grant: &Grant| format!("{} of `{}`", grant.name(), trail::line(&listener.name));
+        planned.map(name).collect::<Vec<_>>()
+    };
+    let planned: Vec<_> = stack.listeners.iter().flat_map(of).collect();
+    (!planned.is_empty()).then(|| {
+        let planned = planned.join(", ");
+        format!("dry run by `dry_run` in the stack: this is planned and not done: {planned}\n")
+    })
 }
 
 /// What is told at the start.

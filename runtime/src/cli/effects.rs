@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use correlator_store::command::Of;
 use correlator_store::effect::{Effect, Shown, State};
 use correlator_store::error::StoreError;
 use correlator_store::filter::EffectFilter;
@@ -17,6 +18,7 @@ use super::trail;
 use super::words::{count, moment};
 use super::{EXIT_WELL, EXIT_WRONG, Failed};
 use crate::control::Command as Engine;
+use crate::pipeline::given_up;
 use crate::status::Moment;
 use crate::{clock, limit};
 
@@ -31,6 +33,8 @@ pub(super) enum Command {
     Retry(One),
     /// Give one up that waits, is refused, or is dead.
     Drop(One),
+    /// Give up all that wait of a listener, for a capability or for an endpoint: what is asked for next has their room.
+    DropAll(DropArguments),
 }
 
 /// Which effects are listed.
@@ -65,6 +69,23 @@ pub(super) struct One {
     place: Place,
 }
 
+/// Which effects are given up: those that wait and for which all of this holds.
+#[derive(Args)]
+#[group(id = "of", required = true, multiple = true, args = ["listener", "capability", "endpoint"])]
+pub(super) struct DropArguments {
+    /// Those of this listener.
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
+    /// Those for this capability.
+    #[arg(long, value_name = "NAME")]
+    capability: Option<String>,
+    /// Those for this endpoint, LISTENER/ENDPOINT as the status tells it.
+    #[arg(long, value_name = "ENDPOINT")]
+    endpoint: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
 /// Does what is asked with effects.
 pub(super) fn effects(command: &Command, output: &mut Output) -> Result<u8, Failed> {
     match command {
@@ -87,7 +108,20 @@ pub(super) fn effects(command: &Command, output: &mut Output) -> Result<u8, Fail
             };
             one.place.order(Engine::EffectDrop { id: one.id.clone() }, here, output)
         }
+        Command::DropAll(arguments) => drop_all(arguments, output),
     }
+}
+
+fn drop_all(arguments: &DropArguments, output: &mut Output) -> Result<u8, Failed> {
+    let DropArguments { listener, capability, endpoint, place } = arguments;
+    let (listener, capability, endpoint) = (listener.clone(), capability.clone(), endpoint.clone());
+    let of = Of { listener, capability, endpoint };
+    let here = |folder: &Path, _: &mut Output| {
+        let dropped = store(folder)?.drop_waiting(&of, user(), clock::now());
+        Ok(given_up(dropped.map_err(unread)?))
+    };
+    let Of { listener, capability, endpoint } = of.clone();
+    place.order(Engine::EffectDropAll { listener, capability, endpoint }, here, output)
 }
 
 /// What `--state` says: the state that is wanted, and the folder.

@@ -1,32 +1,34 @@
 //! A run that goes on: its control socket and metrics, the service manager, and another stack in the place of its own.
 
-use std::collections::BTreeMap;
+mod watch;
+
 use std::env;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use signal_hook::consts::SIGHUP;
 
+use self::watch::{Seen, Watch};
 use super::arguments::StackArguments;
 use super::dry;
-use super::load::load;
+use super::load::{self, load_raw};
 use super::plan::plan;
+use super::rehearsal::rehearse;
 use super::secrets::Held;
 use super::{Common, EXIT_MACHINE, Failed};
+use crate::clock;
 use crate::control::client::socket_of;
 use crate::control::notify::Notify;
 use crate::control::server::{self, Server};
 use crate::control::{Command, Engine as Controlled};
 use crate::pipeline::Engine;
-use crate::stack::{Component, Control, Stack};
+use crate::stack::raw::RawStack;
+use crate::stack::{Control, Stack};
 use crate::status::Status;
-use crate::{clock, limit};
 
 /// What reaches a run from outside.
 pub(super) struct Live {
@@ -78,10 +80,11 @@ impl Live {
 
     /// Serves until the run is over.
     pub(super) fn run(&self, engine: &Engine, again: &Again<'_>) {
-        let files = Mutex::new(files_of(again.stack, &again.files));
         let secrets = Mutex::new(Arc::clone(&again.secrets));
         let (turn, notify) = (Mutex::new(()), &self.notify);
-        let running = Running { engine, again, turn, notify, files, secrets };
+        let seen =
+            Mutex::new(Seen::new(again.arguments.stack.as_deref(), again.stack, &again.files));
+        let running = Running { engine, again, turn, notify, seen, secrets };
         thread::scope(|scope| {
             let stopper = self.server.as_ref().map(Server::stopper);
             if let Some(server) = &self.server {
@@ -92,26 +95,20 @@ impl Live {
                 });
             }
             self.notify.ready();
-            let mut watch = Watch::new(again);
+            let mut watch = Watch::new(again.stack, again.arguments.stack.is_some());
             let mut watchdog = clock::instant();
-            let mut reload: Option<Reload<'_>> = None;
+            let mut reload = None;
             engine.wait(|| {
                 watchdog = self.sign_of_life(watchdog);
-                if let Some(done) = reload.take_if(|it| it.thread.is_finished())
-                    && let (Some(watch), Some(before)) = (&mut watch, done.before)
-                {
-                    watch.go_on(before, &running.files());
-                }
+                let _ =
+                    reload.take_if(|it: &mut thread::ScopedJoinHandle<'_, ()>| it.is_finished());
                 if reload.is_some() {
                     return;
                 }
                 let asked = self.reload.swap(false, Ordering::Relaxed);
-                if asked || watch.as_mut().is_some_and(Watch::has_changed) {
-                    // What changes while the stack is read is a change to be taken up next.
-                    let before = watch.as_ref().map(Watch::look);
+                if asked || watch.as_mut().is_some_and(|it| it.has_changed(&running.seen())) {
                     // To compile takes long, and who watches over the engine wants a sign of life meanwhile.
-                    let thread = scope.spawn(|| running.reload_and_tell());
-                    reload = Some(Reload { thread, before });
+                    reload = Some(scope.spawn(|| running.reload_and_tell()));
                 }
             });
             self.notify.stopping();
@@ -133,12 +130,6 @@ impl Live {
     }
 }
 
-/// A stack that is being taken up, and how its files were before.
-struct Reload<'scope> {
-    thread: ScopedJoinHandle<'scope, ()>,
-    before: Option<BTreeMap<PathBuf, Version>>,
-}
-
 /// The engine and its stack, as those see them who control it.
 struct Running<'a> {
     engine: &'a Engine,
@@ -146,27 +137,41 @@ struct Running<'a> {
     /// One change at a time.
     turn: Mutex<()>,
     notify: &'a Notify,
-    /// The files that the stack which was read last is made of.
-    files: Mutex<Vec<PathBuf>>,
+    /// The files of the stack that was read last, whether it was taken up or not.
+    seen: Mutex<Seen>,
     /// The secrets that it needs.
     secrets: Mutex<Arc<Held>>,
 }
 
 impl Running<'_> {
-    fn files(&self) -> Vec<PathBuf> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the stack, after a look at its files: what changes from then on is a change to be taken up next.
+    fn read(&self) -> Result<RawStack, Failed> {
+        self.seen().look();
+        let read = || load::read(self.again.arguments);
+        let named = read()?.named();
+        // What it names that it did not name before is looked at before it is read for good. What is refused then can be
+        // mended in any of these files.
+        self.seen().go_on(named);
+        read()
     }
 
     /// Reads the stack once more and takes up what changed.
     fn reload(&self) -> Result<String, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Again { arguments, common, stack, .. } = self.again;
-        let mut loaded = load(arguments, common).map_err(|failed| unchanged(&failed))?;
+        let raw = self.read().map_err(|failed| unchanged(&failed))?;
+        let mut loaded = load_raw(&raw, common).map_err(|failed| unchanged(&failed))?;
+        let foreseen = rehearse(&raw, &loaded.stack, &loaded.guests);
+        for warning in foreseen.map_err(|failed| unchanged(&failed))? {
+            tracing::warn!("{warning}");
+        }
         if self.again.dry_run {
             dry::make(&mut loaded.stack);
         }
-        *self.files.lock().unwrap_or_else(PoisonError::into_inner) =
-            files_of(&loaded.stack, &loaded.files);
         let fixed = [
             ("time_zone", loaded.stack.zone != stack.zone),
             ("state", loaded.stack.keeping != stack.keeping),
@@ -221,99 +226,4 @@ impl Controlled for Running<'_> {
 fn unchanged(failed: &Failed) -> String {
     let text = failed.text.strip_prefix("error: ").unwrap_or(&failed.text);
     format!("{text}nothing was changed")
-}
-
-/// What tells one version of a file from another.
-type Version = (u64, u64, i64, i64, u64);
-
-/// The files that a stack is made of: its own and its components.
-fn files_of(stack: &Stack, own: &[PathBuf]) -> Vec<PathBuf> {
-    let modules = stack.modules.iter().map(|it| &it.component);
-    let components = modules.chain(stack.listeners.iter().map(|it| &it.component));
-    let files = components.filter_map(|component| match component {
-        Component::File(path) => Some(path.clone()),
-        Component::Bundled(_) => None,
-    });
-    files.chain(own.iter().cloned()).collect()
-}
-
-/// Looks whether the files of a stack have changed.
-struct Watch {
-    stack: PathBuf,
-    drop_in: Option<PathBuf>,
-    files: Vec<PathBuf>,
-    seen: BTreeMap<PathBuf, Version>,
-    /// A change that is not taken up before it has stayed for a while: files are written piece by piece.
-    changed: Option<BTreeMap<PathBuf, Version>>,
-    looked: Instant,
-}
-
-impl Watch {
-    /// None if nobody wants that, or if there is no file to look at.
-    fn new(again: &Again<'_>) -> Option<Self> {
-        let stack = again.arguments.stack.clone()?;
-        if !again.stack.control.watch || !again.stack.is_live() {
-            return None;
-        }
-        let mut watch = Self {
-            stack,
-            drop_in: again.stack.control.drop_in.clone(),
-            files: files_of(again.stack, &again.files),
-            seen: BTreeMap::new(),
-            changed: None,
-            looked: clock::instant(),
-        };
-        watch.seen = watch.look();
-        Some(watch)
-    }
-
-    /// Goes on from how the files were before the stack was read once more; now it is made of these.
-    fn go_on(&mut self, before: BTreeMap<PathBuf, Version>, files: &[PathBuf]) {
-        self.files = files.to_vec();
-        self.seen = before;
-        for (path, version) in self.look() {
-            if files.contains(&path) {
-                // What the stack did not name before was not looked at before.
-                self.seen.entry(path).or_insert(version);
-            }
-        }
-        self.changed = None;
-    }
-
-    /// Whether a file has changed and stayed so.
-    fn has_changed(&mut self) -> bool {
-        let now = clock::instant();
-        if now.duration_since(self.looked) < limit::WATCH_STEP {
-            return false;
-        }
-        self.looked = now;
-        let there = self.look();
-        if there == self.seen {
-            self.changed = None;
-            return false;
-        }
-        if self.changed.as_ref() == Some(&there) {
-            return true;
-        }
-        self.changed = Some(there);
-        false
-    }
-
-    fn look(&self) -> BTreeMap<PathBuf, Version> {
-        let mut there = BTreeMap::new();
-        let mut note = |path: &Path| {
-            if let Ok(facts) = fs::metadata(path) {
-                let (seconds, nanoseconds) = (facts.mtime(), facts.mtime_nsec());
-                let version = (facts.dev(), facts.ino(), seconds, nanoseconds, facts.len());
-                there.insert(path.to_owned(), version);
-            }
-        };
-        note(&self.stack);
-        self.files.iter().for_each(|path| note(path));
-        let entries = self.drop_in.as_ref().and_then(|folder| fs::read_dir(folder).ok());
-        for entry in entries.into_iter().flatten().flatten() {
-            note(&entry.path());
-        }
-        there
-    }
 }

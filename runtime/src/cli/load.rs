@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use correlator_wire::file;
+
+use super::rehearsal::rehearse;
 use super::{Common, EXIT_MACHINE, EXIT_REFUSED, EXIT_WRONG, Failed, StackArguments};
 use crate::limit::Limits;
 use crate::pipeline::engine_events;
@@ -28,12 +30,21 @@ pub(super) struct Loaded {
 
 /// Reads, loads and checks a stack; prints what is wrong with it.
 pub(super) fn load(arguments: &StackArguments, common: &Common) -> Result<Loaded, Failed> {
-    let raw = match &arguments.stack {
-        Some(path) => RawStack::read(path)
-            .map_err(|error| Failed { code: EXIT_WRONG, text: error.render() })?,
-        None => RawStack::from_flags(&arguments.flags()),
-    };
-    load_raw(&raw, common)
+    let raw = read(arguments)?;
+    let mut loaded = load_raw(&raw, common)?;
+    let foreseen = rehearse(&raw, &loaded.stack, &loaded.guests)?;
+    loaded.stack.warnings.extend(foreseen);
+    Ok(loaded)
+}
+
+/// Reads a stack, and loads nothing yet.
+pub(super) fn read(arguments: &StackArguments) -> Result<RawStack, Failed> {
+    match &arguments.stack {
+        Some(path) => {
+            RawStack::read(path).map_err(|error| Failed { code: EXIT_WRONG, text: error.render() })
+        }
+        None => Ok(RawStack::from_flags(&arguments.flags())),
+    }
 }
 
 /// Loads and checks a stack that was read.
@@ -139,17 +150,13 @@ fn bytes(component: &Component, limits: &Limits) -> Option<Result<Vec<u8>, Strin
             let (_, bytes) = BUNDLED.iter().find(|(bundled, _)| bundled == name)?;
             Some(Ok(bytes.to_vec()))
         }
-        Component::File(path) => Some(read(path, limits.component_bytes)),
+        Component::File(path) => Some(read_component(path, limits.component_bytes)),
     }
 }
 
-fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
+fn read_component(path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(failed)?;
-    let facts = file.metadata().map_err(failed)?;
-    if !facts.is_file() {
-        return Err(format!("{} is not a file", path.display()));
-    }
+    let file = file::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // One byte more than is allowed, so that the sandbox sees that it is too large.
     file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -24,6 +24,7 @@ mod place;
 mod plan;
 mod prompt;
 mod reach;
+mod rehearsal;
 mod run;
 mod secrets;
 mod show;

@@ -82,13 +82,19 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
     let (schemas, grants) = (stack.schemas.clone(), instance.grants.clone());
     let events = stack.schemas.clone();
     let zone = stack.zone.clone();
+    let who = name.clone();
+    let wants = match &guest.description.role {
+        Role::Listener { wants, .. } => wants.clone(),
+        Role::Module { .. } => Vec::new(),
+    };
+    let wants: Vec<_> = wants.into_iter().map(|want| want.capability).collect();
     ListenerPlan {
         name: name.clone(),
         component: component(&instance.component, &guest),
         settings: format!("{:?}", (&settings, &limits, &instance.criteria, &grants)),
         criteria: instance.compiled.clone(),
         timers: guest.description.timers.clone(),
-        capabilities: Arc::new(move || capabilities(&grants, &events, &zone)),
+        capabilities: Arc::new(move || capabilities(&who, &wants, &grants, &events, &zone)),
         limits: limits.clone(),
         start: Arc::new(move || guest.listener(&name, &settings, &schemas, &limits)),
     }
@@ -96,11 +102,13 @@ fn listener(stack: &Stack, instance: &ListenerInstance, guest: Arc<Guest>) -> Li
 
 /// What a listener's grants come to.
 fn capabilities(
+    listener: &str,
+    wants: &[String],
     grants: &[Grant],
     events: &[BoundSchema],
     zone: &TimeZone,
 ) -> Result<Capabilities, String> {
-    let mut capabilities = Capabilities::default();
+    let mut capabilities = Capabilities { wants: wants.to_vec(), ..Capabilities::default() };
     for grant in grants {
         match grant {
             Grant::Log(_) => {
@@ -110,7 +118,8 @@ fn capabilities(
             Grant::Table(table) => {
                 let rotation = Rotation { bytes: table.rotate_bytes, keep: table.keep };
                 let zone = table.rotate_daily.then(|| zone.clone());
-                let files = TableFiles::new(table.directory.clone(), rotation).daily(zone);
+                let files =
+                    TableFiles::new(listener, table.directory.clone(), rotation).daily(zone);
                 capabilities.table = Some(files);
             }
             Grant::World(grant) => {

@@ -18,7 +18,7 @@ use crate::text::clean;
 const SOCKET_VARIABLE: &str = "CORRELATOR_SOCKET";
 
 /// Which engine is meant.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(super) struct Reach {
     /// The stack file that the engine was started with: its `control.socket` is asked.
     #[arg(value_name = "STACK", conflicts_with = "socket")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use correlator_source::net::inherited;
 use correlator_source::settings::{Door, Source, SourcePath};
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -56,12 +57,15 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<u8, Failed> {
     let start = clock::instant();
+    inherited::hold();
     raise_descriptors();
     let Loaded { mut stack, guests, files, .. } = load(&arguments.stack, common)?;
     let began = clock::now();
     if arguments.dry_run {
         dry::make(&mut stack);
         output.note(&dry::words(&stack));
+    } else if let Some(words) = dry::granted(&stack) {
+        output.note(&words);
     }
     for warning in &stack.warnings {
         output.note(&warning.render());
@@ -143,7 +147,7 @@ fn confine(arguments: &Arguments, stack: &Stack, files: &[PathBuf], common: &Com
 fn failed(error: RunError) -> Failed {
     match error {
         RunError::Start { .. } => Failed::new(EXIT_REFUSED, error),
-        RunError::Source(_) | RunError::State(_) | RunError::Thread(_) => {
+        RunError::Source(_) | RunError::InUse(_) | RunError::State(_) | RunError::Thread(_) => {
             Failed::new(EXIT_MACHINE, error)
         }
     }

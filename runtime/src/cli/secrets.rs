@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use correlator_credential::{Lacking, Settings, Vault, keep_out_of_dumps};
+use correlator_credential::{Lacking, Settings, Vault, Want, keep_out_of_dumps};
 use correlator_world::{NoSecret, Secret, Secrets};
 
 use super::credential::unlock;
@@ -15,6 +15,9 @@ use super::output::Output;
 use super::{EXIT_WRONG, Failed, prompt};
 use crate::stack::Stack;
 use crate::stack::grant::Grant;
+
+/// Capabilities that speak HTTP, where a secret is a text on one line.
+pub(super) const IN_TEXT: [&str; 3] = ["sms", "webhook", "elastic"];
 
 /// What was got, and where to look for what was not.
 pub(super) struct Held {
@@ -42,9 +45,9 @@ pub(super) fn secrets(
         if let Err(error) = keep_out_of_dumps() {
             tracing::warn!("what is in memory may end up in a core dump: {error}");
         }
-        vault
-            .check(&names)
-            .map_err(|lacking| wrong(&of_stack(lacking, &stack.credentials, file)))?;
+        if let Some(lacking) = lacking(&vault, &names, Some(stack)) {
+            return Err(wrong(&of_stack(lacking, &stack.credentials, file)));
+        }
     }
     let mut got = HashMap::new();
     for name in names {
@@ -68,9 +71,13 @@ impl Held {
                 (Err(_), _) => lacking.push(name),
             }
         }
-        let Err(lacking) = self.vault.check(&lacking) else {
+        let lacking = self.vault.check(&lacking).err();
+        let mut wants = lacking.map(|lacking| lacking.wants).unwrap_or_default();
+        wants.extend(unfit(stack, &self.vault, |name| got.get(name).cloned()));
+        if wants.is_empty() {
             return Ok(Arc::new(Self { got, vault: Arc::clone(&self.vault) }));
-        };
+        }
+        let lacking = Lacking { wants };
         let mut words = of_stack(lacking, &stack.credentials, file).to_string();
         if self.vault.is_locked() {
             words.push_str(
@@ -79,6 +86,49 @@ impl Held {
         }
         Err(Failed::new(EXIT_WRONG, words))
     }
+}
+
+/// What of these can't be got, and what a grant of the stack can do nothing with.
+pub(super) fn lacking(
+    vault: &Vault,
+    names: &BTreeSet<String>,
+    stack: Option<&Stack>,
+) -> Option<Lacking> {
+    let mut wants = vault.check(names).err().map(|lacking| lacking.wants).unwrap_or_default();
+    for want in stack.into_iter().flat_map(|stack| unfit(stack, vault, |name| vault.get(name).ok()))
+    {
+        if wants.iter().all(|other| other.name != want.name) {
+            wants.push(want);
+        }
+    }
+    if wants.is_empty() { None } else { Some(Lacking { wants }) }
+}
+
+/// What there is and would be refused for good when it is needed.
+fn unfit(stack: &Stack, vault: &Vault, got: impl Fn(&str) -> Option<Secret>) -> Vec<Want> {
+    let mut wants: Vec<Want> = Vec::new();
+    for grant in stack.listeners.iter().flat_map(|listener| &listener.grants) {
+        let Grant::World(grant) = grant else { continue };
+        for name in grant.credentials.iter().filter(|_| IN_TEXT.contains(&grant.name)) {
+            let is_told = wants.iter().any(|want| want.name == *name);
+            if is_told || got(name).is_none_or(|secret| is_line(&secret)) {
+                continue;
+            }
+            wants.push(Want {
+                name: name.clone(),
+                unreachable: false,
+                why: format!("it is no text on one line, which `{}` needs", grant.name),
+                command: vault.replacing(name),
+            });
+        }
+    }
+    wants
+}
+
+/// Whether a secret can stand in a header or a URL. The end of its line may, which nobody meant.
+pub(super) fn is_line(secret: &Secret) -> bool {
+    let text = secret.reveal_text().map(|text| text.trim_end_matches(['\r', '\n']));
+    text.is_some_and(|text| !text.is_empty() && !text.contains(char::is_control))
 }
 
 /// What is lacking, with what adds it to the places that a stack has of its own.
@@ -110,4 +160,24 @@ pub(super) fn needed(stack: &Stack) -> BTreeSet<String> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use correlator_world::Secret;
+
+    use super::is_line;
+
+    #[test]
+    fn a_text_on_one_line_is_told_from_what_is_none() {
+        let check = |bytes: &[u8], expected: bool| {
+            assert_eq!(is_line(&Secret::new(bytes.to_vec())), expected, "{}", bytes.escape_ascii());
+        };
+        check(b"word", true);
+        check("wört\r\n".as_bytes(), true);
+        check(b"two\nlines", false);
+        check(b"a\0b", false);
+        check(b"\xff", false);
+        check(b"\n", false);
+    }
 }

@@ -93,6 +93,15 @@ pub enum Command {
         /// The effect's id.
         id: String,
     },
+    /// Give up all effects that wait of these; what is not named is of any.
+    EffectDropAll {
+        /// The listener.
+        listener: Option<String>,
+        /// The capability.
+        capability: Option<String>,
+        /// The endpoint.
+        endpoint: Option<String>,
+    },
     /// Have the world take an effect back.
     EffectUndo {
         /// The effect's id.

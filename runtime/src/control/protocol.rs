@@ -143,6 +143,11 @@ mod tests {
             Request::Do(Command::DeadDrop { id: name.clone() }),
             Request::Do(Command::EffectRetry { id: name.clone() }),
             Request::Do(Command::EffectDrop { id: name.clone() }),
+            Request::Do(Command::EffectDropAll {
+                listener: Some(name.clone()),
+                capability: None,
+                endpoint: None,
+            }),
             Request::Do(Command::EffectUndo { id: name.clone() }),
         ] {
             let line = request.line();

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use correlator_store::limit as store;
+
 /// Requests that an endpoint is given at once.
 pub const DELIVERED_AT_ONCE_MAX: usize = 64;
 /// How long a request, or an endpoint, is left alone after its first failure.
@@ -94,10 +96,14 @@ pub const EFFECTS_KEPT_RATHER: i64 = DAY_NANOSECONDS;
 /// What is kept in any case, and what is kept from before the oldest checkpoint of a listener: it may ask for that once more
 /// after a crash, and a checkpoint is written a while after what it tells of.
 pub const EFFECTS_KEPT_MIN: i64 = 3_600 * SECOND_NANOSECONDS;
-/// More than this, younger ones go too: above a gigabyte the store takes nothing new.
+/// More than this, younger ones go too: above a gigabyte the store takes nothing new, and the last eighth of it is for listeners
+/// that have little in it.
 pub const STORE_BYTES: u64 = 768 << 20;
 /// Where it takes more than this, that is not put off.
 pub const STORE_BYTES_PRESSED: u64 = 832 << 20;
+// What may go goes before anybody has to wait because he has much in it.
+const _: () =
+    assert!(STORE_BYTES_PRESSED < store::BYTES_MAX - store::BYTES_MAX / store::RESERVE_PART);
 /// How long it is left alone then, so that whoever asks comes in between.
 pub const PRUNE_PRESSED_STEP: Duration = Duration::from_secs(5);
 /// And where nothing more may go.

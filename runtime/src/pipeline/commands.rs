@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use correlator_store::command::Of;
 use serde_json::{Value, json};
 
 use super::engine::{Crew, Engine, locked, routing, shapes};
@@ -30,6 +31,10 @@ impl Engine {
             Command::DeadDrop { id } => self.forget(id)?,
             Command::EffectRetry { id } => self.retry_effect(id, by)?,
             Command::EffectDrop { id } => self.drop_effect(id, by)?,
+            Command::EffectDropAll { listener, capability, endpoint } => {
+                let (listener, capability) = (listener.clone(), capability.clone());
+                self.drop_effects(&Of { listener, capability, endpoint: endpoint.clone() }, by)?
+            }
             Command::EffectUndo { id } => self.undo_effect(id, by)?,
         };
         Ok(json!({ "message": said }))

@@ -10,6 +10,7 @@ use correlator_source::capture::Capture;
 use correlator_source::file;
 use correlator_source::follow::Follow;
 use correlator_source::intake::Mark;
+use correlator_source::net::handle::Handle;
 use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 
@@ -91,6 +92,8 @@ pub(super) struct Running {
     /// It waits no longer for what it has read to be taken.
     pub(super) gives_up: Arc<AtomicBool>,
     pub(super) gauge: Option<Arc<NetGauge>>,
+    /// By what it is changed while it is read.
+    pub(super) handle: Option<Handle>,
     /// Where it listens, as it is known once it does.
     pub(super) address: String,
     /// What was counted before it was changed.
@@ -106,7 +109,8 @@ impl Running {
     ) -> Self {
         let address = picture::place(&source);
         let (stop, gives_up, before) = (Arc::clone(stop), Arc::default(), SourceCounted::default());
-        Self { place, source, thread, stop, gives_up, gauge: None, address, before }
+        let (gauge, handle) = (None, None);
+        Self { place, source, thread, stop, gives_up, gauge, handle, address, before }
     }
 }
 
@@ -200,8 +204,9 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let mut running = Running::new(place, source, None, &stop);
         if let Live::Net(net) = &door {
-            running.gauge = Some(net.gauge());
+            (running.gauge, running.handle) = (Some(net.gauge()), Some(net.handle()));
             net.address().clone_into(&mut running.address);
+            tracing::info!("source `{}` listens at {}", running.source.name, running.address);
         }
         let gives_up = Arc::clone(&running.gives_up);
         let entrance = Entrance { door: Arc::clone(&self.floor.door), gives_up };
@@ -413,7 +418,9 @@ fn open(
                 let captured = |input: file::Input| (place, input.captured(capture.cloned()));
                 opened.files.extend(inputs.into_iter().map(captured));
             }
-            _ => opened.live.push((place, open_live(place, source, capture.cloned(), &marks)?)),
+            _ => opened
+                .live
+                .push((place, open_live(place, (source, sources), capture.cloned(), &marks)?)),
         }
     }
     let known = opened.files.iter().map(|(_, input)| input.bytes_total).sum::<Option<u64>>();
@@ -422,21 +429,24 @@ fn open(
     Ok(opened)
 }
 
-/// Opens a source that goes on.
+/// Opens a source that goes on, of all that the stack has.
 pub(super) fn open_live(
     place: usize,
-    source: &Source,
+    (source, all): (&Source, &[Source]),
     capture: Option<Arc<Capture>>,
     marks: &[Mark],
 ) -> Result<Live, RunError> {
     if matches!(source.door, SourceDoor::Files { .. }) {
-        let follow = Follow::open(place, source, marks);
+        let follow = Follow::open(place, source, all, marks);
         return follow
             .map(|follow| Live::Follow(Box::new(follow.captured(capture))))
             .map_err(|error| RunError::Source(error.to_string()));
     }
-    let net = Net::bind(place, source, capture);
-    net.map(Box::new).map(Live::Net).map_err(|error| RunError::Source(error.to_string()))
+    let net = Net::bind(place, source, capture).map_err(|error| {
+        let kind = if error.is_in_use() { RunError::InUse } else { RunError::Source };
+        kind(error.to_string())
+    });
+    net.map(Box::new).map(Live::Net)
 }
 
 /// Where the schemas of each module begin, as listeners are configured with them.

@@ -13,7 +13,7 @@ use crate::pipeline::stream::piece::{EventKind, EventPiece};
 impl Engine {
     /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.
     pub fn wait(&self, mut now_and_then: impl FnMut()) {
-        let mut timed = clock::instant();
+        let (mut timed, mut told) = (clock::instant(), false);
         while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
             thread::park_timeout(limit::RETRY_STEP);
             self.tell_progress();
@@ -26,6 +26,7 @@ impl Engine {
                 timed = now;
                 self.floor.door.pass_time();
                 self.tell_listeners_time();
+                told = self.tell_ahead(told);
             }
         }
     }
@@ -44,6 +45,20 @@ impl Engine {
         if self.floor.events.try_publish(piece).is_ok() {
             self.time_told.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// Event time never goes back: where a wrong clock has moved it, timers stand still until the right one has caught up.
+    fn tell_ahead(&self, told: bool) -> bool {
+        let ahead = self.floor.door.ahead();
+        let is_ahead = ahead >= limit::TIME_AHEAD_TOLD;
+        if is_ahead && !told {
+            tracing::warn!(
+                "event time is {} minutes ahead of the machine's clock, where a wrong clock or wrong records have moved it: until \
+                 the clock has caught up no timer fires, and records count as late",
+                ahead.as_secs() / 60
+            );
+        }
+        is_ahead
     }
 
     /// Publishes what the engine itself has to say.

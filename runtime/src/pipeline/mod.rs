@@ -48,6 +48,7 @@ use correlator_world::Secrets;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
+pub(crate) use effects::{given_up, not_done};
 pub use engine::Engine;
 pub use intake::merge::SourceReport;
 pub use listening::listener::ListenerReport;
@@ -200,10 +201,20 @@ pub enum RunError {
     /// A source can't be opened.
     #[error("{0}")]
     Source(String),
+    /// A source can't be opened because somebody listens there already.
+    #[error("{0}")]
+    InUse(String),
     /// What is kept can't be read or written.
     #[error("{0}")]
     State(String),
     /// The system gave no thread, or one of ours panicked.
     #[error("a worker thread failed: {0}")]
     Thread(String),
+}
+
+impl RunError {
+    /// Whether somebody listens already where a source is to.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse(_))
+    }
 }

@@ -183,6 +183,7 @@ impl Engine {
             effects_refused: report.refused,
             waiting: 0,
             bounds: bounds(&hand.picture.bounded, report.guest.now.unwrap_or(0)),
+            dry_run: hand.picture.planned.iter().map(|name| (*name).to_owned()).collect(),
         }
     }
 }
@@ -242,6 +243,7 @@ fn guest(report: &GuestReport, (component, _, version): &Component, lag: u64) ->
         turn_seconds: usage.time.as_secs_f64(),
         last_checkpoint_seconds: since.map(|since| since.as_secs_f64()),
         state_bytes: report.state_bytes,
+        refused_checkpoints: report.refused_checkpoints,
     }
 }
 

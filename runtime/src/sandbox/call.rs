@@ -32,6 +32,8 @@ pub(super) struct Caller {
     minute: Instant,
     lines_this_minute: u64,
     told_dropping: bool,
+    /// Whether nobody hears what it logs.
+    hushed: bool,
 }
 
 impl Caller {
@@ -51,7 +53,13 @@ impl Caller {
             minute: clock::instant(),
             lines_this_minute: 0,
             told_dropping: false,
+            hushed: false,
         }
+    }
+
+    /// From now on nobody hears what it logs.
+    pub(super) fn hush(&mut self) {
+        self.hushed = true;
     }
 
     /// Calls into the guest with the budget for so many records (or events) and bytes.
@@ -120,6 +128,9 @@ impl Caller {
     /// Hands what the guest logged to the engine's log, up to so many lines in a minute.
     fn tell_log(&mut self) {
         let meter = self.store.data_mut();
+        if self.hushed {
+            meter.lines.clear();
+        }
         if meter.lines.is_empty() {
             return;
         }

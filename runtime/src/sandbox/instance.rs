@@ -110,6 +110,11 @@ impl ListenerInstance {
         describe::listener(said).map_err(|problem| Failure::Broken { call: "describe", problem })
     }
 
+    /// From now on nobody hears what it logs.
+    pub(super) fn hush(&mut self) {
+        self.caller.hush();
+    }
+
     pub(super) fn configure(
         &mut self,
         settings: &[(String, Setting)],

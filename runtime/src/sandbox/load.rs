@@ -13,7 +13,7 @@ use super::inspect::{Refusal, Shape, World, inspect};
 use super::instance::{ListenerInstance, ModuleInstance};
 use super::meter::Meter;
 use crate::declaration::{BoundSchema, Description, Setting};
-use crate::guest::{Failure, Listener, Module};
+use crate::guest::{Cause, Effect, Failure, Listener, Module, Rows, Tick};
 use crate::limit::{self, Limits};
 use crate::text::clean;
 use crate::wit;
@@ -154,5 +154,25 @@ impl Guest {
         let mut instance = ListenerInstance::new(&self.pre, name, limits)?;
         instance.configure(settings, schemas)?;
         Ok(Box::new(instance))
+    }
+    /// What a fresh listener asks for when it gets these events, and is then told that there are no more. Nobody hears what
+    /// it logs.
+    ///
+    /// # Errors
+    /// It failed, or refused the settings.
+    pub fn rehearse(
+        &self,
+        name: &str,
+        settings: &[(String, Setting)],
+        schemas: &[BoundSchema],
+        limits: &Limits,
+        (mut events, end): (Rows, i64),
+    ) -> Result<Vec<Effect>, Failure> {
+        let mut instance = ListenerInstance::new(&self.pre, name, limits)?;
+        instance.hush();
+        instance.configure(settings, schemas)?;
+        let mut effects = instance.handle(&mut events)?;
+        effects.extend(instance.tick(Tick { cause: Cause::End, time: end })?);
+        Ok(effects)
     }
 }

@@ -3,8 +3,10 @@
 pub(super) mod module;
 
 mod agree;
+mod folder;
 mod listener;
 mod sources;
+mod tables;
 mod whole;
 
 use std::collections::HashMap;
@@ -102,14 +104,16 @@ impl<'a> Checker<'a> {
         self.count(&modules);
         schemas.extend(self.guests.engine.iter().cloned());
         let listeners = self.raw.listeners.iter().filter_map(|raw| self.listener(raw, &schemas));
-        let listeners: Vec<_> = listeners.collect();
+        let mut listeners: Vec<_> = listeners.collect();
+        self.apart(&mut listeners);
         self.missing();
         let keeping = self.keeping();
         let control = self.control(&sources);
         let capture = self.capture();
         let credentials = self.credentials();
         self.kept_for(&listeners, keeping.is_some());
-        self.agree(&listeners, schemas.len());
+        self.sets_agree();
+        self.folders_agree(&listeners, schemas.len());
         self.typed.extend(self.zone_set.then(|| "time_zone".to_owned()));
         self.typed.extend(self.raw.allow.as_ref().map(|_| grant::allow::NAME.to_owned()));
         Stack {

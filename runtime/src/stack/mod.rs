@@ -15,9 +15,11 @@
 //! - `settings`, `limits`, [`source`], `keeping`, `control`, `partition`, [`grant`]: the checks of each part
 //! - `typed`: single values for other commands
 //! - `check`, [`show`]: from what was typed to what holds; all of it for people
+//! - [`foreseen`]: what listeners that were tried would ask for in vain
 
 pub mod criteria;
 pub mod flags;
+pub mod foreseen;
 pub mod grant;
 pub mod problem;
 pub mod raw;

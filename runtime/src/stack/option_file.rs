@@ -3,10 +3,11 @@
 //!
 //! A file is read whenever the stack is, so a reload takes up what changed. This room must never know what a value means.
 
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use correlator_wire::file;
 
 use super::node::{Key, Node, Value, get, only};
 use super::problem::{Place, Problems, Wrong};
@@ -60,12 +61,8 @@ fn text(path: &Path, named: &Place) -> Result<String, (Place, Wrong)> {
         let wrong = Wrong::new(format!("{shown} can't be read: {error}"));
         here(wrong.help("a relative path is relative to the file that names it"))
     };
-    // Opening a pipe would wait for whoever writes to it.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(here(Wrong::new(format!("{shown} is not a file"))));
-    }
     let (mut bytes, most) = (Vec::new(), limit::OPTION_FILE_BYTES_MAX);
-    let file = File::open(path).map_err(failed)?;
+    let file = file::open(path).map_err(failed)?;
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > most {
         let most = value::size_text(most as u64);

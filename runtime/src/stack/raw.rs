@@ -5,11 +5,11 @@
 
 mod instance;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use correlator_wire::file;
 use thiserror::Error;
 
 pub(super) use self::instance::RawInstance;
@@ -237,6 +237,17 @@ impl RawStack {
         &self.files
     }
 
+    /// All files that it is made of, those of its components among them, whether they can be read or not.
+    #[must_use]
+    pub fn named(&self) -> Vec<PathBuf> {
+        let components =
+            self.components().into_iter().filter_map(|wanted| match wanted.component {
+                Component::File(path) => Some(path),
+                Component::Bundled(_) => None,
+            });
+        self.files.iter().cloned().chain(components).collect()
+    }
+
     /// The components that have to be loaded before [`super::Stack::check`], one for each instance.
     #[must_use]
     pub fn components(&self) -> Vec<Wanted> {
@@ -293,7 +304,7 @@ impl StackError {
 pub(super) fn text(path: &Path) -> Result<String, StackError> {
     let failed = |error| StackError::Read { path: path.to_owned(), error };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = file::open(path).map_err(failed)?;
     file.take(limit::STACK_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     String::from_utf8(bytes).map_err(|error| not_utf8(&path.display().to_string(), &error))
 }

@@ -1,11 +1,12 @@
 //! Where the engine of a stack is reached and what it keeps lies, without its guests: for those who ask about a run, not
 //! for those who begin one.
 //!
-//! What is wrong with the stack is not told here; what can't be understood counts as not typed.
+//! What is wrong with the stack is not told here; what can't be understood counts as not typed. Not so where credentials
+//! are: a secret must not land elsewhere because a word was mistyped.
 
 use std::path::PathBuf;
 
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
 use super::raw::RawStack;
 use super::{Control, control, keeping, reading};
 
@@ -27,12 +28,18 @@ impl RawStack {
     }
 
     /// Where credentials are looked for.
-    #[must_use]
-    pub fn credentials(&self) -> correlator_credential::Settings {
+    ///
+    /// # Errors
+    /// What the stack says of that can't be understood, or something of it that may have been meant to say it.
+    pub fn credentials(&self) -> Result<correlator_credential::Settings, Vec<Problem>> {
+        let mut problems = self.problems.clone();
         let typed = self.credentials.as_ref();
         let settings: Option<correlator_credential::Settings> =
-            typed.and_then(|node| reading::read(node, &mut Problems::default()));
-        settings.unwrap_or_default().relative_to(&self.folder)
+            typed.and_then(|node| reading::read(node, &mut problems));
+        if problems.stop() {
+            return Err(problems.finish(&self.texts));
+        }
+        Ok(settings.unwrap_or_default().relative_to(&self.folder))
     }
 }
 
@@ -56,5 +63,33 @@ mod tests {
         check("state: /var/lib/x", None, false, Some("/var/lib/x"));
         check("state: { folder: /var/lib/x }", None, false, Some("/var/lib/x"));
         check("state: [1]", None, false, None);
+    }
+
+    #[test]
+    fn where_credentials_are_is_understood_or_told() {
+        let check = |text: &str, expected: Result<Option<&str>, &str>| {
+            let raw = RawStack::parse(text, "stack.yaml").expect("a document");
+            let found = raw.credentials();
+            let file = found.as_ref().map(|settings| settings.file.as_deref());
+            let file = file.map(|file| file.and_then(std::path::Path::to_str));
+            assert_eq!(
+                file.map_err(|problems| problems[0].to_string()),
+                expected.map_err(str::to_owned)
+            );
+        };
+        check("modules: { sshd: }", Ok(None));
+        check("credentials: { order: [file], file: /c }", Ok(Some("/c")));
+        check(
+            "credentials: { order: [fil], file: /c }",
+            Err("stack.yaml:1:24: `fil` is none of the choices; did you mean `file`?"),
+        );
+        check(
+            "credentials: { fiel: /c }",
+            Err("stack.yaml:1:16: there is no `fiel` here; did you mean `file`?"),
+        );
+        check(
+            "credential: { file: /c }",
+            Err("stack.yaml:1:1: a stack has no `credential`; did you mean `credentials`?"),
+        );
     }
 }

@@ -40,7 +40,11 @@ impl Files {
         };
         let since = tail.since_read();
         let copy = if sought.position > 0 {
-            find::copy(&shown, sought, known)
+            let named = self.tails.iter().filter_map(|tail| tail.name.clone());
+            let facts = |name: PathBuf| Some((fs::metadata(&name).ok()?, name));
+            let named =
+                named.filter_map(facts).map(|(facts, name)| (name, facts)).collect::<Vec<_>>();
+            find::copy(&shown, sought, &named, known)
         } else {
             find::between(&shown, since, &known).find(|copy| !copy.is_in(&fresh.file))
         };
@@ -57,7 +61,7 @@ impl Files {
             }
             since
         } else {
-            let unread = tail.size.saturating_sub(tail.position);
+            let unread = tail.unread();
             self.told.news(&shown, "was emptied and is read from its start");
             if unread > 0 {
                 let loss = format!("{unread} bytes behind {} were not read", tail.position);
@@ -82,7 +86,7 @@ impl Files {
         for tail in self.tails.extract_if(.., |tail| tail.is_overwritten()) {
             notices.forget(tail.watch);
             self.forgotten.push(tail.key);
-            let unread = tail.size.saturating_sub(tail.position);
+            let unread = tail.unread();
             if unread > 0 {
                 let loss = format!(
                     "{unread} bytes behind {} were not read before their copy was written over",

@@ -138,20 +138,38 @@ pub(super) fn renamed(path: &Path, identity: &Identity, sought: Sought) -> Optio
     })
 }
 
-/// The longest copy of a file that holds all that was read of it. `taken` says which files it can't be, by when they
-/// were changed last.
+/// The file itself, under whichever of these names.
+pub(super) fn named(
+    names: &[(PathBuf, Metadata)],
+    identity: &Identity,
+    sought: Sought,
+    taken: impl Fn(&Identity) -> bool,
+) -> Option<Found> {
+    let mut found = names.iter().filter(|(_, facts)| {
+        let there = Identity::of(facts);
+        facts.len() >= sought.position && there.may_be(identity) && !taken(&there)
+    });
+    found.find_map(|(name, _)| Found::open(name).ok().filter(|found| sought.is_in(&found.file)))
+}
+
+/// The longest copy of a file that holds all that was read of it, beside it or under one of these names. `taken` says which
+/// files it can't be, by when they were changed last.
 pub(super) fn copy(
     path: &Path,
     sought: Sought,
+    names: &[(PathBuf, Metadata)],
     taken: impl Fn(&Identity, i64) -> bool,
 ) -> Option<Found> {
+    let elsewhere = names.iter().filter(|(name, _)| folder(name) != folder(path)).cloned();
     let mut found: Vec<_> = beside(path)
-        .filter(|(entry, facts)| {
-            is_rotated(path, &entry.path())
+        .map(|(entry, facts)| (entry.path(), facts))
+        .chain(elsewhere)
+        .filter(|(place, facts)| {
+            is_rotated(path, place)
                 && facts.len() >= sought.position
                 && !taken(&Identity::of(facts), identity::modified(facts))
         })
-        .map(|(entry, facts)| (facts.len(), identity::modified(&facts), entry.path()))
+        .map(|(place, facts)| (facts.len(), identity::modified(&facts), place))
         .collect();
     found.sort();
     found

@@ -97,25 +97,38 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Prepares to follow what the source names; `place` is its place in the stack. `marks` is what an earlier run kept,
-    /// of this and other sources.
+    /// Prepares to follow what the source names; `place` is its place in the stack, which has `all` of these. `marks` is what
+    /// an earlier run kept, of this and other sources. A source that was never there goes on from where one stood that is not
+    /// there any more: it has another name now.
     ///
     /// # Errors
     /// A name or a pattern can't be followed. That nothing is there yet, or can't be read now, is no error.
-    pub fn open(place: usize, source: &Source, marks: &[Mark]) -> Result<Self, FollowError> {
+    pub fn open(
+        place: usize,
+        source: &Source,
+        all: &[Source],
+        marks: &[Mark],
+    ) -> Result<Self, FollowError> {
         let names = Names::new(source)?;
         let number = source_number(&source.name);
-        let mut forgotten = Vec::new();
+        let (mut forgotten, mut taken_over) = (Vec::new(), Vec::new());
         let (mut saved, mut ledger): (Vec<SavedFile>, _) = (Vec::new(), None);
+        let marks: Vec<Saved> = marks.iter().filter_map(Saved::read).collect();
+        let is_new = !marks.iter().any(|it| it.source() == number);
+        let others: Vec<u64> = all.iter().map(|it| source_number(&it.name)).collect();
         for mark in marks {
-            match Saved::read(mark) {
-                Some(Saved::File(file)) if file.source == number && names.has(&file.path) => {
-                    saved.push(*file);
+            match mark {
+                // Under which name it is followed now, if under any, is found out when it is looked for.
+                Saved::File(file) if file.source == number => saved.push(*file),
+                Saved::File(file)
+                    if is_new && !others.contains(&file.source) && names.has(&file.path) =>
+                {
+                    forgotten.push(file_key(file.source, &file.path, file.incarnation));
+                    let file = SavedFile { source: number, ..*file };
+                    taken_over.push(file.clone().mark());
+                    saved.push(file);
                 }
-                Some(Saved::File(file)) if file.source == number => {
-                    forgotten.push(file_key(number, &file.path, file.incarnation));
-                }
-                Some(Saved::Ledger(counts)) if counts.source == number => ledger = Some(counts),
+                Saved::Ledger(counts) if counts.source == number => ledger = Some(counts),
                 _ => {}
             }
         }
@@ -138,7 +151,8 @@ impl Follow {
             done: VecDeque::new(),
             rule,
         };
-        Ok(Self { place, files, notices: Notices::new(), lot: Lot::default() })
+        let lot = Lot { marks: taken_over, ..Lot::default() };
+        Ok(Self { place, files, notices: Notices::new(), lot })
     }
 
     /// Keeps what is read here too.
@@ -273,7 +287,8 @@ pub(crate) mod tests {
     #[test]
     fn what_cannot_be_followed_is_named() {
         let check = |path: SourcePath, expected: &str| {
-            let error: Option<FollowError> = Follow::open(0, &source("test", &[path]), &[]).err();
+            let error: Option<FollowError> =
+                Follow::open(0, &source("test", &[path]), &[], &[]).err();
             let error = error.map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains(expected), "{error:?}");
         };
@@ -282,7 +297,8 @@ pub(crate) mod tests {
         check(SourcePath::File("/dev/null".into()), "/dev/null is a device");
         check(SourcePath::Glob("/tmp/**a".into()), "the pattern /tmp/**a is not understood");
         assert!(
-            Follow::open(0, &source("t", &[SourcePath::File("/no/where".into())]), &[]).is_ok()
+            Follow::open(0, &source("t", &[SourcePath::File("/no/where".into())]), &[], &[])
+                .is_ok()
         );
     }
 }

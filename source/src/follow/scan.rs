@@ -27,7 +27,7 @@ impl Files {
     pub fn scan(&mut self, notices: &mut Notices, now: Instant) {
         let names = self.names.now(&mut self.told);
         notices.watch_folders(&self.names.folders(&names));
-        let mut unsure = self.find_saved(now);
+        let mut unsure = self.find_saved(&names, now);
         unsure.append(&mut self.unsure);
         let present = self.attach(&names, now);
         if !notices.told_all() {
@@ -235,6 +235,7 @@ impl Files {
             let older = self.saved.iter().any(|saved| saved.path == name)
                 || self.unsure.contains(&name)
                 || waiting.contains(&name)
+                || self.is_saved(&found)
                 || moved.iter().any(|moved| moved.is(&identity));
             if !older && !self.is_known(&identity) {
                 self.add_named(&name, found, now);
@@ -248,7 +249,7 @@ impl Files {
         if self.is_taken(&identity, identity::modified(&found.facts)) {
             return true;
         }
-        if self.tails.len() >= limit::FOLLOW_FILES_MAX {
+        if self.tails.len() >= limit::FOLLOW_FILES_MAX || self.is_saved(&found) {
             return false;
         }
         self.told.news(&found.path, &format!("had the name {} for a while", escaped(name)));

@@ -18,6 +18,7 @@ use correlator_record::parser::{Parsed, Parser};
 
 use super::find::{Found, Since, Sought, holds};
 use crate::capture::Capture;
+use crate::capture::arrived::Arrived;
 use crate::identity::{self, Edges, Identity};
 use crate::intake::{Lot, Mark};
 use crate::saved::{self, SavedFile};
@@ -68,6 +69,8 @@ pub(super) struct Tail {
     pub position: u64,
     /// Its length when it was looked at last.
     pub size: u64,
+    /// Its length when it was seen last to hold what was read.
+    size_held: u64,
     /// When it had been changed last, when it was looked at last.
     pub modified: i64,
     /// The watch on it.
@@ -129,6 +132,7 @@ impl Tail {
             file: found.file,
             position: 0,
             size: found.facts.len(),
+            size_held: found.facts.len(),
             modified,
             watch: None,
             twin: false,
@@ -161,7 +165,9 @@ impl Tail {
         let edges = Edges::read(&found.file, saved.position)?;
         let mut tail = Self::new(rule, &saved.path, saved.incarnation, found, now);
         tail.parser.resume(saved.memory);
-        tail.framing = tail.framing.or_else(|| saved.framing.clone());
+        // What is followed is no capture: nobody waits for the end of an envelope.
+        let saved_framing = saved.framing.as_ref().map(Framing::bare);
+        tail.framing = tail.framing.or_else(|| saved_framing.cloned());
         (tail.position, tail.edges) = (saved.position, edges);
         // What an earlier run was done with may be as old as this.
         tail.began = saved.modified.saturating_add(1);
@@ -172,7 +178,7 @@ impl Tail {
     pub fn go_on_in(&mut self, copy: Found, now: Instant) {
         self.identity = copy.identity();
         (self.size, self.modified) = (copy.facts.len(), identity::modified(&copy.facts));
-        (self.file, self.held) = (copy.file, self.modified);
+        (self.file, self.held, self.size_held) = (copy.file, self.modified, self.size);
         (self.name, self.watch) = (None, None);
         (self.unread, self.moved, self.changed_at) = (true, true, now);
         self.copied = true;
@@ -236,8 +242,16 @@ impl Tail {
         if seen != (self.size, self.modified) {
             (self.size, self.modified) = seen;
             (self.changed_at, self.unread) = (now, true);
+            if self.edges.are_in(&self.file, self.position)? {
+                self.size_held = self.size;
+            }
         }
         Ok(false)
+    }
+
+    /// How much of it was not read when it was seen last to hold what was read: what was not there then nobody knows.
+    pub fn unread(&self) -> u64 {
+        self.size_held.saturating_sub(self.position)
     }
 
     /// Whether it still holds what was read of it.
@@ -371,7 +385,7 @@ impl Tail {
         let frame = &mut lot.frame;
         let block = &frame.text[start..];
         let full = frame.text.len() >= limit::BLOCK_BYTES;
-        let framing = self.framing.clone().unwrap_or_else(|| Framing::discover(block));
+        let framing = self.framing.clone().unwrap_or_else(|| Framing::of_stream(block));
         if self.framing.is_none() && !full && !quiet && matches!(framing, Framing::Trailer(_)) {
             // Half of a line end may have been written, and look like a whole trailer.
             frame.text.truncate(start);
@@ -380,7 +394,7 @@ impl Tail {
         }
         self.undecided = false;
         let records_max = limit::RECORDS_PER_FRAME_MAX - frame.len();
-        let first = frame.len();
+        let (first, before) = (frame.len(), self.parser.memory());
         let mut parsed = self.parser.parse(frame, start, &framing, at_end, records_max);
         if parsed.consumed == 0 && full {
             parsed = self.parser.cut(frame, start, &framing);
@@ -395,11 +409,11 @@ impl Tail {
             self.id = Some(id);
             file::set_places(frame, first, id, self.position.wrapping_sub(start as u64));
         }
-        let used = &frame.text[start..start + parsed.consumed];
-        self.edges.advance(used);
+        let used = start..start + parsed.consumed;
+        self.edges.advance(&frame.text[used.clone()]);
         if let Some(capture) = &rule.capture {
-            let is_last = at_end && start + parsed.consumed == parsed.end;
-            capture.write_up_to(used, is_last.then(|| framing.ending()));
+            let memory = (before, self.parser.memory());
+            capture.write(&Arrived::parsed(frame, (first, used), &framing, &parsed, memory));
         }
         let mut unfinished = Vec::new();
         parsed.take_tail(frame, &mut unfinished);
@@ -429,5 +443,42 @@ impl Tail {
             self.parser.set_reference(reference);
             self.reference = reference;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Outcome, Rule, Tail};
+    use crate::clock;
+    use crate::follow::find::Found;
+    use crate::follow::tests::source;
+    use crate::intake::Lot;
+
+    /// What another file has in its place says nothing about what was lost.
+    #[test]
+    fn what_was_not_read_is_what_was_there() {
+        let check = |steps: &[&str], expected: u64| {
+            let name = format!("correlator-tail-{}-{}", std::process::id(), steps.len());
+            let path = std::env::temp_dir().join(name);
+            fs::write(&path, "the first line of the old file\n").expect("written");
+            let rule =
+                Rule { source: source("test", &[]), number: 0, year_end: None, capture: None };
+            let (now, found) = (clock::instant(), Found::open(&path).expect("there"));
+            let (mut tail, mut lot) = (Tail::new(&rule, &path, 0, found, now), Lot::default());
+            let read = tail.read(&rule, &mut lot, now, || false).expect("readable");
+            assert_eq!((read, tail.unread()), (Outcome::Moved, 0));
+            for step in steps {
+                fs::write(&path, step).expect("written");
+                assert!(!tail.look(now).expect("there"), "it is no shorter");
+            }
+            let read = tail.read(&rule, &mut lot, now, || false).expect("readable");
+            assert_eq!((read, tail.unread()), (Outcome::Replaced, expected));
+            fs::remove_file(path).expect("removed");
+        };
+        let anew = "another file, which is a little longer than the old one\n";
+        check(&[anew], 0);
+        check(&["the first line of the old file\nand the second", anew], 14);
     }
 }

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::AtomicU32;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{
@@ -18,7 +19,7 @@ use super::certificates::TlsError;
 use super::inherited::{self, InheritError};
 use super::socket_file::SocketFile;
 use crate::limit;
-use crate::settings::Address;
+use crate::settings::{Address, Door};
 
 /// The first port that everybody may listen on.
 const PORT_UNPRIVILEGED: u16 = 1024;
@@ -62,6 +63,14 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    /// Whether somebody listens there already.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Io { error, .. } if error.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
 /// A socket that is bound.
 pub(crate) struct Bound {
     pub socket: OwnedFd,
@@ -71,6 +80,8 @@ pub(crate) struct Bound {
     pub shown: String,
     /// Its file, which goes when the socket does.
     pub _file: Option<SocketFile>,
+    /// What the kernel has dropped of its datagrams and was counted.
+    pub dropped: AtomicU32,
 }
 
 /// Binds a socket to an address, or takes one over.
@@ -101,7 +112,15 @@ pub(crate) fn open(name: &str, address: &Address, kind: SocketType) -> Result<Bo
         (Address::Internet(_), Some(local)) => local.to_string(),
         _ => shown(address),
     };
-    Ok(Bound { socket, local, shown, _file: file })
+    Ok(Bound { socket, local, shown, _file: file, dropped: AtomicU32::new(0) })
+}
+
+/// Where a source listens, if it does.
+pub(crate) fn address(door: &Door) -> Option<&Address> {
+    match door {
+        Door::Files { .. } => None,
+        Door::Stream { address, .. } | Door::Datagram { address, .. } => Some(address),
+    }
 }
 
 /// A socket at an address and port.

@@ -3,13 +3,14 @@
 //! Sessions are not resumed: a client whose certificate has expired, or whose name was struck off, would come back in
 //! by an old session.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use correlator_wire::file;
 use memchr::memmem;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
@@ -99,6 +100,11 @@ impl Certificates {
         let stamps = stamps(settings);
         let config = Arc::new(read(settings)?);
         Ok(Self { settings: settings.clone(), config, stamps, asked: now })
+    }
+
+    /// What they were read from.
+    pub fn settings(&self) -> &Tls {
+        &self.settings
     }
 
     /// The configuration for a connection that comes now.
@@ -207,7 +213,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
     let mut bytes = Vec::new();
-    File::open(path)
+    file::open(path)
         .and_then(|file| file.take(limit::CERTIFICATE_BYTES_MAX).read_to_end(&mut bytes))
         .map_err(|error| TlsError::Io { path: path.to_owned(), error })?;
     Ok(bytes)

@@ -157,6 +157,11 @@ impl Connection {
         self.stream.settle(filling)
     }
 
+    /// Goes on by another manner than before.
+    pub fn go_by(&mut self, manners: (&Manner, &Manner), now: i64) {
+        self.stream.go_by(manners, now);
+    }
+
     /// Why it has been silent for too long, if it has.
     pub fn overdue(&self, now: Instant, idle: Option<Duration>) -> Option<String> {
         if self.session.as_ref().is_some_and(|session| session.is_new())

@@ -20,6 +20,7 @@ use rustix::time::Timespec;
 use super::drops::Drops;
 use super::filling::Filling;
 use super::gauge::NetGauge;
+use super::handle::{Settings, Shared};
 use super::serve::moment;
 use super::setbacks::Setbacks;
 use super::stream::{Manner, Reference};
@@ -37,10 +38,10 @@ const ENDINGS: [u8; 3] = *b"\r\n\0";
 pub(crate) struct Datagrams<'a> {
     /// The source's name, for people.
     pub name: &'a str,
-    /// The socket.
-    pub socket: &'a OwnedFd,
+    /// The socket, and what is said to who reads it.
+    pub shared: &'a Shared,
     /// How they are read.
-    pub manner: &'a Manner,
+    pub manner: Manner,
     /// What is shown.
     pub gauge: &'a NetGauge,
 }
@@ -69,7 +70,11 @@ impl Datagrams<'_> {
     pub fn run(self, filling: Filling<'_>, stop: &AtomicBool) {
         let (parser, reference) = self.manner.parser(filling.moment.wall);
         let mut reading = Reading {
-            drops: Drops::new(self.socket, filling.moment.instant),
+            drops: Drops::new(
+                &self.shared.bound.socket,
+                self.shared.bound.dropped.load(Ordering::Relaxed),
+                filling.moment.instant,
+            ),
             setbacks: Setbacks::new(self.name),
             datagrams: self,
             woken: filling.moment.instant,
@@ -82,6 +87,8 @@ impl Datagrams<'_> {
             tail: Vec::new(),
         };
         reading.run(stop);
+        let counted = reading.drops.counted();
+        reading.datagrams.shared.bound.dropped.store(counted, Ordering::Relaxed);
     }
 }
 
@@ -95,6 +102,7 @@ impl Reading<'_, '_> {
             }
             let ready = self.wait(waits);
             self.filling.moment = moment();
+            self.take_up();
             if waits && ready {
                 self.wake();
             }
@@ -117,6 +125,13 @@ impl Reading<'_, '_> {
         }
     }
 
+    /// Goes by other settings, if there are some.
+    fn take_up(&mut self) {
+        let Some(Settings { manner, .. }) = self.datagrams.shared.next() else { return };
+        (self.parser, self.reference) = manner.parser(self.filling.moment.wall);
+        self.datagrams.manner = manner;
+    }
+
     /// Something has come after a wait: soon after the last time, or not.
     fn wake(&mut self) {
         let now = self.filling.moment.instant;
@@ -124,11 +139,15 @@ impl Reading<'_, '_> {
         self.woken = now;
     }
 
+    fn socket(&self) -> &OwnedFd {
+        &self.datagrams.shared.bound.socket
+    }
+
     /// Whether something has come; waits for it a little, if that is wanted.
     fn wait(&mut self, waits: bool) -> bool {
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = if waits { &limit::STOP_POLL } else { &none };
-        match poll(&mut [PollFd::new(self.datagrams.socket, PollFlags::IN)], Some(timeout)) {
+        match poll(&mut [PollFd::new(self.socket(), PollFlags::IN)], Some(timeout)) {
             Ok(count) => count > 0,
             Err(Errno::INTR) => false,
             Err(error) => {
@@ -176,7 +195,7 @@ impl Reading<'_, '_> {
         let mut slots: Vec<_> =
             self.buffer.chunks_exact_mut(SLOT_BYTES).map(|slot| [IoSliceMut::new(slot)]).collect();
         self.lengths.clear();
-        let socket = self.datagrams.socket.as_raw_fd();
+        let socket = self.datagrams.shared.bound.socket.as_raw_fd();
         let received = recvmmsg(socket, &mut headers, slots.iter_mut(), FLAGS, None)
             .map_err(|error| Errno::from_raw_os_error(error as i32))?;
         let mut dropped = 0;
@@ -197,7 +216,8 @@ impl Reading<'_, '_> {
         for (slot, &length) in self.buffer.chunks_exact(SLOT_BYTES).zip(&self.lengths) {
             let bytes = &slot[..length.min(SLOT_BYTES)];
             if let Some(capture) = self.filling.capture() {
-                capture.write_datagram(bytes);
+                let records = framing.map_or_else(|| vec![trimmed(bytes)], |it| it.split(bytes));
+                capture.write_datagram(bytes, framing, records);
             }
             let counts = &mut self.filling.lot.counts;
             counts.bytes += length as u64;
@@ -270,7 +290,8 @@ fn push_count(count: usize, text: &mut Vec<u8>) {
 mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::OwnedFd;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::thread;
     use std::time::Duration;
 
@@ -278,8 +299,10 @@ mod tests {
 
     use super::{Datagrams, Manner, push_count, trimmed};
     use crate::intake::{Ended, Intake, Lot};
+    use crate::net::bind::Bound;
     use crate::net::filling::Filling;
     use crate::net::gauge::NetGauge;
+    use crate::net::handle::Shared;
     use crate::net::serve::moment;
     use crate::settings::{Address, Door, Source};
 
@@ -296,7 +319,15 @@ mod tests {
         // There is always something to read, and it is no datagram.
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let _peer = TcpStream::connect(listener.local_addr().expect("an address"));
-        let (socket, gauge) = (OwnedFd::from(listener), NetGauge::default());
+        let gauge = NetGauge::default();
+        let bound = Bound {
+            socket: OwnedFd::from(listener),
+            local: None,
+            shown: String::new(),
+            _file: None,
+            dropped: AtomicU32::new(0),
+        };
+        let shared = &*Shared::new(Arc::new(bound));
         let address = Address::Path("unused".into(), 0);
         let source = Source {
             name: "test".into(),
@@ -310,7 +341,7 @@ mod tests {
             typed: Vec::new(),
         };
         let (manner, stop) = (Manner::new(&source, usize::MAX), AtomicBool::new(false));
-        let datagrams = Datagrams { name: "test", socket: &socket, manner: &manner, gauge: &gauge };
+        let datagrams = Datagrams { name: "test", shared, manner, gauge: &gauge };
         thread::scope(|scope| {
             let run = scope.spawn(|| {
                 let filling = Filling::new(0, &Nowhere, None, moment());

@@ -30,11 +30,16 @@ pub(crate) struct Drops {
 }
 
 impl Drops {
-    /// Of a socket that has received nothing yet. A socket that systemd has handed over may have dropped some already:
-    /// these count too.
-    pub fn new(socket: &OwnedFd, now: Instant) -> Self {
+    /// Of a socket of whose drops so many were counted, by who read it before. One that systemd has handed over may have
+    /// dropped some already: these count too.
+    pub fn new(socket: &OwnedFd, counted: u32, now: Instant) -> Self {
         let inode = fstat(socket).ok().map(|facts| facts.st_ino);
-        Self { inode, last: 0, stale: true, asked: now }
+        Self { inode, last: counted, stale: true, asked: now }
+    }
+
+    /// How many were counted of the socket in all.
+    pub fn counted(&self) -> u32 {
+        self.last
     }
 
     /// Something has come.
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn counts_go_round() {
         let socket: OwnedFd = UdpSocket::bind("127.0.0.1:0").expect("a socket").into();
-        let mut drops = Drops::new(&socket, clock::instant());
+        let mut drops = Drops::new(&socket, 0, clock::instant());
         let mut check = |count, expected| assert_eq!(drops.note(count), expected, "{count}");
         check(0, 0);
         check(5, 5);

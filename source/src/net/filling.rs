@@ -32,6 +32,10 @@ pub(crate) struct Block {
     pub consumed: usize,
     /// Whether the rest may hold more whole records, for which the frame has no room.
     pub more: bool,
+    /// The frame's first row of it.
+    pub first: usize,
+    /// What was parsed.
+    pub parsed: Parsed,
 }
 
 /// The lot, and what happens to it.
@@ -105,7 +109,8 @@ impl<'a> Filling<'a> {
         parsed.take_tail(frame, tail);
         date(frame, first, self.moment.wall);
         account(&mut self.lot.counts, &parsed);
-        Block { consumed: parsed.consumed, more: parsed.records == room && !tail.is_empty() }
+        let more = parsed.records == room && !tail.is_empty();
+        Block { consumed: parsed.consumed, more, first, parsed }
     }
 
     /// Where what arrives is kept too.

@@ -13,6 +13,7 @@
 //! - [`certificates`], `names`, `session`: TLS
 //! - `peer`, `connection`, `shares`, `slots`, `serve`: connections and the loop that serves them
 //! - `drops`, `datagrams`: the same for datagrams, and what the kernel dropped of them
+//! - [`handle`]: other settings while a source is read, and its socket for another one
 //! - [`gauge`], `quiet`, `setbacks`: what is shown and told, and what passes
 
 pub mod bind;
@@ -38,6 +39,8 @@ mod slots;
 mod datagrams;
 mod drops;
 
+pub mod handle;
+
 pub mod gauge;
 mod quiet;
 
@@ -48,32 +51,23 @@ use std::sync::atomic::AtomicBool;
 use rustix::net::SocketType;
 
 use self::bind::{BindError, Bound};
-use self::certificates::Certificates;
 use self::datagrams::Datagrams;
 use self::filling::Filling;
 pub use self::gauge::NetGauge;
+use self::handle::{Handle, Kind, Settings, Shared};
 use self::serve::{Server, moment};
-use self::stream::Manner;
 use crate::capture::Capture;
-use crate::clock;
 use crate::intake::Intake;
-use crate::settings::{Door, Source, StreamLimits};
+use crate::settings::{Door, Source};
 
 /// A source that listens.
 pub struct Net {
     name: String,
     place: usize,
-    bound: Bound,
-    kind: Kind,
-    manner: Manner,
+    shared: Arc<Shared>,
+    settings: Settings,
     capture: Option<Arc<Capture>>,
     gauge: Arc<NetGauge>,
-}
-
-/// What comes in.
-enum Kind {
-    Connections(StreamLimits, Option<Box<Certificates>>),
-    Datagrams,
 }
 
 impl Net {
@@ -88,36 +82,41 @@ impl Net {
         capture: Option<Arc<Capture>>,
     ) -> Result<Self, BindError> {
         let name = &source.name;
-        let (bound, kind, bytes_max) = match &source.door {
+        let settings = Settings::of(source)?;
+        let bound = match &source.door {
             Door::Files { .. } => return Err(BindError::NoSocket { source_name: name.clone() }),
-            Door::Stream { address, limits, tls } => {
-                let load = |tls| Certificates::load(tls, clock::instant()).map(Box::new);
-                let certificates = tls.as_ref().map(load).transpose().map_err(|error| {
-                    BindError::Tls { source_name: name.clone(), error: Box::new(error) }
-                })?;
-                let bound = bind::open(name, address, SocketType::STREAM)?;
-                (bound, Kind::Connections(*limits, certificates), limits.bytes_in_flight)
-            }
+            Door::Stream { address, .. } => bind::open(name, address, SocketType::STREAM)?,
             Door::Datagram { address, buffer_bytes } => {
                 let bound = bind::open(name, address, SocketType::DGRAM)?;
                 prepare(name, &bound, *buffer_bytes);
-                (bound, Kind::Datagrams, usize::MAX)
+                bound
             }
         };
-        let (name, manner) = (name.clone(), Manner::new(source, bytes_max));
-        Ok(Self { name, place, bound, kind, manner, capture, gauge: Arc::default() })
+        Ok(Self::around(Arc::new(bound), name, place, settings, capture))
+    }
+
+    /// A source with a socket that is bound already.
+    fn around(
+        bound: Arc<Bound>,
+        name: &str,
+        place: usize,
+        settings: Settings,
+        capture: Option<Arc<Capture>>,
+    ) -> Self {
+        let (name, shared) = (name.to_owned(), Shared::new(bound));
+        Self { name, place, shared, settings, capture, gauge: Arc::default() }
     }
 
     /// Where it listens, if that is an address and a port.
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.bound.local
+        self.shared.bound.local
     }
 
     /// Where it listens, for people.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.bound.shown
+        &self.shared.bound.shown
     }
 
     /// What it shows of itself while it runs.
@@ -126,25 +125,34 @@ impl Net {
         Arc::clone(&self.gauge)
     }
 
+    /// By what it can be changed while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::downgrade(&self.shared))
+    }
+
     /// Reads all peers and hands their records to the intake, until `stop` is set or the intake has ended. What the
     /// peers had sent by then is still taken; those that have not ended in order are reset.
     pub fn run(self, intake: &dyn Intake, stop: &AtomicBool) {
         let filling = Filling::new(self.place, intake, self.capture.as_deref(), moment());
-        let (manner, gauge, socket) = (&self.manner, &*self.gauge, &self.bound.socket);
-        let ran = match self.kind {
+        let (name, gauge, shared) = (&self.name, &*self.gauge, &*self.shared);
+        let manner = self.settings.manner;
+        let ran = match self.settings.kind {
             Kind::Connections(limits, certificates) => {
-                let name = &self.name;
-                let server = Server { name, listener: socket, limits, manner, certificates, gauge };
+                let server = Server { name, shared, limits, manner, certificates, gauge };
                 server.run(filling, stop)
             }
             Kind::Datagrams => {
-                let name = &self.name;
-                Datagrams { name, socket, manner, gauge }.run(filling, stop);
+                Datagrams { name, shared, manner, gauge }.run(filling, stop);
                 Ok(())
             }
         };
         if let Err(error) = ran {
-            tracing::error!("source `{}`: {}: {error}; it is closed", self.name, self.bound.shown);
+            tracing::error!(
+                "source `{}`: {}: {error}; it is closed",
+                self.name,
+                shared.bound.shown
+            );
         }
     }
 }

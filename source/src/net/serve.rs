@@ -19,6 +19,7 @@ use super::certificates::Certificates;
 use super::connection::{Connection, Heard};
 use super::filling::{Filling, Moment};
 use super::gauge::NetGauge;
+use super::handle::{Kind, Settings, Shared, lets_in_others};
 use super::peer::Peer;
 use super::quiet::Quiet;
 use super::setbacks::Setbacks;
@@ -36,12 +37,12 @@ const LISTENER: u64 = u64::MAX;
 pub(crate) struct Server<'a> {
     /// The source's name, for people.
     pub name: &'a str,
-    /// The listening socket.
-    pub listener: &'a OwnedFd,
+    /// The listening socket, and what is said to who serves it.
+    pub shared: &'a Shared,
     /// What bounds connections.
     pub limits: StreamLimits,
     /// How their bytes are read.
-    pub manner: &'a Manner,
+    pub manner: Manner,
     /// How they are secured.
     pub certificates: Option<Box<Certificates>>,
     /// What is shown.
@@ -77,10 +78,14 @@ pub(crate) fn moment() -> Moment {
 }
 
 impl Server<'_> {
+    fn listener(&self) -> &OwnedFd {
+        &self.shared.bound.socket
+    }
+
     /// Serves until `stop` is set or the intake has ended.
     pub fn run(self, filling: Filling<'_>, stop: &AtomicBool) -> Result<(), Errno> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, self.listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(&epoll, self.listener(), EventData::new_u64(LISTENER), EventFlags::IN)?;
         let mut round = Round {
             swept: filling.moment.instant,
             setbacks: Setbacks::new(self.name),
@@ -122,6 +127,7 @@ impl Round<'_, '_> {
                 // What had come by now is still read, but not for ever.
                 None if stop.load(Ordering::Relaxed) => {
                     last = Some(self.filling.moment.instant + limit::STOP_DRAIN);
+                    self.leave_the_door();
                 }
                 _ => {}
             }
@@ -160,6 +166,7 @@ impl Round<'_, '_> {
     /// Serves the sockets that are ready; hands on what has come if none is.
     fn round(&mut self, events: &[Event]) -> Result<(), Ended> {
         self.filling.moment = moment();
+        self.take_up()?;
         for event in events {
             let Event { flags, data } = *event;
             if data.u64() == LISTENER {
@@ -193,6 +200,63 @@ impl Round<'_, '_> {
         self.hand_on()
     }
 
+    /// Goes by other settings, if there are some. Whoever is connected stays, unless others are let in now.
+    fn take_up(&mut self) -> Result<(), Ended> {
+        let Some(settings) = self.server.shared.next() else { return Ok(()) };
+        let Settings { manner, kind: Kind::Connections(limits, certificates) } = settings else {
+            return Ok(());
+        };
+        let wall = self.filling.moment.wall;
+        let before = std::mem::replace(&mut self.server.manner, manner);
+        let tls = |it: &Option<Box<Certificates>>| it.as_deref().map(|it| it.settings().clone());
+        let (old, new) = (tls(&self.server.certificates), tls(&certificates));
+        (self.server.limits, self.server.certificates) = (limits, certificates);
+        if lets_in_others(old.as_ref(), new.as_ref()) {
+            return self.part();
+        }
+        for connection in self.connections.iter_mut() {
+            connection.go_by((&self.server.manner, &before), wall);
+        }
+        Ok(())
+    }
+
+    /// Ends all connections: they were let in by what does not hold any more. What they have sent is still read.
+    fn part(&mut self) -> Result<(), Ended> {
+        let until = self.filling.moment.instant + limit::STOP_DRAIN;
+        let keys: Vec<_> = self.connections.iter().map(|(key, _)| key).collect();
+        if !keys.is_empty() {
+            tracing::warn!(
+                "source `{}`: its TLS settings have changed, so connections that are open are ended: {}",
+                self.server.name,
+                keys.len()
+            );
+        }
+        for key in keys {
+            let mut why = None;
+            while let Some(connection) = self.connections.get_mut(key) {
+                match connection.read(&mut self.buffer, &mut self.filling)? {
+                    Heard::Bytes | Heard::Beginning if clock::instant() < until => {}
+                    Heard::Failed(told) => {
+                        why = Some(told);
+                        break;
+                    }
+                    _ => break,
+                }
+            }
+            self.leave(key, why.as_deref())?;
+        }
+        self.hand_on()
+    }
+
+    /// Accepts nobody any more if those who connect are another's peers already.
+    fn leave_the_door(&mut self) {
+        if self.server.shared.is_lent() {
+            self.paused = None;
+            // It may be left already.
+            let _ = epoll::delete(&self.epoll, self.server.listener());
+        }
+    }
+
     /// Accepts those that wait.
     fn accept(&mut self) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -201,7 +265,7 @@ impl Round<'_, '_> {
                 self.pause("the rest of the engine needs the few descriptors that are left; `LimitNOFILE=`, or `ulimit -Hn`, gives it more");
                 break;
             }
-            match acceptfrom_with(self.server.listener, flags) {
+            match acceptfrom_with(self.server.listener(), flags) {
                 Ok((socket, address)) => {
                     let peer = Peer::of(socket.as_fd(), address);
                     self.welcome(socket, peer);
@@ -222,7 +286,7 @@ impl Round<'_, '_> {
     fn few_descriptors(&self) -> bool {
         let Some(most) = getrlimit(Resource::Nofile).current else { return false };
         let most = most - (most / limit::DESCRIPTORS_KEPT_SHARE).min(limit::DESCRIPTORS_KEPT_MAX);
-        let next = fcntl_dupfd_cloexec(self.server.listener, 0);
+        let next = fcntl_dupfd_cloexec(self.server.listener(), 0);
         next.is_ok_and(|next| u64::from(next.as_raw_fd().unsigned_abs()) >= most)
     }
 
@@ -243,8 +307,7 @@ impl Round<'_, '_> {
             return self.refuse(&socket, peer, &why);
         }
         let tls = self.tls();
-        let manner = self.server.manner;
-        match Connection::new(socket, peer, manner, tls, &self.filling) {
+        match Connection::new(socket, peer, &self.server.manner, tls, &self.filling) {
             Ok(connection) => self.open(connection),
             Err(why) => {
                 self.shares.give_back(peer);
@@ -370,7 +433,7 @@ impl Round<'_, '_> {
         if self.paused.is_some_and(|since| now.duration_since(since) >= limit::ACCEPT_PAUSE) {
             self.paused = None;
             let data = EventData::new_u64(LISTENER);
-            if epoll::add(&self.epoll, self.server.listener, data, EventFlags::IN).is_err() {
+            if epoll::add(&self.epoll, self.server.listener(), data, EventFlags::IN).is_err() {
                 self.paused = Some(now);
             }
         }
@@ -393,7 +456,7 @@ impl Round<'_, '_> {
     fn pause(&mut self, why: &str) {
         let now = self.filling.moment.instant;
         self.paused = Some(now);
-        let _ = epoll::delete(&self.epoll, self.server.listener);
+        let _ = epoll::delete(&self.epoll, self.server.listener());
         if let Some(others) = self.failures.ask(now) {
             let name = self.server.name;
             tracing::warn!(

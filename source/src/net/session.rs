@@ -133,16 +133,17 @@ fn explain_certificate(problem: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the client's certificate is not valid yet".into()
         }
-        CertificateError::Other(OtherError(why)) => why.to_string(),
-        problem => {
-            let problem = format!("{problem:?}");
-            if problem.contains("UnsupportedCertVersion") {
-                return "the client's certificate is of version 1; it takes one of version 3, such as \
-                        `openssl x509 -req -extfile ...` makes"
-                    .into();
+        CertificateError::Other(OtherError(why)) => match why.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::UnsupportedCertVersion) => {
+                "the client's certificate is of version 1; it takes one of version 3, such as \
+                 `openssl x509 -req -extfile ...` makes"
+                    .into()
             }
-            format!("the client's certificate is no good: {problem}")
-        }
+            Some(problem) => format!("the client's certificate is no good: {problem:?}"),
+            // It is ours, and says all.
+            None => why.to_string(),
+        },
+        problem => format!("the client's certificate is no good: {problem:?}"),
     }
 }
 
@@ -161,5 +162,29 @@ impl Write for Wire<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::{CertificateError, OtherError};
+
+    use super::explain_certificate;
+
+    #[test]
+    fn a_certificate_is_refused_with_a_reason() {
+        let check = |problem, part: &str| {
+            let told = explain_certificate(&problem);
+            assert!(told.contains(part), "{told}");
+        };
+        let other = |error| CertificateError::Other(OtherError(Arc::new(error)));
+        check(other(webpki::Error::UnsupportedCertVersion), "it takes one of version 3");
+        check(other(webpki::Error::BadDer), "the client's certificate is no good: BadDer");
+        check(CertificateError::BadEncoding, "the client's certificate is no good: BadEncoding");
+        check(CertificateError::Expired, "has expired");
+        let ours = OtherError(Arc::new(std::io::Error::other("it is for somebody else")));
+        check(CertificateError::Other(ours), "it is for somebody else");
     }
 }

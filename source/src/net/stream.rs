@@ -13,6 +13,7 @@ use memchr::{memchr, memchr2};
 
 use super::discovery;
 use super::filling::{Filling, Moment};
+use crate::capture::arrived::Arrived;
 use crate::intake::Ended;
 use crate::limit;
 use crate::settings::Source;
@@ -21,7 +22,7 @@ use crate::settings::Source;
 const FRAME_BYTES: usize = 32;
 
 /// How the bytes of a source are to be read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manner {
     /// How records are told apart; found out for each connection, if absent.
     pub framing: Option<Framing>,
@@ -115,6 +116,19 @@ impl Stream {
         }
     }
 
+    /// Goes on by another manner than before. What is unfinished is the beginning of a record by that.
+    pub fn go_by(&mut self, (manner, before): (&Manner, &Manner), now: i64) {
+        if manner == before {
+            return;
+        }
+        (self.parser, self.reference) = manner.parser(now);
+        (self.bytes_max, self.record_bytes_max) = (manner.bytes_max, manner.record_bytes_max);
+        if manner.framing != before.framing {
+            self.framing.clone_from(&manner.framing);
+            self.wanted = 0;
+        }
+    }
+
     /// How many bytes may be read now: what one peer has in flight is bounded, and so is its turn. There is always room
     /// for one byte, since a record that is too long is cut.
     pub fn room(&self, filling: &mut Filling) -> Result<usize, Ended> {
@@ -154,12 +168,12 @@ impl Stream {
     /// Decides how records are told apart if the first one has waited long enough for the second. How much longer it
     /// waits, if it does.
     pub fn settle(&mut self, filling: &mut Filling) -> Result<Option<Duration>, Ended> {
-        let (None, Some(first)) = (&self.framing, self.first) else { return Ok(None) };
+        let Some(first) = self.first else { return Ok(None) };
         let waited = filling.moment.instant.saturating_duration_since(first.instant);
         if let Some(left) = limit::DISCOVERY_WAIT.checked_sub(waited).filter(|l| !l.is_zero()) {
             return Ok(Some(left));
         }
-        if discovery::may_have_record(&self.tail) {
+        if self.framing.is_some() || discovery::may_have_record(&self.tail) {
             self.parse(&[], false, filling)?;
         } else {
             // Nobody waits for half a record. What comes next starts the clock anew.
@@ -173,16 +187,8 @@ impl Stream {
         if self.tail.is_empty() {
             return Ok(());
         }
-        let framing = self.framing.get_or_insert_with(|| discovered(&self.tail));
-        let trailer = framing.ending().to_vec();
-        let whole = self.tail.ends_with(&trailer);
         self.parse(&[], true, filling)?;
         self.tail = Vec::new();
-        if let Some(capture) = filling.capture()
-            && !whole
-        {
-            capture.unfinished(&trailer);
-        }
         Ok(())
     }
 
@@ -205,13 +211,15 @@ impl Stream {
                 memchr(trailer.last().copied().unwrap_or(b'\n'), bytes).is_some()
             }
             Framing::Octets => length >= self.wanted || memchr2(b'\n', b'>', bytes).is_some(),
+            // That is of files.
+            Framing::Captured(_) => true,
         };
         !may_end
     }
 
     /// Parses the tail and what has come behind it, all of it, however many lots that takes.
     fn parse(&mut self, bytes: &[u8], at_end: bool, filling: &mut Filling) -> Result<(), Ended> {
-        let framing = self.framing.get_or_insert_with(|| discovered(&self.tail));
+        let framing = self.framing.get_or_insert_with(|| Framing::of_stream(&self.tail));
         let (mut bytes, mut more) = (bytes, true);
         while more {
             filling.make_room()?;
@@ -223,9 +231,13 @@ impl Stream {
             if self.brought.0 != filling.number {
                 self.brought = (filling.number, 0);
             }
+            let before = self.parser.memory();
             let block = filling.parse(start, &mut self.parser, framing, at_end, &mut self.tail);
             if let Some(capture) = filling.capture() {
-                capture.write(&filling.lot.frame.text[start..start + block.consumed]);
+                let (memory, bytes) =
+                    ((before, self.parser.memory()), start..start + block.consumed);
+                let (frame, part) = (&filling.lot.frame, (block.first, bytes));
+                capture.write(&Arrived::parsed(frame, part, framing, &block.parsed, memory));
             }
             self.brought.1 += block.consumed;
             more = block.more;
@@ -233,15 +245,6 @@ impl Stream {
         self.wanted = wanted(framing, &self.tail);
         self.first = None;
         Ok(())
-    }
-}
-
-/// How records are told apart on a connection that begins like this. Whoever sends lines may go over to counts: relays that
-/// are told to, and those that hand on what others send, do so in the middle.
-fn discovered(block: &[u8]) -> Framing {
-    match Framing::discover(block) {
-        Framing::Lines => Framing::Mixed,
-        other => other,
     }
 }
 

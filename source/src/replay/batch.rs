@@ -55,22 +55,21 @@ impl Batch {
             }
             return;
         }
-        let as_is = wire == Wire::AsIs;
-        match wire {
-            Wire::AsIs if entry.whole || last => self.bytes.extend_from_slice(entry.bytes),
-            Wire::Octets => self.counted(entry.body),
-            Wire::AsIs if *framing == Framing::Octets => self.counted(entry.body),
-            Wire::AsIs | Wire::Lines | Wire::Datagrams => self.bytes.extend_from_slice(entry.body),
-        }
-        match framing {
-            Framing::Trailer(trailer) if as_is && !entry.whole && !last => {
-                self.bytes.extend_from_slice(trailer);
+        let (as_is, bare) = (wire == Wire::AsIs, framing.bare());
+        let ending = bare.ending();
+        // Nobody else knows envelopes. What could not be a line is sent as what holds anything.
+        let apart = entry.sealed && memchr::memmem::find(entry.body, ending).is_some();
+        if as_is && !entry.sealed && (entry.whole || last) {
+            self.bytes.extend_from_slice(entry.bytes);
+        } else if wire == Wire::Octets || as_is && (apart || *bare == Framing::Octets) {
+            self.counted(entry.body);
+        } else {
+            self.bytes.extend_from_slice(entry.body);
+            match wire {
+                Wire::AsIs => self.bytes.extend_from_slice(ending),
+                Wire::Lines => self.bytes.push(b'\n'),
+                Wire::Octets | Wire::Datagrams => {}
             }
-            Framing::Lines | Framing::Mixed if as_is && !entry.whole && !last => {
-                self.bytes.push(b'\n');
-            }
-            _ if wire == Wire::Lines => self.bytes.push(b'\n'),
-            _ => {}
         }
         self.ends.push(self.bytes.len());
     }

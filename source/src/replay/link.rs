@@ -51,6 +51,8 @@ pub enum Closed {
     Reset(io::Error),
     /// The peer didn't close it in time.
     Late,
+    /// It was to stop, and the peer didn't close it in the moment that was left.
+    Left,
     /// Datagrams: nobody says whether they arrived.
     Unconfirmed,
 }
@@ -159,7 +161,7 @@ impl Link {
     pub fn close(mut self, wait: Duration, watch: Watch) -> Closed {
         match self.farewell(wait, watch) {
             Ok(closed) => closed,
-            Err(Broke::Stopped) => Closed::Late,
+            Err(Broke::Stopped) => Closed::Left,
             Err(Broke::Failed(error)) => Closed::Reset(error),
         }
     }
@@ -177,11 +179,16 @@ impl Link {
             // The peer was quicker, and may have said why.
             return Err(self.reason(error.into()));
         }
-        let end = clock::instant() + wait;
+        let (mut end, mut late) = (clock::instant() + wait, Closed::Late);
         loop {
-            let left = end.saturating_duration_since(clock::instant());
-            if left.is_zero() || watch.stop.load(Ordering::Relaxed) {
-                return Ok(Closed::Late);
+            let now = clock::instant();
+            if watch.stop.load(Ordering::Relaxed) && end > now && !matches!(late, Closed::Left) {
+                // A peer that closes as soon as it is told to still does so.
+                (end, late) = (end.min(now + limit::REPLAY_STOP_MAX), Closed::Left);
+            }
+            let left = end.saturating_duration_since(now);
+            if left.is_zero() {
+                return Ok(late);
             }
             if self.poll(PollFlags::IN, Some(left))?.is_empty() {
                 continue;

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use correlator_frame::record::{Frame, Record, STRIDE};
+use correlator_record::envelope;
 use correlator_record::framing::{Framing, Next};
 use correlator_record::parser::{self, Parser};
 use jiff::Timestamp;
@@ -69,6 +70,8 @@ pub struct Entry<'a> {
     pub body: &'a [u8],
     /// Whether its framing is all there. Only the last may lack some.
     pub whole: bool,
+    /// Whether it is in an envelope, which nobody but who reads captures understands.
+    pub sealed: bool,
     /// What is in it, if anybody wants to know.
     pub record: Option<Record<'a>>,
 }
@@ -135,7 +138,7 @@ impl Reader {
         Ok(Self {
             path: path.to_path_buf(),
             file,
-            framing: settings.framing.clone(),
+            framing: settings.framing.clone().map(Framing::captured),
             parser,
             frame: Frame::default(),
             extents: Vec::new(),
@@ -204,7 +207,7 @@ impl Reader {
     /// Finds the entries of the block.
     fn split(&mut self) {
         let text = &self.frame.text;
-        let framing = self.framing.get_or_insert_with(|| Framing::discover(text));
+        let framing = self.framing.get_or_insert_with(|| Framing::of_file(text));
         let mut at = 0;
         while at < text.len() {
             let Next::Record(piece) = framing.next(&text[at..], self.ended, self.lost) else {
@@ -248,6 +251,7 @@ impl<'a> Block<'a> {
                 bytes: &text[extent.begin..extent.next],
                 body,
                 whole: extent.whole,
+                sealed: envelope::is_sealed(&text[extent.begin..extent.next]),
                 record,
             }
         })
@@ -261,9 +265,14 @@ fn is_blank(bytes: &[u8]) -> bool {
 
 /// Whether the framing of a capture's last entry is all there.
 fn is_whole(framing: &Framing, bytes: &[u8]) -> bool {
-    match framing {
+    if envelope::is_sealed(bytes) {
+        return true;
+    }
+    match framing.bare() {
         Framing::Trailer(trailer) if !trailer.is_empty() => bytes.ends_with(trailer),
-        Framing::Lines | Framing::Mixed | Framing::Trailer(_) => bytes.ends_with(b"\n"),
+        Framing::Lines | Framing::Mixed | Framing::Trailer(_) | Framing::Captured(_) => {
+            bytes.ends_with(b"\n")
+        }
         Framing::Octets => {
             // If more were to come, would it be this record's?
             matches!(framing.next(bytes, false, false), Next::Record(piece) if piece.next == bytes.len())

@@ -9,7 +9,6 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use correlator_source::follow::Follow;
-use correlator_source::settings::{Door, SourcePath};
 
 use crate::support::{Folder, Taken, Taker, follow, lines, run, source};
 
@@ -69,7 +68,7 @@ fn what_is_no_file_is_passed_over() {
     folder.write("e.log", &lines(0..5));
     let taken = follow(&folder.path("*.log"), Taken::default(), |taker| taker.wait_for(5));
     taken.check_all(5);
-    let error = Follow::open(0, &source(&folder.path("b.log")), &[]).err().expect("refused");
+    let error = Follow::open(0, &source(&folder.path("b.log")), &[], &[]).err().expect("refused");
     assert!(error.to_string().contains("b.log is a pipe and can't be followed"), "{error}");
 }
 
@@ -109,18 +108,41 @@ fn a_source_that_names_less_forgets_the_rest() {
     let both = |taker: &Taker| taker.wait_for(10);
     let taken = follow(&folder.path("*.log"), Taken::default(), both);
     let marks = taken.marks.len();
-    let mut less = source(&folder.path("a.log"));
-    let opened = Follow::open(0, &less, &taken.marks()).expect("followed");
+    let less = source(&folder.path("a.log"));
+    let opened = Follow::open(0, &less, &[], &taken.marks()).expect("followed");
     let taken = run(opened, Taker::of(taken, u32::MAX), |taker| {
         taker.wait("a mark less", |taken| taken.marks.len() < marks);
     });
     assert_eq!(taken.records.len(), 10);
     // Another source of the same file has a position of its own.
-    less.name = "another".into();
-    less.door = Door::Files { paths: vec![SourcePath::File(folder.path("a.log"))], follow: true };
-    let opened = Follow::open(1, &less, &taken.marks()).expect("followed");
+    let mut another = less.clone();
+    another.name = "another".into();
+    let both = [less, another];
+    let opened = Follow::open(1, &both[1], &both, &taken.marks()).expect("followed");
     let taken = run(opened, Taker::of(taken, u32::MAX), |taker| taker.wait_for(15));
     assert_eq!(taken.records.len(), 15);
+}
+
+#[test]
+fn a_source_with_another_name_goes_on_where_it_stood() {
+    let folder = Folder::new("renamed");
+    folder.write("a.log", &lines(0..5));
+    let path = folder.path("a.log");
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(5));
+    let mut renamed = source(&path);
+    renamed.name = "renamed".into();
+    let all = [renamed];
+    let before = taken.marks();
+    let opened = Follow::open(0, &all[0], &all, &before).expect("followed");
+    let taken = run(opened, Taker::of(taken, u32::MAX), |taker| {
+        taker.wait("its mark in the place of the old one", |taken| taken.marks() != before);
+    });
+    assert_eq!(taken.records.len(), 5);
+    // From there on it is as if it had always been called so.
+    folder.append("a.log", &lines(5..8));
+    let opened = Follow::open(0, &all[0], &all, &taken.marks()).expect("followed");
+    let taken = run(opened, Taker::of(taken, u32::MAX), |taker| taker.wait_for(8));
+    assert_eq!(taken.numbers(), (0..8).collect::<Vec<_>>());
 }
 
 #[test]

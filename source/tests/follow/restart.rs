@@ -7,6 +7,7 @@ use std::thread;
 
 use correlator_source::clock;
 use correlator_source::follow::Follow;
+use correlator_source::settings::{Door, Source, SourcePath};
 
 use crate::support::{Folder, Taken, Taker, follow, lines, run, source};
 
@@ -47,7 +48,7 @@ fn crashes_while_the_log_is_written_and_rotated() {
         });
         let (mut taken, mut runs) = (first, 0);
         while taken.records.len() < count as usize {
-            let opened = Follow::open(0, &source(&path), &taken.marks()).expect("followed");
+            let opened = Follow::open(0, &source(&path), &[], &taken.marks()).expect("followed");
             let lots = taken.lots + 1 + below(4);
             let finish = ended.load(Ordering::Relaxed) && runs > 50;
             let intake = Taker::of(taken, if finish { u32::MAX } else { lots });
@@ -196,4 +197,115 @@ fn a_file_that_is_away_for_a_while() {
         taker.wait_for(11);
     });
     taken.check_all(11);
+}
+
+/// A file is known wherever it went among what is followed, and its records go on under the id that they had.
+#[test]
+fn moved_to_another_folder_that_is_followed() {
+    let check = |from: &str, to: &str, live: bool| {
+        let folder = Folder::new("moved");
+        for name in ["a", "z"] {
+            fs::create_dir(folder.path(name)).expect("a folder");
+        }
+        folder.write("a/app.log", &lines(0..10));
+        let path = folder.path("*/app.log");
+        let mut taken = follow(&path, Taken::default(), |taker| {
+            taker.wait_for(10);
+            if live {
+                folder.rename(from, to);
+            }
+        });
+        if !live {
+            folder.rename(from, to);
+        }
+        let there = if to.contains('/') { to.to_owned() } else { format!("{to}/app.log") };
+        for round in 1..3 {
+            folder.append(&there, &lines(10 * round..10 * (round + 1)));
+            taken = follow(&path, taken, |taker| taker.wait_for(10 * (round as usize + 1)));
+            taken.check_all(10 * (round + 1));
+        }
+        let first = taken.places[0].0;
+        assert!(taken.places.iter().all(|(id, _)| *id == first), "its records have one id");
+        // Another file of its first name is another file.
+        fs::create_dir_all(folder.path("a")).expect("a folder");
+        folder.write("a/app.log", &lines(30..40));
+        let taken = follow(&path, taken, |taker| taker.wait_for(40));
+        taken.check_all(40);
+        assert_ne!(taken.places[39].0, first);
+    };
+    for live in [false, true] {
+        check("a", "a2", live);
+        check("a/app.log", "z/app.log", live);
+    }
+}
+
+/// What logrotate's `olddir` does, where both folders are followed.
+#[test]
+fn rotated_into_another_folder_that_is_followed() {
+    let check = |copies: bool, live: bool| {
+        let folder = Folder::new("olddir");
+        for name in ["logs", "old"] {
+            fs::create_dir(folder.path(name)).expect("a folder");
+        }
+        let one = source(&folder.path("logs/app.log"));
+        let old = SourcePath::Glob(folder.path("old/app.log*").display().to_string());
+        let log = SourcePath::File(folder.path("logs/app.log"));
+        let both = Source { door: Door::Files { paths: vec![log, old], follow: true }, ..one };
+        let goes_on = |taken: Taken, work: &dyn Fn(&Taker)| {
+            let opened = Follow::open(0, &both, &[], &taken.marks()).expect("followed");
+            run(opened, Taker::of(taken, u32::MAX), work)
+        };
+        let rotate = |round: u32| {
+            folder.append("logs/app.log", &lines(20 * round + 10..20 * round + 15));
+            folder.tick();
+            let to = format!("old/app.log-2024010{round}");
+            if copies {
+                fs::copy(folder.path("logs/app.log"), folder.path(&to)).expect("copied");
+            } else {
+                folder.rename("logs/app.log", &to);
+            }
+            folder.write("logs/app.log", &lines(20 * round + 15..20 * round + 20));
+        };
+        folder.write("logs/app.log", &lines(0..10));
+        let mut taken = Taken::default();
+        for round in 0..4_u32 {
+            taken = goes_on(taken, &|taker| {
+                taker.wait_for(20 * round as usize + 10);
+                if live {
+                    rotate(round);
+                    taker.wait_for(20 * round as usize + 20);
+                }
+            });
+            if !live {
+                rotate(round);
+            }
+            taken = goes_on(taken, &|taker| {
+                taker.wait_for(20 * round as usize + 20);
+                folder.append("logs/app.log", &lines(20 * round + 20..20 * round + 30));
+                taker.wait_for(20 * round as usize + 30);
+            });
+        }
+        let mut numbers = taken.numbers();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..90).collect::<Vec<_>>(), "copies: {copies}, live: {live}");
+    };
+    check(false, false);
+    check(false, true);
+    check(true, false);
+}
+
+/// A stack may name the folder anew in which the same files are now.
+#[test]
+fn a_file_is_known_under_a_name_that_was_not_followed() {
+    let folder = Folder::new("anew");
+    fs::create_dir(folder.path("a")).expect("a folder");
+    folder.write("a/app.log", &lines(0..10));
+    let taken = follow(&folder.path("a/*.log"), Taken::default(), |taker| taker.wait_for(10));
+    folder.rename("a", "b");
+    folder.append("b/app.log", &lines(10..20));
+    let taken = follow(&folder.path("b/*.log"), taken, |taker| taker.wait_for(20));
+    taken.check_all(20);
+    folder.append("b/app.log", &lines(20..30));
+    let taken = follow(&folder.path("b/*.log"), taken, |taker| taker.wait_for(30));
+    taken.check_all(30);
 }

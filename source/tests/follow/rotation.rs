@@ -42,7 +42,7 @@ fn renamed_at_full_speed() {
     let check = |late: u32, name: fn(u32) -> String| {
         let folder = Folder::new("renamed");
         let path = folder.path("app.log");
-        let opened = Follow::open(0, &source(&path), &[]).expect("followed");
+        let opened = Follow::open(0, &source(&path), &[], &[]).expect("followed");
         let taken = run(opened, Taker::default(), |taker| {
             first_line(&folder, taker);
             write_and_rename(&folder, late, name);
@@ -60,7 +60,7 @@ fn renamed_at_full_speed() {
 fn renamed_where_nothing_is_notified() {
     let folder = Folder::new("polled");
     let path = folder.path("app.log");
-    let opened = Follow::open(0, &source(&path), &[]).expect("followed").polled();
+    let opened = Follow::open(0, &source(&path), &[], &[]).expect("followed").polled();
     let taken = run(opened, Taker::default(), |taker| {
         first_line(&folder, taker);
         let mut log = open(&folder);

@@ -207,7 +207,7 @@ impl Intake for Taker {
 
 /// Follows while `work` is done, then stops; what was taken.
 pub fn follow(path: &Path, before: Taken, work: impl FnOnce(&Taker)) -> Taken {
-    let follow = Follow::open(0, &source(path), &before.marks()).expect("followed");
+    let follow = Follow::open(0, &source(path), &[], &before.marks()).expect("followed");
     run(follow, Taker::of(before, u32::MAX), work)
 }
 

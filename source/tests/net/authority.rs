@@ -46,8 +46,13 @@ impl Authority {
 
     /// A source that speaks TLS; clients need a certificate if there are names, or `any` of them will do.
     pub fn serve(&self, clients: Option<&[&str]>) -> Running {
+        Running::new(&stream(loopback(), limits(), Some(self.tls(clients))))
+    }
+
+    /// How such a source speaks.
+    pub fn tls(&self, clients: Option<&[&str]>) -> Tls {
         let (certificate, key) = self.sign("server", &["localhost"]);
-        let tls = Tls {
+        Tls {
             certificate: self.write("server.pem", &certificate),
             key: self.write("server.key", &key),
             client_authority: clients.map(|_| self.folder.join("ca.pem")),
@@ -56,8 +61,7 @@ impl Authority {
                 .iter()
                 .map(|name| (*name).to_owned())
                 .collect(),
-        };
-        Running::new(&stream(loopback(), limits(), Some(tls)))
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::thread;
 
 use correlator_source::capture::Capture;
+use correlator_source::replay::reader::{Reader, Settings};
+use jiff::tz::TimeZone;
 
 use crate::support::{Running, confirmed, counted, datagram, ended, limits, loopback, path, tcp};
 
@@ -76,5 +78,41 @@ fn datagrams_are_lines() {
     running.taken.wait("three records", |state| state.records.len() == 3);
     drop(running);
     assert_eq!(fs::read(&path).expect("readable"), b"<13>a\n<13>b\n<13>c\0\n");
+    fs::remove_file(path).expect("removed");
+}
+
+/// Whatever peers of different framing send is read again as the very records that were made of it.
+#[test]
+fn peers_of_different_framing_are_read_again() {
+    let path = path("framings.cap");
+    let capture = Arc::new(Capture::create(&path).expect("a capture"));
+    let datagrams = Running::with_capture(&datagram(loopback(), 1 << 20), Some(capture.clone()));
+    let streams = Running::with_capture(&tcp(limits()), Some(capture.clone()));
+    let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let mut count = 0;
+    for round in 0..3 {
+        for text in [format!("<13>datagram {round}"), format!("<13>two\nlines {round}\0")] {
+            peer.send_to(text.as_bytes(), datagrams.address.expect("an address")).expect("sent");
+            count += 1;
+            datagrams.taken.wait("a datagram", |state| state.records.len() == count);
+        }
+        streams.send(format!("<13>line {round}\n<13>no end {round}").as_bytes());
+        streams.send(counted("<13>counted").repeat(3).as_bytes());
+        streams.send(counted("<13>counted\nlines").as_bytes());
+        streams.send(ended(&["<13>nul".to_owned(), "<13>another".to_owned()], "\0").as_bytes());
+    }
+    let mut sent = datagrams.taken.state().texts();
+    sent.extend(streams.taken.state().texts());
+    drop((datagrams, streams, capture));
+    let settings = Settings { framing: None, zone: TimeZone::UTC, year: None, parse: true };
+    let mut reader = Reader::open(&path, &settings).expect("readable");
+    let mut found = Vec::new();
+    while let Some(block) = reader.next_block().expect("readable") {
+        let records = block.entries().filter_map(|entry| entry.record);
+        found.extend(records.map(|record| String::from_utf8_lossy(record.raw()).into_owned()));
+    }
+    sent.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, sent);
     fs::remove_file(path).expect("removed");
 }

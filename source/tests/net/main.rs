@@ -4,6 +4,7 @@ mod authority;
 mod support;
 
 mod capture;
+mod changes;
 mod datagrams;
 mod framing;
 mod handed;

@@ -14,6 +14,7 @@ use correlator_source::counts::Counts;
 use correlator_source::intake::{Ended, Intake, Lot};
 use correlator_source::net::Net;
 use correlator_source::net::gauge::NetGauge;
+use correlator_source::net::handle::Handle;
 use correlator_source::settings::{Address, Door, Source, StreamLimits, Tls};
 use jiff::tz::TimeZone;
 
@@ -115,6 +116,7 @@ pub struct Running {
     pub taken: Arc<Taken>,
     pub gauge: Arc<NetGauge>,
     pub address: Option<SocketAddr>,
+    pub handle: Handle,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -125,12 +127,15 @@ impl Running {
     }
 
     pub fn with_capture(source: &Source, capture: Option<Arc<Capture>>) -> Self {
-        let net = Net::bind(7, source, capture).expect("bound");
+        Self::of(Net::bind(7, source, capture).expect("bound"))
+    }
+
+    pub fn of(net: Net) -> Self {
         let (taken, stop) = (Arc::<Taken>::default(), Arc::<AtomicBool>::default());
-        let (gauge, address) = (net.gauge(), net.local_address());
+        let (gauge, address, handle) = (net.gauge(), net.local_address(), net.handle());
         let (intake, stopped) = (Arc::clone(&taken), Arc::clone(&stop));
         let thread = thread::spawn(move || net.run(&*intake, &stopped));
-        Self { taken, gauge, address, stop, thread: Some(thread) }
+        Self { taken, gauge, address, handle, stop, thread: Some(thread) }
     }
 
     /// TCP on a port that the kernel chooses.

@@ -13,6 +13,7 @@ use correlator_source::replay::link::Closed;
 use correlator_source::replay::pace::Speed;
 use correlator_source::replay::play::{Outcome, Plan, ReplayError, replay};
 use correlator_source::replay::reader::Entry;
+use correlator_source::{clock, limit};
 
 use crate::{Folder, HEADER, go, lines, plan, settings};
 
@@ -238,7 +239,23 @@ fn it_stops_when_it_is_told_to() {
     };
     let outcome = replay(&plan, &|_: &Entry| true, &stop).expect("stopped in order");
     assert!(outcome.stopped && outcome.records == 1, "{outcome:?}");
+    assert!(matches!(outcome.closed[..], [Closed::Orderly]), "it confirmed: {outcome:?}");
     assert_eq!(peer.join().expect("a peer"), b"");
+}
+
+#[test]
+fn whoever_stops_waits_a_moment_for_the_peer_to_close() {
+    let folder = Folder::new();
+    let path = folder.file("a.cap", "<1>a\n");
+    let (listener, target) = listener();
+    let stop = Arc::new(AtomicBool::new(true));
+    let begun = clock::instant();
+    let outcome = replay(&plan(&path, &target), &|_: &Entry| true, &stop).expect("stopped");
+    assert!(matches!(outcome.closed[..], [Closed::Left]), "{outcome:?}");
+    let waited = clock::instant() - begun;
+    let much = limit::REPLAY_STOP_MAX + Duration::from_secs(20);
+    assert!((limit::REPLAY_STOP_MAX..much).contains(&waited), "{waited:?}");
+    drop(listener);
 }
 
 #[test]

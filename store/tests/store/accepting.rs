@@ -127,7 +127,8 @@ fn a_store_that_is_full_takes_nothing_new_and_delivers_what_it_has() {
     let mut taken = Vec::new();
     let error = loop {
         let id = format!("e{}", taken.len());
-        let mut large = effect(&id, 1);
+        // Each of a listener that has nothing yet: nobody has his share.
+        let mut large = NewEffect { listener: format!("of-{id}"), ..effect(&id, 1) };
         large.request.cells[0].1 = Cell::Text("x".repeat(1 << 20));
         match store.accept(&[large], Safety::Machine) {
             Ok(_) => taken.push(id),

@@ -76,7 +76,7 @@ fn what_is_not_recorded_leaves_the_number_as_it_was() {
     let mut large = effect("0", 1);
     large.request.cells.push(("text".to_owned(), text));
     for id in 0..16 {
-        large.request.id = id.to_string();
+        (large.request.id, large.listener) = (id.to_string(), format!("mailer{id}"));
         accept(&store, std::slice::from_ref(&large));
     }
     let full = store.deny(&[denied("a")], &[denials(Some("mail"), 1, 1)], 1);

@@ -11,5 +11,6 @@ mod disk;
 mod model;
 mod opening;
 mod pruning;
+mod sharing;
 mod support;
 mod trail;

@@ -9,7 +9,7 @@ use correlator_store::store::{Safety, Store};
 use correlator_store::verify::Verification;
 use correlator_world::Outcome;
 
-use crate::support::{Folder, Random, effect, open};
+use crate::support::{Folder, Random, check_counted, effect, open};
 
 #[derive(Clone, Debug)]
 struct One {
@@ -67,7 +67,9 @@ fn accept(store: &Store, model: &mut Model, random: &mut Random, now: i64) {
         let id = format!("e{}", model.0.len());
         let endpoint = ENDPOINTS[random.below(2) as usize].to_owned();
         let key = [None, Some("k"), Some("l")][random.below(3) as usize].map(str::to_owned);
-        turn.push(NewEffect { endpoint: endpoint.clone(), key: key.clone(), ..effect(&id, now) });
+        let listener = endpoint.clone();
+        let lane = NewEffect { listener, key: key.clone(), ..effect(&id, now) };
+        turn.push(NewEffect { endpoint: endpoint.clone(), ..lane });
         let state = State::Waiting;
         model.0.push(One { id, endpoint, key, state, next_at: now, attempts: 0 });
     }
@@ -171,5 +173,6 @@ fn whatever_happens_the_order_holds() {
             }
         }
         compare(&store, &model);
+        check_counted(&folder);
     }
 }

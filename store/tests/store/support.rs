@@ -12,7 +12,7 @@ use correlator_store::recovery::Recovery;
 use correlator_store::settings::Settings;
 use correlator_store::store::{Safety, Store};
 use correlator_world::{Cell, Outcome, Request};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 /// A folder for one test.
 pub struct Folder(PathBuf);
@@ -117,6 +117,26 @@ pub fn now(store: &Store, id: &str) -> Effect {
 /// The database itself, for whoever wants to do harm.
 pub fn database(folder: &Path) -> Connection {
     Connection::open(folder.join("store.db")).unwrap()
+}
+
+/// What is counted of who takes how much is what there is.
+pub fn check_counted(folder: &Path) {
+    let database = database(folder);
+    let read = |query: &str| -> Vec<(String, String, i64, i64)> {
+        let mut statement = database.prepare(query).unwrap();
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let rows = statement.query_map((), row).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let counted = read(
+        "SELECT listener, capability, open_bytes, all_bytes FROM held WHERE all_bytes <> 0 \
+         ORDER BY 1, 2",
+    );
+    let there = read(
+        "SELECT listener, capability, sum(iif(state <= 1, bytes, 0)), sum(bytes) FROM weight \
+         GROUP BY 1, 2 ORDER BY 1, 2",
+    );
+    assert_eq!(counted, there);
 }
 
 /// Copies a store, as a crash of the program at this moment would leave it.

@@ -93,12 +93,13 @@ impl Web {
                     wait::pass(STEP);
                     continue;
                 }
-                let open = door.get_or_insert_with(|| {
-                    let door = TcpListener::bind(address).expect("the port is ours");
+                // While it was away somebody else may have had the port for a moment.
+                door = door.or_else(|| TcpListener::bind(address).ok());
+                let taken = door.as_ref().and_then(|door| {
                     door.set_nonblocking(true).expect("a socket");
-                    door
+                    door.accept().ok()
                 });
-                let Ok((stream, _)) = open.accept() else {
+                let Some((stream, _)) = taken else {
                     wait::pass(STEP);
                     continue;
                 };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::allow::{Allow, NOTED};
-use crate::{Capability, Kept, Needs, Outcome, Refused, Request, Secrets};
+use crate::{Capability, Kept, LeftOut, Needs, Outcome, Refused, Request, Secrets, Undone};
 
 /// A capability behind an allow-list. Every method of [`Capability`] is handed on.
 pub struct Guarded {
@@ -47,6 +47,18 @@ impl Capability for Guarded {
         self.inner.plan(&own(request))
     }
 
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        self.inner.knows(target)
+    }
+
+    fn usual_target(&self) -> Option<&str> {
+        self.inner.usual_target()
+    }
+
+    fn leaves_out(&self, request: &Request) -> Option<LeftOut> {
+        self.inner.leaves_out(&own(request))
+    }
+
     fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome> {
         let refused: Vec<Result<(), String>> =
             requests.iter().map(|request| self.allowed(request)).collect();
@@ -71,8 +83,21 @@ impl Capability for Guarded {
         self.inner.rest();
     }
 
+    fn close(&mut self) -> Vec<Undone> {
+        self.inner.close()
+    }
+
     fn undo(&mut self, request: &Request, secrets: &dyn Secrets) -> Outcome {
         self.inner.undo(&own(request), secrets)
+    }
+
+    fn undo_beside(
+        &mut self,
+        request: &Request,
+        others: &[(&str, Duration)],
+        secrets: &dyn Secrets,
+    ) -> Outcome {
+        self.inner.undo_beside(&own(request), others, secrets)
     }
 
     fn restore(&mut self, done: &[(Request, Duration)]) -> Result<Option<String>, String> {

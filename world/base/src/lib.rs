@@ -15,12 +15,13 @@ mod outcome;
 pub mod pattern;
 mod request;
 mod secret;
+pub mod target;
 pub mod text;
 
 pub use guarded::Guarded;
 pub use kept::Kept;
 pub use needs::Needs;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Undone};
 pub use request::{Cell, Kind, Request};
 pub use secret::{NoSecret, Nowhere, Secret, Secrets};
 
@@ -38,6 +39,26 @@ pub trait Capability: Send {
     /// Asks the world for what was checked before, in this order. As many outcomes as requests.
     fn deliver(&mut self, requests: &[Request], secrets: &dyn Secrets) -> Vec<Outcome>;
 
+    /// Whether the grant has a target of this name, whatever a request may ask of it.
+    ///
+    /// # Errors
+    /// It has not, in words for the operator.
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        let _ = target;
+        Ok(())
+    }
+
+    /// The target that is meant where a request names none: the only one that there is, or the usual one of several.
+    fn usual_target(&self) -> Option<&str> {
+        None
+    }
+
+    /// What of a request is left out because the grant has it otherwise.
+    fn leaves_out(&self, request: &Request) -> Option<LeftOut> {
+        let _ = request;
+        None
+    }
+
     /// How many requests it asks the world for as one. What is being asked for when the engine is killed is in doubt, so
     /// where each takes a while this is one: what came of it is written down before the next is asked for.
     fn at_once(&self) -> usize {
@@ -47,10 +68,28 @@ pub trait Capability: Send {
     /// Nothing more is asked for now: a conversation that was kept for the next request ends.
     fn rest(&mut self) {}
 
+    /// Nothing more will be asked for: what was kept open ends, and waits for a while to hear whether all came to pass. What
+    /// may not have.
+    fn close(&mut self) -> Vec<Undone> {
+        Vec::new()
+    }
+
     /// Takes back what was done. What can't be taken back is refused.
     fn undo(&mut self, request: &Request, secrets: &dyn Secrets) -> Outcome {
         let _ = (request, secrets);
         Outcome::Refused("what is sent can't be taken back".into())
+    }
+
+    /// Takes back what was done, but not what others stand for that were done too: what was said of each of these, and how
+    /// long ago it was done.
+    fn undo_beside(
+        &mut self,
+        request: &Request,
+        others: &[(&str, Duration)],
+        secrets: &dyn Secrets,
+    ) -> Outcome {
+        let _ = others;
+        self.undo(request, secrets)
     }
 
     /// Puts in force again what was done before the engine was started, where it may be gone: what, and how long ago.
@@ -130,6 +169,17 @@ pub trait Capability: Send {
         let _ = (request, since);
         None
     }
+}
+
+/// What of a request is left out, whatever it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The column.
+    pub column: &'static str,
+    /// Why, in words for the operator.
+    pub why: String,
+    /// The way out.
+    pub way: &'static str,
 }
 
 /// Why a request is not carried out, whatever the world might say.

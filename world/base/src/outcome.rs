@@ -7,6 +7,13 @@ use std::time::Duration;
 pub enum Outcome {
     /// It is done. What the world said to it, in a few words without secrets: a message id, a status.
     Done(String),
+    /// It is done, but not for all that it was for, and for the others it never will be.
+    Partly {
+        /// What the world said to it.
+        said: String,
+        /// For whom it is not done, each in words that are the same whenever that comes again.
+        missing: Vec<String>,
+    },
     /// The world does not take it now and may later: a refused connection, a busy server, a full disk.
     Later {
         /// Why, in words for the operator.
@@ -33,4 +40,15 @@ impl Outcome {
     pub fn later_alone(reason: impl Into<String>) -> Self {
         Self::Later { reason: reason.into(), after: None, alone: true }
     }
+}
+
+/// Requests that were called done, and may not have come to pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// What of the capability they were for.
+    pub target: String,
+    /// How many there are.
+    pub requests: u64,
+    /// Why, in words for the operator.
+    pub reason: String,
 }

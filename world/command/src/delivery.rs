@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use correlator_world::{Capability, Needs, Outcome, Refused, Request, Secrets};
+use correlator_world::{Capability, Needs, Outcome, Refused, Request, Secrets, target};
 
 use crate::command::Command;
 use crate::limit;
@@ -33,9 +33,9 @@ impl Commands {
         Ok(Self { commands: commands.collect::<Result<_, String>>()? })
     }
 
-    fn command(&self, request: &Request) -> Result<&Command, Refused> {
-        self.commands.get(&request.target).ok_or_else(|| {
-            let target: String = request.target.escape_debug().take(TARGET_SHOWN_MAX).collect();
+    fn command(&self, name: &str) -> Result<&Command, Refused> {
+        self.commands.get(name).ok_or_else(|| {
+            let target: String = name.escape_debug().take(TARGET_SHOWN_MAX).collect();
             let known: Vec<&str> = self.commands.keys().map(String::as_str).collect();
             let known = known.join(", ");
             Refused::Denied(format!(
@@ -89,7 +89,7 @@ fn said(run: &Run) -> String {
 impl Capability for Commands {
     /// What a program did may hold for good.
     fn lasts(&self, request: &Request, _: Duration) -> bool {
-        self.command(request).is_ok_and(|command| command.undo(request).is_some())
+        self.command(&request.target).is_ok_and(|command| command.undo(request).is_some())
     }
 
     fn needs(&self) -> Needs {
@@ -98,11 +98,19 @@ impl Capability for Commands {
     }
 
     fn check(&self, request: &Request) -> Result<(), Refused> {
-        self.command(request)?.arguments(request).map(|_| ())
+        self.command(&request.target)?.arguments(request).map(|_| ())
+    }
+
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        self.command(target).map(|_| ())
+    }
+
+    fn usual_target(&self) -> Option<&str> {
+        target::meant(self.commands.keys().map(String::as_str), "default")
     }
 
     fn plan(&self, request: &Request) -> String {
-        let found = self.command(request);
+        let found = self.command(&request.target);
         match found.and_then(|command| command.arguments(request).map(|list| (command, list))) {
             Ok((command, arguments)) => {
                 format!("run {} as {} with {arguments:?}", command.program.display(), command.user)
@@ -117,7 +125,7 @@ impl Capability for Commands {
 
     fn deliver(&mut self, requests: &[Request], _: &dyn Secrets) -> Vec<Outcome> {
         let one = |request: &Request| {
-            let command = self.command(request)?;
+            let command = self.command(&request.target)?;
             let arguments = command.arguments(request)?;
             Ok(outcome(command, &run(command, &arguments, &request.id)))
         };
@@ -126,7 +134,7 @@ impl Capability for Commands {
     }
 
     fn undo(&mut self, request: &Request, _: &dyn Secrets) -> Outcome {
-        let command = match self.command(request) {
+        let command = match self.command(&request.target) {
             Ok(command) => command,
             Err(error) => return Outcome::Refused(error.to_string()),
         };

@@ -74,6 +74,7 @@ fn said(commands: &mut Commands) -> String {
 fn expect(outcome: &Outcome, kind: &str, words: &str) {
     let (found, told) = match outcome {
         Outcome::Done(told) => ("done", told),
+        Outcome::Partly { said, .. } => ("partly", said),
         Outcome::Later { reason, .. } => ("later", reason),
         Outcome::Refused(told) => ("refused", told),
     };

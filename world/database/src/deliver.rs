@@ -64,6 +64,12 @@ impl Database {
     fn granted<'a>(&self, request: &'a Request) -> Result<(&Place, &'a str), Refused> {
         let (place, table) = self.find(&request.target)?;
         name::check_request(request, table, place.dialect)?;
+        self.table(&request.target)
+    }
+
+    /// The database and the table that a target means, if the grant covers them.
+    fn table<'a>(&self, target: &'a str) -> Result<(&Place, &'a str), Refused> {
+        let (place, table) = self.find(target)?;
         if !place.tables.iter().any(|pattern| pattern.matches(table)) {
             return Err(Refused::Denied(format!(
                 "table `{table}` of database `{}` is not granted; add it to `tables`",
@@ -124,6 +130,10 @@ impl Capability for Database {
 
     fn check(&self, request: &Request) -> Result<(), Refused> {
         self.granted(request).map(|_| ())
+    }
+
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        self.table(target).map(|_| ())
     }
 
     fn plan(&self, request: &Request) -> String {

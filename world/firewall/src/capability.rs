@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use correlator_world::human::Span;
-use correlator_world::{Capability, Kept, Needs, Outcome, Refused, Request, Secrets};
+use correlator_world::{Capability, Kept, Needs, Outcome, Refused, Request, Secrets, target};
+use ipnet::IpNet;
 
 use crate::clock;
 use crate::coming::Coming;
 use crate::error::Error;
 use crate::firewall::Firewall;
-use crate::force::Held;
+use crate::force::{self, Held};
 use crate::wish::{self, Wish};
 
 impl Capability for Firewall {
@@ -23,12 +24,35 @@ impl Capability for Firewall {
         Ok(())
     }
 
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        if self.set(target).is_some() {
+            return Ok(());
+        }
+        let sets: Vec<String> =
+            self.force.sets.iter().map(|set| format!("`{}`", set.name)).collect();
+        Err(Refused::Denied(format!(
+            "the grant has no set `{}`, only {}",
+            wish::short(target),
+            sets.join(", ")
+        )))
+    }
+
+    fn usual_target(&self) -> Option<&str> {
+        target::meant(self.force.sets.iter().map(|set| set.name.as_str()), "blocked")
+    }
+
     fn plan(&self, request: &Request) -> String {
         wish::plan(&self.granted, request)
     }
 
     fn deliver(&mut self, requests: &[Request], _secrets: &dyn Secrets) -> Vec<Outcome> {
         if let Err(error) = self.ready() {
+            return requests.iter().map(|_| later(&error)).collect();
+        }
+        let _turn = force::turn();
+        let asked = requests.iter().filter_map(|request| self.aim(request).ok());
+        let asked: Vec<Held> = asked.map(|(held, _)| held).collect();
+        if let Err(error) = self.force.learn(&asked) {
             return requests.iter().map(|_| later(&error)).collect();
         }
         let (now, most) = (clock::uptime(), self.granted.entries_max);
@@ -46,25 +70,25 @@ impl Capability for Firewall {
         words.into_iter().map(outcome).collect()
     }
 
-    fn undo(&mut self, request: &Request, _secrets: &dyn Secrets) -> Outcome {
+    fn undo(&mut self, request: &Request, secrets: &dyn Secrets) -> Outcome {
+        self.undo_beside(request, &[], secrets)
+    }
+
+    fn undo_beside(
+        &mut self,
+        request: &Request,
+        others: &[(&str, Duration)],
+        _secrets: &dyn Secrets,
+    ) -> Outcome {
         let (Some(at), Ok(exact)) = (self.set(&request.target), wish::address(request)) else {
             return Outcome::Refused("what was asked for could never have been blocked".into());
         };
-        if let Err(error) = self.force.read_if_unbuilt() {
-            return later(&error);
-        }
-        let entries = &self.force.sets[at].entries;
-        let now = clock::uptime();
-        let mut held: Vec<Held> = [wish::widened(&self.granted, exact), exact]
-            .into_iter()
-            .filter(|net| entries.rest(net, now).is_some())
-            .map(|net| (at, net))
-            .collect();
-        held.dedup();
-        match self.force.take(&held) {
+        let mut nets = vec![wish::widened(&self.granted, exact), exact];
+        nets.dedup();
+        let held: Vec<Held> = nets.into_iter().map(|net| (at, net)).collect();
+        match self.release(&held, others) {
+            Ok(said) => Outcome::Done(said),
             Err(error) => later(&error),
-            Ok(()) if held.is_empty() => Outcome::Done("it is not blocked any more".into()),
-            Ok(()) => Outcome::Done(format!("{} is blocked no more", wish::shown(&held[0].1))),
         }
     }
 
@@ -162,30 +186,25 @@ impl Capability for Firewall {
         "firewall".into()
     }
 
+    /// One network in one set of one table, whoever asks for it.
     fn key(&self, request: &Request) -> Option<String> {
+        self.set(&request.target)?;
         let exact = wish::address(request).ok()?;
-        Some(wish::widened(&self.granted, exact).to_string())
+        let net = wish::widened(&self.granted, exact);
+        Some(format!("{} {} {net}", self.granted.table, request.target))
     }
 }
 
 impl Firewall {
     /// What a request asks for, as far as that can be judged without looking at the host.
     fn wished(&self, request: &Request) -> Result<Wish, Refused> {
-        if self.set(&request.target).is_none() {
-            let sets: Vec<String> =
-                self.force.sets.iter().map(|set| format!("`{}`", set.name)).collect();
-            return Err(Refused::Denied(format!(
-                "the grant has no set `{}`, only {}",
-                wish::short(&request.target),
-                sets.join(", ")
-            )));
-        }
+        self.knows(&request.target)?;
         wish::wish(&self.granted, request)
     }
 
     /// The network that is blocked: where an address stands for its network but that one must not be blocked, it
     /// stands for itself.
-    fn place(&self, wish: &Wish) -> Result<ipnet::IpNet, Refused> {
+    fn place(&self, wish: &Wish) -> Result<IpNet, Refused> {
         let protected = self.protected.borrow();
         if protected.refusal(&wish.wide).is_none() {
             return Ok(wish.wide);
@@ -193,19 +212,82 @@ impl Firewall {
         protected.refusal(&wish.exact).map_or(Ok(wish.exact), |why| Err(Refused::Denied(why)))
     }
 
+    /// What a request puts in force, and for how long.
+    fn aim(&self, request: &Request) -> Result<(Held, Duration), Refused> {
+        let wish = self.wished(request)?;
+        let net = self.place(&wish)?;
+        Ok(((self.set(&request.target).unwrap_or_default(), net), wish.duration))
+    }
+
+    /// Lifts networks, but not what others stand for: that is in force as long as the longest of these says.
+    fn release(&mut self, held: &[Held], others: &[(&str, Duration)]) -> Result<String, Error> {
+        self.force.read_if_unbuilt()?;
+        let _turn = force::turn();
+        self.force.learn(held)?;
+        let now = clock::uptime();
+        let in_force = held.iter().filter_map(|(at, net)| {
+            let rest = self.force.sets[*at].entries.rest(net, now)?;
+            Some(((*at, *net), rest))
+        });
+        let protected = self.protected.borrow();
+        let stands = |net: &IpNet| {
+            // Of what must not be in force nothing stays, whoever stands for it.
+            if protected.refusal(net).is_some() {
+                return None;
+            }
+            let rests = others.iter().filter_map(|(said, since)| {
+                let (_, span) = told(said).filter(|(other, _)| other == net)?;
+                span.checked_sub(*since).filter(|rest| !rest.is_zero())
+            });
+            rests.max()
+        };
+        let in_force = in_force.map(|(held, rest)| (held, rest, stands(&held.1)));
+        let in_force: Vec<(Held, Duration, Option<Duration>)> = in_force.collect();
+        drop(protected);
+        let lifted = in_force.iter().filter(|(_, _, stays)| stays.is_none());
+        let lifted: Vec<Held> = lifted.map(|(held, ..)| *held).collect();
+        self.force.take(&lifted)?;
+        let staying = in_force.iter().filter_map(|(held, rest, stays)| {
+            let stays = (*stays)?;
+            Some((*held, stays.min(*rest), stays < *rest))
+        });
+        let staying: Vec<(Held, Duration, bool)> = staying.collect();
+        let shorter = staying.iter().filter(|(_, _, is_shorter)| *is_shorter);
+        let shorter = shorter.map(|(held, stays, _)| (*held, now.saturating_add(*stays)));
+        self.force.put(&shorter.collect::<Vec<_>>())?;
+        let lifted =
+            lifted.iter().map(|(_, net)| format!("{} is blocked no more", wish::shown(net)));
+        let stays = staying.iter().map(|((_, net), stays, _)| {
+            let rest = seconds(*stays);
+            format!(
+                "{} stays blocked for {rest}, as it was asked for elsewhere too: `correlator blocks list` tells by whom",
+                wish::shown(net)
+            )
+        });
+        let said: Vec<String> = lifted.chain(stays).collect();
+        Ok(if said.is_empty() { "it is not blocked any more".into() } else { said.join("; ") })
+    }
+
     /// What a request comes to, in words, before the kernel is told.
     fn placed(&self, request: &Request, coming: &mut Coming) -> Result<String, String> {
-        let wish = self.wished(request).map_err(|refused| refused.to_string())?;
-        let net = self.place(&wish).map_err(|refused| refused.to_string())?;
-        let at = self.set(&request.target).unwrap_or_default();
-        let (held, now, sets) = ((at, net), clock::uptime(), &self.force.sets);
-        let longer = coming.rest(sets, &held, now).filter(|rest| *rest >= wish.duration);
-        if let Some(rest) = longer {
-            return Ok(format!("{} is blocked already, for {}", wish::shown(&net), seconds(rest)));
+        let (held, duration) = self.aim(request).map_err(|refused| refused.to_string())?;
+        let (net, now, sets) = (wish::shown(&held.1), clock::uptime(), &self.force.sets);
+        // How long it is itself, not how long what was there before is: that may be taken back.
+        if coming.rest(sets, &held, now).is_some_and(|rest| rest >= duration) {
+            return Ok(format!("{net} is blocked already, longer than for {}", Span(duration)));
         }
-        coming.add(sets, held, now.saturating_add(wish.duration))?;
-        Ok(format!("{} is blocked for {}", wish::shown(&net), Span(wish.duration)))
+        coming.add(sets, held, now.saturating_add(duration))?;
+        Ok(format!("{net} is blocked for {}", Span(duration)))
     }
+}
+
+/// What was blocked and for how long, by what was said of it: `192.0.2.1 is blocked for 10m`.
+#[must_use]
+pub fn told(said: &str) -> Option<(IpNet, Duration)> {
+    let (net, rest) = said.split_once(" is blocked ")?;
+    let (_, span) = rest.rsplit_once("for ")?;
+    let Span(span) = Span::parse(span)?;
+    Some((wish::network(net).ok()?, span))
 }
 
 /// A span for people: without its milliseconds.

@@ -38,6 +38,11 @@ impl Entries {
         self.all(now.saturating_add(LINGERING)).all(|(net, _)| other.lingers(&net))
     }
 
+    /// Whether a network that is not in any more was in, but for what may have expired meanwhile.
+    pub(crate) fn is_missed(&self, net: &IpNet, now: Duration) -> bool {
+        self.rest(net, now.saturating_add(LINGERING)).is_some()
+    }
+
     /// Forgets what has expired for good.
     pub(crate) fn purge(&mut self, now: Duration) {
         self.0.retain(|_, until| until.saturating_add(LINGERING) > now);

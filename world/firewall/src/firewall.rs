@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::clock;
 use crate::coming::Coming;
 use crate::error::Error;
-use crate::force::{Force, Found, Held, Set};
+use crate::force::{self, Force, Found, Held, Set};
 use crate::protected::Protected;
 use crate::session::Sessions;
 use crate::settings::{Granted, Settings};
@@ -120,6 +120,11 @@ impl Firewall {
         blocks: impl IntoIterator<Item = (String, IpNet, Duration)>,
     ) -> Result<Restored, Error> {
         self.ready()?;
+        let blocks: Vec<_> = blocks.into_iter().collect();
+        let _turn = force::turn();
+        let known = blocks.iter().filter_map(|(set, net, _)| Some((self.set(set)?, *net)));
+        let known: Vec<Held> = known.map(|(at, net)| (at, wish::canonical(net))).collect();
+        self.force.learn(&known)?;
         let now = clock::uptime();
         let mut restored = Restored::default();
         let mut coming = Coming::new(&self.force.sets, self.granted.entries_max);

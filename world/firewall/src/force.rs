@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -19,8 +20,15 @@ use crate::wire::Batch;
 /// Elements that are renewed at once: each is said three times, and all three have to be in one batch.
 const RENEWED_MAX: usize = ELEMENTS_PER_MESSAGE_MAX / 2;
 
+/// Of more networks than this it is not asked one by one whether they are in: all are read.
+const ASKED_MAX: usize = 256;
+
 /// Reading takes one part in so many of the time.
 const READING_SHARE: u32 = 20;
+
+/// Two that have the same set change it one after the other: what one finds in force, and what it makes of that, belong
+/// together. The kernel makes one change at a time anyway.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A set as the operator names it: a set of the kernel for each length of prefix, and chains that ask them.
 pub(crate) struct Set {
@@ -80,6 +88,12 @@ impl Set {
         let may = table::chains(&self.name, self.settings.hook).into_iter();
         may.filter_map(|(chain, hook)| hook.map(|_| chain))
     }
+}
+
+/// Waits until nobody else of this process changes anything, and keeps others from it.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    // It guards nothing that could be left half done.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Force {
@@ -160,6 +174,31 @@ impl Force {
     pub(crate) fn read(&mut self) -> Result<(), Error> {
         self.read_widths()?;
         self.read_entries()
+    }
+
+    /// Learns of some networks whether they are in force, if somebody has changed anything since all was read: another
+    /// listener may have the same set.
+    pub(crate) fn learn(&mut self, held: &[Held]) -> Result<(), Error> {
+        let generation = self.kernel()?.generation()?;
+        if self.generation == Some(generation) {
+            return Ok(());
+        }
+        self.read_widths()?;
+        if held.len() > ASKED_MAX {
+            return self.read_entries();
+        }
+        for (at, net) in held {
+            let set = &mut self.sets[*at];
+            let rest = opened(&mut self.kernel, &self.table)?.rest(&set.name, net)?;
+            let now = clock::uptime();
+            if let Some(rest) = rest {
+                set.entries.put(*net, now.saturating_add(rest));
+            } else {
+                self.misses |= set.entries.is_missed(net, now);
+                set.entries.take(net);
+            }
+        }
+        Ok(())
     }
 
     /// Learns what sets there are: another grant may have the same one.

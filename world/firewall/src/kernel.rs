@@ -77,6 +77,21 @@ impl Kernel {
         Ok(found)
     }
 
+    /// For how long a network is in a set; none if it is not, or there is no such set.
+    pub(crate) fn rest(&mut self, name: &str, net: &IpNet) -> Result<Option<Duration>, Error> {
+        let width = Width::of(net);
+        let mut found = None;
+        let body = table::element_of(&self.table, &width.set(name), net.addr());
+        let read = |message: &crate::wire::Message<'_>| {
+            table::read_elements(message, width, |_, rest| found = Some(rest));
+        };
+        match self.wire.ask(table::GET_ELEMENT, &body, read).map_err(Error::of("show an element")) {
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => Ok(found),
+        }
+    }
+
     /// Lists something; where there is no table, there is nothing.
     fn list(
         &mut self,

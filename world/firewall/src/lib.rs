@@ -60,6 +60,7 @@ mod table;
 mod wire;
 mod wish;
 
+pub use capability::told;
 pub use correlator_world::human::Span;
 pub use error::Error;
 pub use firewall::{Block, Ensured, Firewall, Restored};

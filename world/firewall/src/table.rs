@@ -232,6 +232,13 @@ pub(crate) fn everything_of(table: &str, set: Option<&str>) -> Writer {
     body
 }
 
+/// What to ask for one element.
+pub(crate) fn element_of(table: &str, set: &str, address: IpAddr) -> Writer {
+    let mut body = everything_of(table, Some(set));
+    body.nest(3, |list| write_element(list, Change::Delete, &(address, Duration::ZERO)));
+    body
+}
+
 /// What to ask for the number of changes.
 pub(crate) fn generation() -> Writer {
     Writer::new(&[0; HEADER_BYTES])

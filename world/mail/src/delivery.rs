@@ -6,13 +6,17 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 use correlator_wire::clock;
-use correlator_world::{Capability, Outcome, Refused, Request, Secret, Secrets};
+use correlator_world::{Capability, LeftOut, Outcome, Refused, Request, Secret, Secrets};
 use lettre::Address;
 
 use crate::dialogue::{Dialogue, End, THE_MAIL, Told};
 use crate::limit;
 use crate::message::{Draft, message_id};
+use crate::reply::Reply;
 use crate::settings::{Rules, Settings};
+
+/// The column with the same in HTML.
+const HTML: &str = "html";
 
 /// E-mail as one grant allows it.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ struct Share {
     /// Who has it.
     taken: Vec<Address>,
     /// Who will never get it, with what the server said.
-    never: Vec<(Address, String)>,
+    never: Vec<(Address, Reply)>,
 }
 
 /// What came of handing over one mail.
@@ -118,7 +122,7 @@ impl Mail {
         let mut later = Vec::new();
         for (address, reply) in told.refused {
             if reply.is_for_good() {
-                share.never.push((address, reply.to_string()));
+                share.never.push((address, reply));
             } else {
                 later.push((address, reply.to_string()));
             }
@@ -183,7 +187,11 @@ impl Share {
         if self.taken.is_empty() {
             return Outcome::Refused(self.with("no recipient was accepted"));
         }
-        Outcome::Done(self.with(said))
+        let said = self.with(said);
+        if self.never.is_empty() {
+            return Outcome::Done(said);
+        }
+        Outcome::Partly { said, missing: self.never.iter().map(missing).collect() }
     }
 
     /// Words, with what is known of the recipients added.
@@ -199,6 +207,14 @@ impl Share {
     }
 }
 
+/// Who does not get it. What a server says beside the number may be other words each time.
+fn missing((address, reply): &(Address, Reply)) -> String {
+    format!(
+        "sent, but not to {address}, whom the mail server refuses ({}); `correlator effects list` tells what it said",
+        reply.code
+    )
+}
+
 fn list(addresses: &[Address]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -206,6 +222,13 @@ fn list(addresses: &[Address]) -> String {
 impl Capability for Mail {
     fn check(&self, request: &Request) -> Result<(), Refused> {
         Draft::new(request, &self.rules).map(|_| ())
+    }
+
+    fn leaves_out(&self, request: &Request) -> Option<LeftOut> {
+        request.text(HTML).filter(|_| !self.rules.html)?;
+        let why = "HTML is not granted, so mails go without it".to_owned();
+        let way = "write `html: false` in its options, or `html: true` in the grant";
+        Some(LeftOut { column: HTML, why, way })
     }
 
     fn plan(&self, request: &Request) -> String {
@@ -240,7 +263,7 @@ impl Capability for Mail {
                 continue;
             }
             self.conversation.mails += 1;
-            let done = matches!(outcome, Outcome::Done(_));
+            let done = matches!(outcome, Outcome::Done(_) | Outcome::Partly { .. });
             broken = if done { 0 } else { broken + u32::from(ended) };
             outcomes.push(outcome);
             if broken == limit::BROKEN_MAX
@@ -276,7 +299,10 @@ impl Capability for Mail {
 /// The rest would fare the same, each after a while, so nobody tries.
 fn filled(mut outcomes: Vec<Outcome>, count: usize, with: &Outcome) -> Vec<Outcome> {
     let reason = match with {
-        Outcome::Later { reason, .. } | Outcome::Refused(reason) | Outcome::Done(reason) => reason,
+        Outcome::Later { reason, .. }
+        | Outcome::Refused(reason)
+        | Outcome::Done(reason)
+        | Outcome::Partly { said: reason, .. } => reason,
     };
     let words = if outcomes.is_empty() {
         reason.clone()

@@ -37,12 +37,9 @@ impl<'a> Draft<'a> {
         }
         let subject = column(request, "subject")?.ok_or_else(|| missing("subject"))?;
         let text = column(request, "text")?.ok_or_else(|| missing("text"))?;
-        let html = column(request, "html")?;
+        // The grant wins: a mail says as much without it.
+        let html = column(request, "html")?.filter(|_| rules.html);
         let reply_to = column(request, "reply_to")?;
-        if html.is_some() && !rules.html {
-            let text = "HTML is not granted; leave `html` out, or write `html: true` in the stack";
-            return Err(Refused::Denied(text.into()));
-        }
         if reply_to.is_some() && !rules.reply_to {
             let text =
                 "`reply_to` is not granted; leave it out, or write `reply_to: true` in the stack";
@@ -324,7 +321,6 @@ mod tests {
         check("", &request(&[("subject", "s")]), "a mail needs `text`");
         check("", &request(&[("subject", "s"), ("text", "t"), ("bcc", "x")]), "has no `bcc`");
         check("", &request(&[("subject", "s"), ("text", "t"), ("reply_to", "x@y.org")]), "denied");
-        check("html: false", &request(&[("subject", "s"), ("text", "t"), ("html", "h")]), "denied");
         let large = "x".repeat(2 << 20);
         check("", &request(&[("subject", "s"), ("text", &large)]), "raise `size_max`");
         let mut number = request(&[("subject", "s")]);
@@ -333,5 +329,16 @@ mod tests {
         let mut absent = request(&[("subject", "s"), ("text", "t")]);
         absent.cells.push(("html".into(), Cell::Absent(Kind::Text)));
         assert!(Draft::new(&absent, &rules("html: false")).is_ok());
+    }
+
+    #[test]
+    fn without_html_in_the_grant_a_mail_goes_as_text() {
+        let both = request(&[("subject", "s"), ("text", "plain"), ("html", "<b>h</b>")]);
+        let rules = rules("html: false");
+        let draft = Draft::new(&both, &rules).expect("a mail");
+        assert!(!draft.plan().contains("HTML"), "{}", draft.plan());
+        let mail = draft.mail("csv:1:7#0", &rules, SystemTime::UNIX_EPOCH).expect("a mail");
+        let mail = String::from_utf8_lossy(&mail);
+        assert!(mail.contains("plain") && !mail.contains("html"), "{mail}");
     }
 }

@@ -131,7 +131,13 @@ impl Rules {
     pub fn new(settings: &Settings) -> Result<Self, String> {
         let server = server(settings)?;
         let from: Mailbox = settings.from.parse().map_err(|_| {
-            format!("from: `{}` is no address; write `NAME <USER@DOMAIN>`", shown(&settings.from))
+            let from = shown(&settings.from);
+            let quotes = if settings.from.contains(',') && !settings.from.contains('"') {
+                "; a name with a comma needs quotes: '\"NAME, OTHER\" <USER@DOMAIN>'"
+            } else {
+                ""
+            };
+            format!("from: `{from}` is no address; write `NAME <USER@DOMAIN>`{quotes}")
         })?;
         let trust = match settings.security {
             Security::None => None,
@@ -281,6 +287,10 @@ mod tests {
         );
         check("{server: 'a b', security: none, from: a@b.org}", "server: `a b`");
         check("{server: 127.0.0.1, security: none, from: nobody}", "from: `nobody`");
+        check(
+            "{server: 127.0.0.1, security: none, from: 'M, O <a@b.org>'}",
+            "write `NAME <USER@DOMAIN>`; a name with a comma needs quotes",
+        );
         check("{server: 127.0.0.1, ca: /nowhere, from: a@b.org, to: [c@d.org]}", "ca: /nowhere");
         check(&format!("{{{local}}}"), "to: ");
         check(&format!("{{{local}, to: [x]}}"), "to: `x`");

@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io;
+use std::time::Instant;
 
-use correlator_world::{Capability, Outcome, Refused, Request, Secrets};
+use correlator_wire::clock;
+use correlator_world::{Capability, Outcome, Refused, Request, Secrets, Undone, target};
 
 use crate::datagram::{Stopped, send_udp, send_unix};
 use crate::limit;
@@ -36,9 +39,9 @@ impl Syslog {
         Ok(Self { targets: targets.collect::<Result<_, String>>()? })
     }
 
-    fn target(&self, request: &Request) -> Result<&Target, Refused> {
-        self.targets.get(&request.target).map(|(target, _)| target).ok_or_else(|| {
-            let target: String = request.target.escape_debug().take(TARGET_SHOWN_MAX).collect();
+    fn target(&self, name: &str) -> Result<&Target, Refused> {
+        self.targets.get(name).map(|(target, _)| target).ok_or_else(|| {
+            let target: String = name.escape_debug().take(TARGET_SHOWN_MAX).collect();
             let known: Vec<&str> = self.targets.keys().map(String::as_str).collect();
             let known = known.join(", ");
             Refused::Denied(format!(
@@ -98,13 +101,62 @@ fn tell_again(outcomes: &mut [Outcome], sent: Sent) {
     }
 }
 
+impl Syslog {
+    /// Closes all connections, and waits for the other sides to do so too: which broke off, and why.
+    fn part(&mut self, broken: &mut BTreeMap<String, io::Error>, until: Instant) {
+        let mut open: Vec<_> = self.targets.iter_mut().collect();
+        open.retain(|(_, (_, stream))| stream.is_unsure());
+        for (_, (_, stream)) in &mut open {
+            stream.finish();
+        }
+        let deadline = until.min(clock::instant() + limit::FAREWELL_MAX);
+        for (name, (_, stream)) in open {
+            match stream.hear_out(deadline) {
+                Ok(()) => {
+                    broken.remove(name);
+                }
+                // Why it could not be opened again says more.
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    broken.entry(name.clone()).or_insert(error);
+                }
+                Err(error) => {
+                    broken.insert(name.clone(), error);
+                }
+            }
+        }
+    }
+
+    /// Writes once more what may not have been read, as far as there is time.
+    fn send_again(&mut self, broken: &mut BTreeMap<String, io::Error>, until: Instant) {
+        for (name, why) in broken {
+            let left = until.saturating_duration_since(clock::instant());
+            if let Some((target, stream)) = self.targets.get_mut(name)
+                && let Place::Stream(server, trust) = &target.place
+                && !left.is_zero()
+                && let Err(error) =
+                    stream.send(&[], server, trust.as_ref(), left.min(target.timeout.0))
+            {
+                *why = error;
+            }
+        }
+    }
+}
+
 impl Capability for Syslog {
     fn check(&self, request: &Request) -> Result<(), Refused> {
-        self.target(request)?.message(request).map(|_| ())
+        self.target(&request.target)?.message(request).map(|_| ())
+    }
+
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        self.target(target).map(|_| ())
+    }
+
+    fn usual_target(&self) -> Option<&str> {
+        target::meant(self.targets.keys().map(String::as_str), "default")
     }
 
     fn plan(&self, request: &Request) -> String {
-        let target = self.target(request);
+        let target = self.target(&request.target);
         match target.and_then(|target| target.message(request).map(|text| (target, text))) {
             Ok((target, text)) => format!("to {}: {text}", target.place),
             Err(error) => error.to_string(),
@@ -115,7 +167,7 @@ impl Capability for Syslog {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; requests.len()];
         let mut of_targets: BTreeMap<&str, (Vec<usize>, Vec<String>)> = BTreeMap::new();
         for (place, request) in requests.iter().enumerate() {
-            match self.target(request).and_then(|target| target.message(request)) {
+            match self.target(&request.target).and_then(|target| target.message(request)) {
                 Ok(message) => {
                     let (places, messages) = of_targets.entry(&request.target).or_default();
                     places.push(place);
@@ -132,5 +184,31 @@ impl Capability for Syslog {
         }
         let unsent = || Outcome::later("it was not sent");
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unsent)).collect()
+    }
+
+    fn close(&mut self) -> Vec<Undone> {
+        let until = clock::instant() + limit::FAREWELLS_TIME;
+        let mut broken = BTreeMap::new();
+        for _ in 0..limit::FAREWELLS_MAX {
+            self.send_again(&mut broken, until);
+            self.part(&mut broken, until);
+            if broken.is_empty() {
+                break;
+            }
+        }
+        let undone = self.targets.iter().filter(|(_, (_, stream))| stream.undone() > 0);
+        let told = |(name, (target, stream)): (&String, &(Target, Stream))| {
+            let place = &target.place;
+            let why = broken.get(name).map_or_else(
+                || "its connection broke when too much had been written since".to_owned(),
+                |error| format!("its connection broke at the end: {error}"),
+            );
+            Undone {
+                target: name.clone(),
+                requests: stream.undone() as u64,
+                reason: format!("{place} may not have read it: {why}"),
+            }
+        };
+        undone.map(told).collect()
     }
 }

@@ -60,21 +60,28 @@ pub(crate) fn name(text: &str, without: &str, bytes_max: usize) -> String {
     shown.take(bytes_max).collect()
 }
 
+/// The beginning of a text of which so many bytes are shown at the most: what is longer is longer still when it is escaped,
+/// and need not be.
+pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max + CHARACTER_BYTES_MAX)]
+}
+
+/// Bytes of a character.
+const CHARACTER_BYTES_MAX: usize = 4;
+
 /// The beginning of a text that has so many bytes at most, with a mark if it is cut.
 pub(crate) fn cut(text: &mut String, bytes_max: usize) {
     const MARK: &str = "...";
     if text.len() <= bytes_max {
         return;
     }
-    let mut end = bytes_max.saturating_sub(MARK.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let mark = &MARK[..MARK.len().min(bytes_max)];
+    let end = text.floor_char_boundary(bytes_max - mark.len());
     text.truncate(end);
     // Half of what stood for one character is none.
     let dashes = text.len() - text.trim_end_matches('\\').len();
     text.truncate(text.len() - dashes % 2);
-    text.push_str(MARK);
+    text.push_str(mark);
 }
 
 fn breaks(c: char) -> bool {
@@ -141,5 +148,7 @@ mod tests {
         check("ääää", 7, "ää...");
         check("ab\\\\\\\\xx", 6, "ab...");
         check("a\\\\bcdef", 6, "a\\\\...");
+        check("abcdef", 2, "..");
+        check("abcdef", 0, "");
     }
 }

@@ -21,6 +21,9 @@
 //! | `id` | what tells a message that comes twice; the request's own, if absent |
 //! | `fields` | a JSON object, whose members become structured data or CEF extensions; may be absent |
 //!
+//! A message that would be too long is cut, the longest values and the text first: what is in them is a stranger's, and the
+//! message must come.
+//!
 //! The target of a request is the name of a target. A message is done when the system has taken it: syslog confirms nothing.
 //! What was written lately to a connection that turns out to be broken is sent again on the next one, so a message may come
 //! twice, with the same `id`. It must never know what an event means.
@@ -30,6 +33,7 @@
 //! - `limit`: every number that bounds something
 //! - `record`: what a request says
 //! - `escape`: text that stays where it is put
+//! - `fit`: named values in so many bytes
 //! - `rfc5424`, `cef`: the forms of a message
 //! - `target`: one target, checked
 //! - `stream`, `datagram`: the ways to a server
@@ -42,6 +46,8 @@ mod limit;
 mod record;
 
 mod escape;
+
+mod fit;
 
 mod rfc5424;
 

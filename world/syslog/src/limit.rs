@@ -17,9 +17,9 @@ pub const MESSAGE_BYTES: u64 = 8 << 10;
 /// The same for UDP (RFC 5426, 3.2).
 pub const DATAGRAM_BYTES: u64 = 2 << 10;
 
-/// Bytes of `fields`.
-pub const FIELDS_BYTES_MAX: usize = 64 << 10;
-/// Members of `fields`.
+/// Bytes of `fields` that are read: more than the longest line makes, with each character escaped.
+pub const FIELDS_BYTES_MAX: usize = 16 << 20;
+/// Members of `fields` that are told.
 pub const FIELDS_MAX: usize = 128;
 
 /// Bytes of the names in a message's head (RFC 5424, 6).
@@ -31,7 +31,7 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 32;
 /// The same, of names in structured data.
 pub const PARAMETER_BYTES_MAX: usize = 32;
 
-/// Bytes of the name in a CEF head.
+/// Characters of the name in a CEF head.
 pub const CEF_NAME_CHARS_MAX: usize = 512;
 
 /// How long connecting, and each write, may take.
@@ -50,3 +50,10 @@ pub const UNANSWERED_MAX: Duration = Duration::from_secs(30);
 /// After how long on a connection that still stands what was written is known to have reached the other machine. It is more
 /// than the above, as the system looks now and then only.
 pub const UNSURE_MAX: Duration = Duration::from_mins(2);
+
+/// How long it is waited at the end for the other side to close as well.
+pub const FAREWELL_MAX: Duration = Duration::from_secs(3);
+/// How often that is tried: where a connection breaks at the end, what is unsure is written once more.
+pub const FAREWELLS_MAX: usize = 3;
+/// How long all of that may take.
+pub const FAREWELLS_TIME: Duration = Duration::from_secs(8);

@@ -2,7 +2,10 @@
 //!
 //! It must never know in which form it is sent.
 
+use std::collections::BTreeMap;
+
 use correlator_world::{Cell, Refused, Request};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::limit;
@@ -36,6 +39,8 @@ pub(crate) struct Record<'a> {
     pub time: Option<i64>,
     pub id: &'a str,
     pub fields: Vec<(String, String)>,
+    /// How many there are besides.
+    pub left_out: usize,
 }
 
 impl<'a> Record<'a> {
@@ -47,6 +52,7 @@ impl<'a> Record<'a> {
             return Err(Refused::Malformed(format!("a message has no `{name}`; it has {known}")));
         }
         let message = text(request, "message")?;
+        let (fields, left_out) = text(request, "fields")?.map_or(Ok((Vec::new(), 0)), fields)?;
         Ok(Self {
             severity: severity(request.cell("severity"))?,
             message: message
@@ -59,7 +65,8 @@ impl<'a> Record<'a> {
                 Some(_) => return Err(Refused::Malformed("`time` is no time".into())),
             },
             id: text(request, "id")?.unwrap_or(&request.id),
-            fields: text(request, "fields")?.map_or(Ok(Vec::new()), fields)?,
+            fields,
+            left_out,
         })
     }
 }
@@ -94,31 +101,28 @@ fn severity(cell: Option<&Cell>) -> Result<u8, Refused> {
     })
 }
 
-/// The members of an object, as texts. What has parts of its own stays JSON.
-fn fields(text: &str) -> Result<Vec<(String, String)>, Refused> {
+/// The members of an object, as texts, and how many there are besides. What has parts of its own stays JSON.
+fn fields(text: &str) -> Result<(Vec<(String, String)>, usize), Refused> {
     let wrong = |why: &str| Refused::Malformed(format!("`fields` {why}"));
+    let none = |error| wrong(&format!("is no JSON: {error}"));
     if text.len() > limit::FIELDS_BYTES_MAX {
-        let most = limit::FIELDS_BYTES_MAX;
-        return Err(wrong(&format!("has {} bytes, more than {most}", text.len())));
+        #[expect(clippy::zero_sized_map_values, reason = "nothing but their number is told")]
+        let members: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).map_err(none)?;
+        return Ok((Vec::new(), members.len()));
     }
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| wrong(&format!("is no JSON: {e}")))?;
-    let Value::Object(members) = value else {
+    let Value::Object(members) = serde_json::from_str(text).map_err(none)? else {
         return Err(wrong("is no JSON object"));
     };
-    if members.len() > limit::FIELDS_MAX {
-        return Err(wrong(&format!(
-            "has {} members, more than {}",
-            members.len(),
-            limit::FIELDS_MAX
-        )));
-    }
     let shown = |value: Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text),
         other => Some(other.to_string()),
     };
-    Ok(members.into_iter().filter_map(|(name, value)| Some((name, shown(value)?))).collect())
+    let all = members.into_iter().filter_map(|(name, value)| Some((name, shown(value)?)));
+    let mut fields: Vec<_> = all.collect();
+    let left_out = fields.len().saturating_sub(limit::FIELDS_MAX);
+    fields.truncate(limit::FIELDS_MAX);
+    Ok((fields, left_out))
 }
 
 #[cfg(test)]
@@ -175,9 +179,19 @@ mod tests {
         check("[1]", Err("no JSON object"));
         check("{", Err("no JSON"));
         check(&"[".repeat(60_000), Err("no JSON"));
-        check(&format!("{{\"a\":\"{}\"}}", "x".repeat(70_000)), Err("more than 65536"));
+    }
+
+    #[test]
+    fn nothing_is_too_long_or_too_many() {
+        let check = |text: &str, expected: (usize, usize)| {
+            let request = request(&[("message", said("m")), ("fields", said(text))]);
+            let record = Record::new(&request).expect("a record");
+            assert_eq!((record.fields.len(), record.left_out), expected);
+        };
+        check(&format!("{{\"a\":\"{}\"}}", "\\u0001".repeat(100_000)), (1, 0));
+        check(&format!("{{\"a\":\"{}\",\"b\":1}}", "\\u0001".repeat(3_000_000)), (0, 2));
         let many: Vec<String> = (0..200).map(|n| format!("\"k{n}\":1")).collect();
-        check(&format!("{{{}}}", many.join(",")), Err("200 members"));
+        check(&format!("{{{}}}", many.join(",")), (128, 72));
     }
 
     #[test]

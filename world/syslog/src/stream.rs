@@ -3,7 +3,7 @@
 //! The system takes what is written long before the other machine has it, so what was written lately is kept: if the
 //! connection turns out to be broken, it goes over the next one again. The system gives a connection up after a while
 //! without an answer; what was written longer ago than that on one that still stands has reached the other machine. Whether
-//! the program there has read it nobody says.
+//! the program there has read it shows at the end: who has read all closes in order, and who has not breaks off.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -21,6 +21,8 @@ use crate::limit;
 pub(crate) struct Stream {
     link: Option<Link>,
     unsure: Unsure,
+    /// How many were unsure when a connection broke, and are kept no more.
+    lost: usize,
 }
 
 /// What was written and may be lost yet, the oldest first.
@@ -69,9 +71,50 @@ impl Stream {
             return Err(error);
         }
         self.unsure = Unsure::default();
+        self.lost += lost;
         self.keep(old);
         self.keep(frames);
         Ok(Sent { again, lost })
+    }
+
+    /// Whether there is anything to hear the end of.
+    pub fn is_unsure(&self) -> bool {
+        self.link.is_some() || self.unsure.count() > 0
+    }
+
+    /// Says that nothing more will come. It closes in order only what stands.
+    pub fn finish(&mut self) {
+        if let Some(link) = &mut self.link
+            && link.discard().and_then(|()| link.finish()).is_err()
+        {
+            self.link = None;
+        }
+    }
+
+    /// Waits until the other side has closed as well. Who says nothing is taken for one that has read all.
+    pub fn hear_out(&mut self, deadline: Instant) -> io::Result<()> {
+        let heard = match self.link.take() {
+            None if self.unsure.count() == 0 => Ok(()),
+            None => Err(io::ErrorKind::NotConnected.into()),
+            Some(link) => link.hear_out(deadline),
+        };
+        match heard {
+            // The system says so too, of one who does not answer any more.
+            Err(error)
+                if error.kind() != io::ErrorKind::TimedOut || error.raw_os_error().is_some() =>
+            {
+                Err(error)
+            }
+            _ => {
+                self.unsure = Unsure::default();
+                Ok(())
+            }
+        }
+    }
+
+    /// How many may not have come to pass.
+    pub fn undone(&self) -> usize {
+        self.lost + self.unsure.count()
     }
 
     /// Whether the connection stands; if it does, what was written long ago is safe.
@@ -132,6 +175,10 @@ impl Drop for Stream {
 }
 
 impl Unsure {
+    fn count(&self) -> usize {
+        self.frames.len() + self.dropped.map_or(0, |(count, _)| count)
+    }
+
     fn add(&mut self, now: Instant, frame: Vec<u8>) {
         self.bytes += frame.len();
         self.frames.push_back((now, frame));

@@ -90,10 +90,11 @@ impl Target {
     /// The message that a request makes.
     pub fn message(&self, request: &Request) -> Result<String, Refused> {
         let record = Record::new(request)?;
-        match self.format {
-            Format::Rfc5424 => rfc5424::message(&record, &self.source, self.message_max),
-            Format::Cef => cef::message(&record, &self.source, &self.extensions, self.message_max),
-        }
+        let (source, most) = (&self.source, self.message_max);
+        Ok(match self.format {
+            Format::Rfc5424 => rfc5424::message(&record, source, most),
+            Format::Cef => cef::message(&record, source, &self.extensions, most),
+        })
     }
 }
 

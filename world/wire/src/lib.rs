@@ -5,12 +5,15 @@
 //!
 //! # Layout
 //! - [`clock`]: where time comes from
+//! - [`file`]: a file that the operator names
 //! - [`address`]: a server's name and port
 //! - [`trust`]: whose word is taken for who a server is
 //! - `own`: a server whose certificate is its own authority
 //! - [`link`]: a connection with an end in time
 
 pub mod clock;
+
+pub mod file;
 
 pub mod address;
 

@@ -13,6 +13,7 @@ use rustls::ClientConnection;
 
 use crate::address::HostPort;
 use crate::clock;
+use crate::own;
 use crate::trust::Trust;
 
 /// Bytes that are read at once of what nobody waits for.
@@ -63,7 +64,7 @@ impl Link {
         let mut tls = Box::new(trust.begin().map_err(io::Error::other)?);
         let mut timed = Timed { socket: &self.socket, deadline: self.deadline };
         while tls.is_handshaking() {
-            let (read, written) = tls.complete_io(&mut timed)?;
+            let (read, written) = tls.complete_io(&mut timed).map_err(own::way_out)?;
             if tls.is_handshaking() && read == 0 && written == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
@@ -115,14 +116,36 @@ impl Link {
 
     /// Says that nothing more will come. What the system has taken is still sent.
     pub fn close(mut self) {
+        let _ = self.finish();
+        // What the other side said and nobody read would make the system break the connection off.
+        let _ = self.discard();
+    }
+
+    /// The same, where something is still to be heard.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn finish(&mut self) -> io::Result<()> {
         self.deadline = clock::instant() + FAREWELL_MAX;
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
         }
-        let _ = self.flush();
-        // What the other side said and nobody read would make the system break the connection off.
-        let _ = self.discard();
-        let _ = self.socket.shutdown(Shutdown::Write);
+        let said = self.flush();
+        self.socket.shutdown(Shutdown::Write)?;
+        said
+    }
+
+    /// Reads on after [`finish`](Self::finish) until the other side has closed as well. It breaks the connection off where it
+    /// has not read all that it was sent.
+    ///
+    /// # Errors
+    /// The connection is broken, or the other side has not closed it in time (`TimedOut`).
+    pub fn hear_out(self, deadline: Instant) -> io::Result<()> {
+        let mut timed = Timed { socket: &self.socket, deadline };
+        let mut heard = [0; HEARD_BYTES];
+        // Nobody wants to know what it says.
+        while timed.read(&mut heard)? > 0 {}
+        Ok(())
     }
 }
 
@@ -214,7 +237,7 @@ fn late() -> io::Error {
 #[cfg(test)]
 mod tests {
     use std::io::{ErrorKind, Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::thread;
     use std::time::Duration;
 
@@ -289,6 +312,38 @@ mod tests {
             }
         }
         panic!("the end was not noticed");
+    }
+
+    #[test]
+    fn whether_all_was_read_is_heard_at_the_end() {
+        // What a peer does that is sent a word, and what is heard of it.
+        let check = |peer: fn(TcpStream), expected: Option<ErrorKind>| {
+            let (listener, server) = listener();
+            let deadline = clock::instant() + Duration::from_secs(20);
+            let mut link = Link::connect(&server, deadline).expect("linked");
+            let (socket, _) = listener.accept().expect("a connection");
+            link.write_all(b"words").expect("written");
+            link.finish().expect("said");
+            let peer = thread::spawn(move || peer(socket));
+            let in_time = clock::instant() + Duration::from_millis(500);
+            let heard = link.hear_out(in_time).map_err(|error| error.kind());
+            assert_eq!(heard.err(), expected);
+            peer.join().expect("a peer");
+        };
+        check(
+            |mut socket| {
+                socket.write_all(b"good bye").expect("said");
+                assert_eq!(socket.read_to_end(&mut Vec::new()).ok(), Some(5));
+            },
+            None,
+        );
+        check(
+            |mut socket| {
+                socket.read_exact(&mut [0]).expect("a letter");
+            },
+            Some(ErrorKind::ConnectionReset),
+        );
+        check(|mut socket| while socket.write_all(b"x").is_ok() {}, Some(ErrorKind::TimedOut));
     }
 
     #[test]

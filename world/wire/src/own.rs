@@ -3,6 +3,7 @@
 //! Strictly, a certificate that may sign others can't be a server's own. Where the operator named exactly this one, there
 //! is nobody else to believe: time, name and key are looked at as ever. It must never know what is sent.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -67,6 +68,21 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Says what an operator can do about a certificate that nobody vouches for.
+pub(crate) fn way_out(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let words = match inner {
+        Some(error) if is_authority(error) => {
+            "the server's certificate is its own authority: name it with `ca`"
+        }
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "nobody who is trusted has signed the server's certificate: name who has with `ca`"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), words)
+}
+
 /// Whether a certificate was refused for nothing but that it may sign others.
 fn is_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(why))) = error else {
@@ -77,16 +93,17 @@ fn is_authority(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Arc;
     use std::time::Duration;
 
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
     use rustls::RootCertStore;
     use rustls::client::WebPkiServerVerifier;
     use rustls::client::danger::ServerCertVerifier;
     use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-    use super::Verifier;
+    use super::{Verifier, way_out};
 
     fn certificate(is_ca: IsCa) -> CertificateDer<'static> {
         let key = KeyPair::generate().expect("a key");
@@ -121,5 +138,23 @@ mod tests {
         // rcgen's certificates hold from 1975 to 4096.
         check(&own, "mail.test", 1, false);
         check(&other, "mail.test", 60, false);
+
+        let told = |shown: &CertificateDer<'_>| {
+            let name = ServerName::try_from("mail.test").expect("a name");
+            let now = UnixTime::since_unix_epoch(Duration::from_hours(500_000));
+            let verified = verifier.verify_server_cert(shown, &[], &name, &[], now);
+            way_out(io::Error::other(verified.expect_err("refused"))).to_string()
+        };
+        assert!(
+            told(&other).contains("is its own authority: name it with `ca`"),
+            "{}",
+            told(&other)
+        );
+        let mut wanted = CertificateParams::new(["mail.test".to_owned()]).expect("a name");
+        wanted.distinguished_name.push(DnType::CommonName, "nobody");
+        let key = KeyPair::generate().expect("a key");
+        let stranger = wanted.self_signed(&key).expect("a certificate").der().clone();
+        assert!(told(&stranger).contains("name who has with `ca`"), "{}", told(&stranger));
+        assert_eq!(way_out(io::Error::other("else")).to_string(), "else");
     }
 }

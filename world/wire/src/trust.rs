@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore};
 use thiserror::Error;
 
+use crate::file;
 use crate::own::Verifier;
 
 /// Why there is no trust.
@@ -125,9 +126,9 @@ fn native_roots() -> Result<RootCertStore, TrustError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let read = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(path, error))?;
+    let file = file::open(path).map_err(|error| wrong(path, error))?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(file).collect();
+    let read = read.map_err(|error| wrong(path, error))?;
     if read.is_empty() {
         return Err(wrong(path, "there is no certificate in it"));
     }

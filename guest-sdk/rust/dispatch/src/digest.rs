@@ -54,6 +54,11 @@ impl Digest {
         self.items.push(item);
     }
 
+    /// Adds how many more were held back.
+    pub fn hold_back(&mut self, count: u64) {
+        self.held_back += count;
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -147,7 +152,8 @@ mod tests {
         for (seconds, event, severity) in [(10, "a", 6), (5, "b", 3), (20, "a", 4), (15, "c", 4)] {
             digest.push(item(seconds, event, severity), 2, 3);
         }
-        assert_eq!((digest.count(), digest.left_out(), digest.held_back()), (4, 1, 8));
+        digest.hold_back(5);
+        assert_eq!((digest.count(), digest.left_out(), digest.held_back()), (4, 1, 13));
         let kinds: Vec<_> = digest.kinds().collect();
         assert_eq!(kinds, [("m", "a", 2), ("m", "b", 1), ("m", "c", 1)]);
         assert_eq!(digest.span(), (Time::from_seconds(5), Time::from_seconds(20)));

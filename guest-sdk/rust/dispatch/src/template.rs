@@ -1,14 +1,17 @@
 //! The operator's templates and ours: minijinja, filled in from events.
 //!
-//! A mistake in a template is the operator's and told when the stack is checked: what can't be read, and names that are
-//! no variable. A template that fails on an event all the same must not cost the message: then ours takes its place.
+//! A mistake in a template is the operator's and told when the stack is checked: what can't be read, names that are no
+//! variable or no event's column, JSON that is none. A template that fails on an event all the same must not cost the
+//! message: then ours takes its place.
 
 use core::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use correlator_sdk::prelude::{Error, Severity};
+use correlator_sdk::prelude::{BoundSchema, Error, Kind, Severity};
 use correlator_sdk::{log, text};
 use minijinja::{Environment, ErrorKind};
+use serde::de::IgnoredAny;
 
 use crate::builtin;
 use crate::variable::{self, Form, Message};
@@ -21,6 +24,10 @@ pub const OUTPUT_BYTES_MAX: usize = 256 << 10;
 const RECURSION_MAX: usize = 32;
 /// What a template sets to name its subject.
 const SUBJECT: &str = "subject";
+/// Bytes that are shown of what is no JSON.
+const SHOWN_BYTES_MAX: usize = 120;
+/// How templates begin to name an event's column.
+const COLUMN: &str = "fields.";
 
 /// A template: by its place in [`Templates`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +48,17 @@ pub struct Rendered {
 /// Templates that were read and found right.
 pub struct Templates {
     environment: Environment<'static>,
-    names: Vec<String>,
-    /// Whether it was told that one failed: once is enough.
+    sources: Vec<Source>,
+    /// The columns of all events that may arrive. Without any, nobody knows which there are.
+    columns: BTreeMap<String, Kind>,
+}
+
+/// Where a template is from.
+struct Source {
+    /// What the engine knows it by.
+    name: String,
+    option: String,
+    /// Whether it was told that it failed: once is enough.
     told: Cell<bool>,
 }
 
@@ -50,15 +66,24 @@ impl Default for Templates {
     fn default() -> Self {
         let mut environment = builtin::environment();
         environment.set_recursion_limit(RECURSION_MAX);
-        Self { environment, names: Vec::new(), told: Cell::new(false) }
+        Self { environment, sources: Vec::new(), columns: BTreeMap::new() }
     }
 }
 
 impl Templates {
+    /// For templates that tell of these events.
+    #[must_use]
+    pub fn of_events(schemas: &[BoundSchema]) -> Self {
+        let columns = schemas.iter().flat_map(|schema| &schema.columns);
+        let columns = columns.map(|column| (column.name.clone(), column.kind)).collect();
+        Self { columns, ..Self::default() }
+    }
+
     /// Reads a template, which came from this option.
     ///
     /// # Errors
-    /// If it is too long, can't be read, or uses a name that is no variable. All of it is named.
+    /// If it is too long, can't be read, uses a name that is no variable or no event's column, or makes no JSON where it
+    /// should. All of it is named.
     pub fn add(&mut self, option: &str, form: Form, source: &str) -> Result<Handle, Error> {
         if source.len() > SOURCE_BYTES_MAX {
             return Err(Error::Said(format!(
@@ -72,27 +97,30 @@ impl Templates {
             Form::Html => "html",
             Form::Json => "json",
         };
-        let place = self.names.len();
+        let place = self.sources.len();
         let name = format!("{place}.{ending}");
         let added = self.environment.add_template_owned(name.clone(), as_set(source));
         added.map_err(|error| sentence(option, &error))?;
         self.check_names(option, &name)?;
-        self.names.push(name);
+        self.sources.push(Source { name, option: option.to_owned(), told: Cell::new(false) });
         let handle = Handle { place, form };
-        for message in variable::examples() {
+        for message in variable::examples(&self.columns) {
             self.try_out(option, handle, message)?;
         }
         Ok(handle)
     }
 
-    /// Fills a template in, to find what is known only then: filters, tests and functions that there are none of. What else
-    /// fails may be the example's fault.
+    /// Fills a template in, to find what is known only then: filters, tests and functions that there are none of, and JSON
+    /// that is none. What else fails may be the example's fault.
     fn try_out(&self, option: &str, template: Handle, message: Message) -> Result<(), Error> {
+        // What is JSON for one event may be none for many, which are told as JSON nowhere.
+        let is_json = template.form == Form::Json && !message.is_digest();
         let Err(error) = self.try_render(template, &Arc::new(message)) else { return Ok(()) };
         match error.kind() {
             ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
                 Err(sentence(option, &error))
             }
+            ErrorKind::BadSerialization if is_json => Err(sentence(option, &error)),
             _ => Ok(()),
         }
     }
@@ -100,18 +128,34 @@ impl Templates {
     fn check_names(&self, option: &str, name: &str) -> Result<(), Error> {
         let template =
             self.environment.get_template(name).map_err(|error| sentence(option, &error))?;
-        let used = template.undeclared_variables(false);
+        let mut used: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        used.sort_unstable();
+        let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
         let is_known = |used: &str| {
             variable::names().any(|known| known == used)
                 || self.environment.globals().any(|(global, _)| global == used)
         };
-        let Some(unknown) = used.iter().filter(|used| !is_known(used)).min() else { return Ok(()) };
-        let known: Vec<&str> = variable::names().collect();
-        Err(Error::Said(format!(
-            "option `{option}`: `{unknown}` is no variable; there are {}. A column of an event is \
-             `fields.{unknown}`",
-            known.join(", ")
-        )))
+        let mut variables = used.iter().map(|used| first(used));
+        if let Some(unknown) = variables.find(|used| !is_known(used)) {
+            let known: Vec<&str> = variable::names().collect();
+            return Err(Error::Said(format!(
+                "option `{option}`: `{unknown}` is no variable; there are {}. A column of an event is \
+                 `fields.{unknown}`",
+                known.join(", ")
+            )));
+        }
+        let mut columns = used.iter().filter_map(|used| used.strip_prefix(COLUMN)).map(first);
+        match columns.find(|column| !self.columns.contains_key(column)) {
+            Some(unknown) if !self.columns.is_empty() => {
+                let known: Vec<&str> = self.columns.keys().map(String::as_str).collect();
+                Err(Error::Said(format!(
+                    "option `{option}`: no event that may arrive has a column `{unknown}`; there are {}. In a template \
+                     for several stacks write `fields[\"{unknown}\"]`, which nobody checks",
+                    known.join(", ")
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Fills a template in; if that fails, the other.
@@ -120,9 +164,11 @@ impl Templates {
         match self.try_render(template, message) {
             Ok(rendered) => rendered,
             Err(error) => {
-                if !self.told.replace(true) {
-                    let sentence = sentence("template", &error);
-                    log(Severity::Warning, &format!("{sentence}; the default takes its place"));
+                let source = self.sources.get(template.place);
+                if let Some(source) = source.filter(|source| !source.told.replace(true)) {
+                    let sentence = sentence(&source.option, &error);
+                    let words = format!("{sentence}; the default takes its place (told once)");
+                    log(Severity::Warning, &words);
                 }
                 self.try_render(or_else, message).unwrap_or_default()
             }
@@ -134,7 +180,7 @@ impl Templates {
         template: Handle,
         message: &Arc<Message>,
     ) -> Result<Rendered, minijinja::Error> {
-        let name = self.names.get(template.place).map_or("", String::as_str);
+        let name = self.sources.get(template.place).map_or("", |source| source.name.as_str());
         let found = self.environment.get_template(name)?;
         let captured = found.render_captured(message.variables(template.form))?;
         let subject = captured.state().lookup(SUBJECT).filter(|it| !it.is_undefined());
@@ -147,6 +193,9 @@ impl Templates {
                 // Half a value is none.
                 Form::Json => return Err(ErrorKind::WriteFailure.into()),
             }
+        }
+        if template.form == Form::Json {
+            serde_json::from_str::<IgnoredAny>(&made).map_err(|error| no_json(&error, &made))?;
         }
         Ok(Rendered { text: made, subject })
     }
@@ -190,6 +239,15 @@ fn cut_html(made: &mut String) {
     }
 }
 
+/// What was made is no JSON: mostly because of quotes that nobody needs.
+fn no_json(error: &serde_json::Error, made: &str) -> minijinja::Error {
+    let shown = text::tame_line(made.as_bytes(), SHOWN_BYTES_MAX);
+    let words = format!(
+        "what it makes is no JSON, {error}: {shown}; leave the quotes around {{{{ }}}} out, since values come quoted"
+    );
+    minijinja::Error::new(ErrorKind::BadSerialization, words)
+}
+
 /// What is wrong with a template, for the operator.
 fn sentence(option: &str, error: &minijinja::Error) -> Error {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
@@ -201,7 +259,7 @@ fn sentence(option: &str, error: &minijinja::Error) -> Error {
 mod tests {
     use std::sync::Arc;
 
-    use correlator_sdk::prelude::Time;
+    use correlator_sdk::prelude::{BoundColumn, BoundSchema, Kind, Severity, Time};
 
     use super::{OUTPUT_BYTES_MAX, Templates};
     use crate::digest::Digest;
@@ -354,7 +412,84 @@ mod tests {
         assert!(whole > 20_000 && made.0.starts_with("<b>&lt;</b><b>&lt;"), "{whole}");
         let rest = &made.0[whole * "<b>&lt;</b>".len()..];
         assert!(["", "<b>", "<b>&lt;"].contains(&rest.trim_end_matches('…')), "{rest}");
+        let source = format!("\"{}\"", source.replace('"', "'"));
         let made = rendered(Form::Json, &source, Message::one(item("login", 4, "root"), 0));
         assert_eq!(made.0, "the default");
+    }
+
+    #[test]
+    fn columns_are_those_of_events() {
+        let column = |name: &str, kind| BoundColumn {
+            name: name.to_owned(),
+            kind,
+            optional: false,
+            meaning: String::new(),
+        };
+        let schema = |columns| {
+            let (instance, event) = ("sshd".to_owned(), "login".to_owned());
+            BoundSchema::new(instance, event, Severity::Notice, "", String::new(), columns)
+        };
+        let schemas = [
+            schema(vec![column("user", Kind::Text), column("known", Kind::Boolean)]),
+            schema(vec![column("window", Kind::Duration), column("at", Kind::Time)]),
+        ];
+        let check = |source: &str, expected: Option<&str>| {
+            let told = Templates::of_events(&schemas).add("subject", Form::Text, source).err();
+            let told = told.map(|error| error.to_string());
+            match expected {
+                None => assert_eq!(told, None, "{source}"),
+                Some(words) => {
+                    let told = told.unwrap_or_default();
+                    assert!(told.contains(words), "{source}: {told}");
+                }
+            }
+        };
+        let nouser = "option `subject`: no event that may arrive has a column `nouser`; there are at, \
+                      known, user, window";
+        check("{{ fields.user }} {% if fields.known %}{{ fields.window }}{% endif %}", None);
+        check("{{ fields.nouser }}", Some(nouser));
+        check("{{ fields.user }}{% if fields.nouser.x %}{% endif %}", Some(nouser));
+        check("{% set a = fields %}{{ fields[\"nouser\"] }}{{ a.nouser }}", None);
+        check("{% for name in fields %}{{ fields[name] }}{% endfor %}{{ fields|items }}", None);
+        check("{{ user.x }}", Some("`user` is no variable"));
+        // Where no event is known, nobody knows better.
+        assert!(Templates::default().add("o", Form::Text, "{{ fields.nouser }}").is_ok());
+    }
+
+    #[test]
+    fn json_is_json() {
+        let check = |source: &str, expected: &str| {
+            let told = Templates::default().add("body", Form::Json, source).err();
+            let told = told.map(|error| error.to_string()).unwrap_or_default();
+            assert!(told.contains(expected) && told.is_empty() == expected.is_empty(), "{told}");
+        };
+        check("{\"text\": {{ summary }}, \"all\": {{ fields }}, \"no\": {{ fields.none }}}", "");
+        check("[{% for one in events %}{{ one.summary }}{% endfor %}]", "");
+        check("{", "option `body`: what it makes is no JSON");
+        check("{\"text\": \"{{ summary }}\"}", "leave the quotes around {{ }} out");
+        check("{{ summary }}{{ summary }}", "trailing characters");
+        // What is none for one event alone is told then, and the default takes its place.
+        let source = "{\"a\": {% if fields.attempts == 5 %}oops{% else %}1{% endif %}}";
+        let made = rendered(Form::Json, source, Message::one(item("login", 4, "root"), 0));
+        assert_eq!(made.0, "the default");
+    }
+
+    #[test]
+    fn each_that_fails_is_told_by_its_option() {
+        let mut templates = Templates::default();
+        let default = templates.add("default", Form::Text, "the default").expect("a template");
+        let fails = "{{ fields.user.x.y }}";
+        let [one, two] = ["subject", "template_text"]
+            .map(|option| templates.add(option, Form::Text, fails).expect("a template"));
+        let message = Arc::new(Message::one(item("login", 4, "root"), 0));
+        let told = |templates: &Templates| -> Vec<String> {
+            let told = templates.sources.iter().filter(|source| source.told.get());
+            told.map(|source| source.option.clone()).collect()
+        };
+        assert!(told(&templates).is_empty());
+        assert_eq!(templates.render(one, default, &message).text, "the default");
+        assert_eq!(told(&templates), ["subject"]);
+        assert_eq!(templates.render(two, default, &message).text, "the default");
+        assert_eq!(told(&templates), ["subject", "template_text"]);
     }
 }

@@ -1,10 +1,11 @@
 //! How often the same may be told: once in a span of time, and then how many were held back meanwhile.
 //!
 //! What counts as the same is an event of one kind of one module, and with it the columns that the operator names. Keys
-//! are strangers' words, so there are so many at the most; the oldest makes room.
+//! are strangers' words, so there are so many at the most; the oldest makes room. No count is lost with its key: what was
+//! held back and not told when its span ends, or its key makes room, is told with whatever is told next.
 
 use correlator_sdk::prelude::{
-    BString, BoundSchema, Deserialize, Duration, Error, Event, Expiring, Serialize, Time,
+    BStr, BString, BoundSchema, Deserialize, Duration, Error, Event, Expiring, Serialize, Time,
 };
 use correlator_sdk::value;
 
@@ -16,8 +17,10 @@ const KEYS_MAX: usize = 20_000;
 const KEY_BYTES_MAX: usize = 512;
 /// Bytes of a value in it, so that a long one leaves room for others.
 const VALUE_BYTES_MAX: usize = 128;
-/// How long it is remembered that something was held back and not told yet.
-const MEMORY: Duration = Duration::from_days(1);
+/// The key of what was held back of keys that are gone. No event has it: theirs begin with a module's name.
+const GONE: &[u8] = b"";
+/// Keys of which it is known by name that something was held back; with more of them all are looked through.
+const FRESH_MAX: usize = 1_000;
 /// Stands between the parts of a key.
 const BORDER: u8 = 0;
 
@@ -26,6 +29,10 @@ const BORDER: u8 = 0;
 pub struct Throttle {
     told: Expiring<BString, Told>,
     held_back: u64,
+    /// The keys of which something was held back since all of it was taken. Nobody knows them after a restart, or if they
+    /// are many: none then, and all keys are looked through.
+    #[serde(skip)]
+    fresh: Option<Vec<BString>>,
 }
 
 /// When something was told, and how often it was held back since.
@@ -37,37 +44,85 @@ struct Told {
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { told: Expiring::with_capacity(KEYS_MAX), held_back: 0 }
+        Self { told: Expiring::with_capacity(KEYS_MAX), held_back: 0, fresh: Some(Vec::new()) }
     }
 }
 
 impl Throttle {
-    /// Whether something may be told now, and then how often it was held back before. Without a span everything may.
+    /// Whether something may be told now, and then how many were held back that are to be told with it: like it, and of
+    /// whatever else has not been told for a span. Without a span everything may.
     pub fn pass(&mut self, key: &BString, now: Time, span: Duration) -> Option<u64> {
         if span <= Duration::ZERO {
-            return Some(0);
+            return Some(self.end());
         }
-        self.told.expire(now);
-        let Some(told) = self.told.get_mut(key) else {
-            self.told.insert(key, now + span, Told { at: now, held_back: 0 });
-            return Some(0);
+        while let Some((_, told)) = self.told.pop_expired(now) {
+            self.outlive(told.held_back);
+        }
+        let mut held_back = 0;
+        if let Some(told) = self.told.get_mut(key) {
+            if now - told.at < span {
+                if told.held_back == 0 {
+                    note(&mut self.fresh, key);
+                }
+                told.held_back += 1;
+                self.held_back += 1;
+                return None;
+            }
+            held_back = told.held_back;
+        }
+        self.make_room(key);
+        self.told.insert(key, now + span, Told { at: now, held_back: 0 });
+        Some(held_back + self.take_gone())
+    }
+
+    /// Takes what was held back of all keys and has not been told: for a message that tells of everything.
+    #[must_use]
+    pub fn take(&mut self) -> u64 {
+        let gone = self.take_gone();
+        let one = |told: &mut Told| core::mem::take(&mut told.held_back);
+        let known: u64 = match self.fresh.replace(Vec::new()) {
+            Some(keys) => keys.iter().filter_map(|key| self.told.get_mut(key).map(one)).sum(),
+            None => self.told.values_mut().map(one).sum(),
         };
-        if now - told.at >= span {
-            let held_back = told.held_back;
-            self.told.insert(key, now + span, Told { at: now, held_back: 0 });
-            return Some(held_back);
-        }
-        told.held_back += 1;
-        let until = told.at + span + MEMORY;
-        self.told.set_until(key, until);
-        self.held_back += 1;
-        None
+        gone + known
     }
 
     /// How many were held back since the beginning.
     #[must_use]
     pub fn held_back(&self) -> u64 {
         self.held_back
+    }
+
+    /// Nothing is held back any more: what was is told.
+    fn end(&mut self) -> u64 {
+        core::iter::from_fn(|| self.told.pop_first()).map(|(_, told)| told.held_back).sum()
+    }
+
+    /// A key goes, and the count stays.
+    fn outlive(&mut self, held_back: u64) {
+        if held_back > 0 {
+            let new = || Told { at: Time::MAX, held_back: 0 };
+            self.told.entry(BStr::new(GONE), Time::MAX, new).held_back += held_back;
+        }
+    }
+
+    fn take_gone(&mut self) -> u64 {
+        self.told.remove(BStr::new(GONE)).map_or(0, |told| told.held_back)
+    }
+
+    fn make_room(&mut self, key: &BString) {
+        while self.told.len() >= KEYS_MAX && !self.told.contains(key) {
+            let Some((_, told)) = self.told.pop_first() else { return };
+            self.outlive(told.held_back);
+        }
+    }
+}
+
+/// Notes a key of which something is held back.
+fn note(fresh: &mut Option<Vec<BString>>, key: &BString) {
+    match fresh {
+        Some(keys) if keys.len() < FRESH_MAX => keys.push(key.clone()),
+        _ => *fresh = None,
     }
 }
 
@@ -142,11 +197,43 @@ mod tests {
         check("a", 60, Some(3));
         check("a", 61, None);
         check("b", 61, Some(0));
-        // What was held back is told also much later, but not for ever.
-        check("a", 3_600, Some(1));
+        // What was held back is told also much later, with whatever is told then.
+        check("b", 3_600, Some(1));
+        check("a", 3_600, Some(0));
         check("a", 3_601, None);
-        check("a", 200_000, Some(0));
+        check("a", 200_000_000, Some(1));
         assert_eq!(throttle.held_back(), 5);
+    }
+
+    #[test]
+    fn what_tells_of_everything_takes_all_counts() {
+        let mut throttle = Throttle::default();
+        let span = Duration::from_seconds(3_600);
+        let hold = |throttle: &mut Throttle, key: &str, seconds, times| {
+            for _ in 0..times {
+                let (key, now) = (key.into(), Time::from_seconds(seconds));
+                let passed = throttle.pass(&key, now, span);
+                assert_ne!(passed, Some(1), "{key} tells of what was told");
+            }
+        };
+        hold(&mut throttle, "a", 0, 500);
+        hold(&mut throttle, "b", 1, 3);
+        assert_eq!((throttle.take(), throttle.take()), (499 + 2, 0));
+        hold(&mut throttle, "a", 2, 4);
+        assert_eq!(throttle.take(), 4);
+        // Many keys, and those that nobody knows by name after a restart.
+        for number in 0..2_000 {
+            hold(&mut throttle, &i64::to_string(&number), 3, 2);
+        }
+        assert_eq!((throttle.take(), throttle.take()), (2_000, 0));
+        hold(&mut throttle, "a", 4, 7);
+        let bytes = postcard::to_allocvec(&throttle).expect("bytes");
+        let mut throttle: Throttle = postcard::from_bytes(&bytes).expect("a throttle");
+        assert_eq!((throttle.take(), throttle.take()), (7, 0));
+        // Whoever ends the throttle is told the rest.
+        hold(&mut throttle, "a", 5, 9);
+        let told = throttle.pass(&"c".into(), Time::from_seconds(6), Duration::ZERO);
+        assert_eq!(told, Some(9));
     }
 
     #[test]
@@ -166,6 +253,12 @@ mod tests {
             let span = Duration::from_days(1);
             assert_eq!(throttle.pass(&key, Time::from_seconds(number), span), Some(0));
         }
+        assert_eq!(throttle.told.len(), KEYS_MAX);
+        // The count of one that makes room stays.
+        let mut pass = |key: &str| {
+            throttle.pass(&key.into(), Time::from_seconds(20_500), Duration::from_days(1))
+        };
+        assert_eq!((pass("500"), pass("new"), pass("newer")), (None, Some(1), Some(0)));
         assert_eq!(throttle.told.len(), KEYS_MAX);
     }
 

@@ -3,10 +3,11 @@
 //! A message is about one event, or about many of a digest; then what is said of one event is said of the gravest. Values
 //! are made when a template asks for them: most ask for few.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use correlator_sdk::prelude::Time;
+use correlator_sdk::prelude::{Kind, Time};
 use minijinja::HtmlEscape;
 use minijinja::value::{Enumerator, Object, Value};
 
@@ -104,12 +105,24 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     OF_EVENT.into_iter().chain(OF_MESSAGE)
 }
 
-/// Messages with all that a message can have, to try templates out.
-pub(crate) fn examples() -> [Message; 2] {
+/// Messages with all that a message can have, to try templates out. Their events have these columns; some of every kind, if
+/// nobody knows which there are.
+pub(crate) fn examples(columns: &BTreeMap<String, Kind>) -> [Message; 2] {
     let time = Time::default();
-    let cells =
-        [Cell::Text("text".to_owned()), Cell::Integer(1), Cell::Float(0.5), Cell::Boolean(true)];
-    let fields = (0..).zip(cells).map(|(place, cell): (u32, _)| (format!("column_{place}"), cell));
+    let example = |kind: &Kind| match kind {
+        Kind::Text => Cell::Text("text".to_owned()),
+        Kind::Integer => Cell::Integer(1),
+        Kind::Float => Cell::Float(0.5),
+        Kind::Boolean => Cell::Boolean(true),
+        Kind::Time => Cell::Text(time.to_string()),
+        Kind::Duration => Cell::Text("0:01:00".to_owned()),
+    };
+    let mut fields: Vec<(String, Cell)> =
+        columns.iter().map(|(name, kind)| (name.clone(), example(kind))).collect();
+    if fields.is_empty() {
+        let kinds = [Kind::Text, Kind::Integer, Kind::Float, Kind::Boolean];
+        fields.extend(kinds.iter().map(|kind| (format!("column_{}", kind.name()), example(kind))));
+    }
     let item = Item {
         module: "module".to_owned(),
         event: "event".to_owned(),
@@ -117,7 +130,7 @@ pub(crate) fn examples() -> [Message; 2] {
         time,
         id: "module:0:0:0".to_owned(),
         summary: "summary".to_owned(),
-        fields: fields.collect(),
+        fields,
     };
     let one = Message::one(item.clone(), 1);
     let items = vec![one.lead.clone(), Arc::new(item)];

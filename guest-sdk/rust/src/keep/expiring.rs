@@ -105,6 +105,11 @@ impl<K, V> Expiring<K, V> {
         self.in_order().into_iter().map(|slot| (&slot.key, &slot.value))
     }
 
+    /// All values, in no order that means anything: what is done to them must not depend on it.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slots.iter_mut().flatten().map(|slot| &mut slot.value)
+    }
+
     fn in_order(&self) -> Vec<&Slot<K, V>> {
         let mut slots: Vec<_> = self.slots.iter().flatten().collect();
         slots.sort_unstable_by_key(|slot| slot.number);
@@ -213,6 +218,12 @@ impl<K: Hash + Eq, V> Expiring<K, V> {
         core::iter::from_fn(|| self.pop_expired(now)).count()
     }
 
+    /// Takes out the entry with the nearest deadline, over or not; of equals the one that was inserted first.
+    pub fn pop_first(&mut self) -> Option<(K, V)> {
+        let place = self.first_due(|_| true)?;
+        self.take(place)
+    }
+
     #[inline]
     fn find<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Option<u32> {
         if self.table.is_empty() {
@@ -304,8 +315,7 @@ impl<K: Hash + Eq, V> Expiring<K, V> {
     }
 
     fn evict(&mut self) {
-        if let Some(place) = self.first_due(|_| true) {
-            self.take(place);
+        if self.pop_first().is_some() {
             self.evicted += 1;
         }
     }
@@ -393,6 +403,17 @@ mod tests {
         assert!(entries.set_until(BStr::new("a"), at(1)));
         assert_eq!(entries.expire(at(2)), 1);
         assert!(entries.is_empty());
+    }
+
+    #[test]
+    fn the_first_can_be_taken_and_all_be_changed() {
+        let mut entries = Expiring::<BString, u32>::default();
+        assert_eq!(entries.pop_first(), None);
+        entries.insert(BStr::new("a"), at(10), 1);
+        entries.insert(BStr::new("b"), at(5), 2);
+        entries.values_mut().for_each(|value| *value *= 10);
+        assert_eq!(entries.pop_first(), Some(("b".into(), 20)));
+        assert_eq!((all(&entries).as_str(), entries.evicted()), ("a=10", 0));
     }
 
     #[test]

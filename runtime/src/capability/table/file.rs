@@ -9,21 +9,27 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
+use super::taken::Taken;
 use super::{Rotation, TableMark};
 use crate::{clock, limit};
 
 /// Who plants a link where rows go would have the engine write elsewhere.
 const LINK: &str = "it is a link, and links are not followed; take it away, or let the grant's `directory` be where it leads";
 
+/// What tells a file from all others: its device, and its number there.
+pub(super) type Identity = (u64, u64);
+
 /// An open file that ends with a whole line.
 pub(super) struct TableFile {
     folder: PathBuf,
     name: String,
+    /// The listener that writes it.
+    listener: String,
     /// The line that begins the file; empty for a form without one.
     header: Vec<u8>,
+    /// Which file it is, known also when the disk under it is gone. It goes before the lock does, which goes with the file.
+    taken: Taken,
     file: File,
-    /// Which file it is: its device, and its number there. Known also when the disk under it is gone.
-    identity: (u64, u64),
     /// The end of the last whole line.
     committed: u64,
     /// Whether half a row may stand behind that, because it could not be cut off.
@@ -36,17 +42,23 @@ pub(super) struct TableFile {
 
 impl TableFile {
     /// Opens the file or makes it. Half a line at its end is cut off; a table with another header is put aside.
-    pub(super) fn open(folder: &Path, name: &str, header: &[u8]) -> io::Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        name: &str,
+        header: &[u8],
+        listener: &str,
+    ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let (file, committed) = open_and_repair(folder, name)?;
+        let (taken, file, committed) = open_and_repair(folder, name, listener)?;
         let facts = file.metadata()?;
         let written = facts.mtime().saturating_mul(1_000_000_000) + facts.mtime_nsec();
         let mut table = Self {
             folder: folder.to_owned(),
             name: name.to_owned(),
+            listener: listener.to_owned(),
             header: header.to_owned(),
+            taken,
             file,
-            identity: identity(&facts),
             committed,
             is_torn: false,
             is_noted: false,
@@ -123,7 +135,7 @@ impl TableFile {
 
     /// How far it has been written.
     pub(super) fn mark(&self, target: &str) -> TableMark {
-        let (device, inode) = self.identity;
+        let (device, inode) = self.taken.file();
         TableMark { target: target.to_owned(), device, inode, length: self.committed }
     }
 
@@ -145,11 +157,11 @@ impl TableFile {
     pub(super) fn put_aside(&mut self, keep: u32) -> io::Result<()> {
         let current = self.folder.join(&self.name);
         // It is put aside already if only the new one could not be made.
-        if fs::symlink_metadata(&current).is_ok_and(|facts| identity(&facts) == self.identity) {
+        if fs::symlink_metadata(&current).is_ok_and(|facts| identity(&facts) == self.taken.file()) {
             self.rename_aside(&current, keep)?;
         }
-        (self.file, self.committed) = open_and_repair(&self.folder, &self.name)?;
-        self.identity = identity(&self.file.metadata()?);
+        (self.taken, self.file, self.committed) =
+            open_and_repair(&self.folder, &self.name, &self.listener)?;
         (self.is_torn, self.is_noted) = (false, false);
         Ok(())
     }
@@ -171,7 +183,7 @@ impl TableFile {
     }
 }
 
-fn identity(facts: &Metadata) -> (u64, u64) {
+fn identity(facts: &Metadata) -> Identity {
     (facts.dev(), facts.ino())
 }
 
@@ -180,7 +192,7 @@ fn put_aside_name(name: &str, number: u32) -> String {
 }
 
 /// Opens a plain file for this process alone, cuts half a line off its end, and says where it ends.
-fn open_and_repair(folder: &Path, name: &str) -> io::Result<(File, u64)> {
+fn open_and_repair(folder: &Path, name: &str, listener: &str) -> io::Result<(Taken, File, u64)> {
     let directory = File::open(folder)?;
     // A link planted under this name would lead elsewhere; a pipe would block.
     let flags =
@@ -193,15 +205,17 @@ fn open_and_repair(folder: &Path, name: &str) -> io::Result<(File, u64)> {
             },
         )?;
     let mut file = File::from(descriptor);
-    if !file.metadata()?.is_file() {
+    let facts = file.metadata()?;
+    if !facts.is_file() {
         return Err(io::Error::other("it is not a plain file; take it away"));
     }
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(
         |error| match error {
-            rustix::io::Errno::WOULDBLOCK => io::Error::other("another run is writing to it"),
+            rustix::io::Errno::WOULDBLOCK => busy(identity(&facts), listener),
             other => other.into(),
         },
     )?;
+    let taken = Taken::note(identity(&facts), listener);
     let length = file.metadata()?.len();
     let committed = end_of_last_line(&mut file, length)?;
     if committed < length {
@@ -213,7 +227,19 @@ fn open_and_repair(folder: &Path, name: &str) -> io::Result<(File, u64)> {
         file.set_len(committed)?;
     }
     file.seek(SeekFrom::Start(committed))?;
-    Ok((file, committed))
+    Ok((taken, file, committed))
+}
+
+/// A file is locked: by whom, and what helps.
+fn busy(file: Identity, listener: &str) -> io::Error {
+    io::Error::other(match Taken::by(file) {
+        Some(other) if other != listener => {
+            format!("listener `{other}` is writing to it; give each listener a folder of its own")
+        }
+        // It is about to end: another one takes its place.
+        Some(_) => "this listener is writing to it, as it was before a change".to_owned(),
+        None => "another run is writing to it".to_owned(),
+    })
 }
 
 /// Looks for the last line feed, from the end backwards.
@@ -253,7 +279,7 @@ mod tests {
     fn half_a_row_is_cut_and_the_header_written_once() {
         let folder = folder("repair");
         let append = |lines: &[u8]| {
-            TableFile::open(&folder, "t.csv", HEADER)
+            TableFile::open(&folder, "t.csv", HEADER, "l")
                 .and_then(|mut table| table.append(lines))
                 .expect("a table");
         };
@@ -268,7 +294,7 @@ mod tests {
     fn a_large_file_is_put_aside_and_the_oldest_goes() {
         let folder = folder("rotate");
         let rotation = Rotation { bytes: Some(10), keep: 2 };
-        let mut table = TableFile::open(&folder, "t.csv", HEADER).expect("a table");
+        let mut table = TableFile::open(&folder, "t.csv", HEADER, "l").expect("a table");
         for row in [b"1,1\n", b"2,2\n", b"3,3\n", b"4,4\n"] {
             if table.is_full(row.len(), rotation) {
                 table.put_aside(rotation.keep).expect("an old file");
@@ -286,7 +312,7 @@ mod tests {
     #[test]
     fn a_day_ends_where_its_zone_says() {
         let folder = folder("day");
-        let mut table = TableFile::open(&folder, "t.csv", HEADER).expect("a table");
+        let mut table = TableFile::open(&folder, "t.csv", HEADER, "l").expect("a table");
         let at = |text: &str| {
             let time: jiff::Timestamp = text.parse().expect("a time");
             i64::try_from(time.as_nanosecond()).expect("in range")
@@ -310,10 +336,11 @@ mod tests {
         let folder = folder("link");
         fs::create_dir_all(&folder).expect("a folder");
         std::os::unix::fs::symlink("/dev/null", folder.join("t.csv")).expect("a link");
-        let error = TableFile::open(&folder, "t.csv", HEADER).err().map(|error| error.to_string());
+        let error =
+            TableFile::open(&folder, "t.csv", HEADER, "l").err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some(super::LINK));
         fs::write(folder.join("u.csv"), b"x,y\n9,9\n").expect("another table");
-        let mut table = TableFile::open(&folder, "u.csv", HEADER).expect("a table");
+        let mut table = TableFile::open(&folder, "u.csv", HEADER, "l").expect("a table");
         table.append(b"1,2\n").expect("a row");
         assert_eq!(fs::read(folder.join("u.csv")).expect("a table"), b"a,b\n1,2\n");
         assert_eq!(fs::read(folder.join("u.csv.1")).expect("the old one"), b"x,y\n9,9\n");

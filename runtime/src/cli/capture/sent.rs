@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use correlator_source::limit;
 use correlator_source::replay::link::Closed;
 use correlator_source::replay::play::{Outcome, Plan};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ struct Ends {
     cut: u64,
     reset: u64,
     late: u64,
+    left: u64,
     unconfirmed: u64,
     /// Why the first of those that were broken off was.
     reason: String,
@@ -42,7 +44,7 @@ pub(super) fn tell(sent: &Sent, output: &mut Output) -> u8 {
     } else {
         output.note(&people(sent, &ends));
     }
-    match (sent.outcome.stopped, ends.are_unsure()) {
+    match (sent.outcome.stopped || ends.left > 0, ends.are_unsure()) {
         (true, _) => EXIT_INTERRUPTED,
         (false, true) => EXIT_LOSSES,
         (false, false) => EXIT_WELL,
@@ -57,6 +59,7 @@ impl Ends {
                 Closed::Orderly => ends.orderly += 1,
                 Closed::Cut => ends.cut += 1,
                 Closed::Late => ends.late += 1,
+                Closed::Left => ends.left += 1,
                 Closed::Unconfirmed => ends.unconfirmed += 1,
                 Closed::Reset(error) => {
                     ends.reset += 1;
@@ -71,7 +74,7 @@ impl Ends {
 
     /// Whether the peer could have confirmed what it did not.
     fn are_unsure(&self) -> bool {
-        self.cut + self.reset + self.late > 0
+        self.cut + self.reset + self.late + self.left > 0
     }
 }
 
@@ -131,6 +134,11 @@ fn closings(text: &mut String, sent: &Sent, ends: &Ends) {
         ends.late,
         &format!("not confirmed: the peer did not close within {waited} (--close-wait)"),
     );
+    let waited = lasting(limit::REPLAY_STOP_MAX);
+    line(
+        ends.left,
+        &format!("not confirmed: stopped, and the peer did not close within {waited} of that"),
+    );
     line(ends.cut, "not confirmed: the connection ended without the farewell of TLS");
     line(ends.reset, &format!("not confirmed: broken off by the peer: {}", ends.reason));
 }
@@ -153,6 +161,7 @@ fn machine(sent: &Sent, ends: &Ends) -> Value {
         "closed": {
             "orderly": ends.orderly,
             "late": ends.late,
+            "left": ends.left,
             "cut": ends.cut,
             "reset": ends.reset,
             "unconfirmed": ends.unconfirmed,

@@ -191,6 +191,13 @@ impl Page {
                     format!("{}: {} refused: {reason}", listener.guest.name, figure(*count));
                 self.complain(&words, Tint::Doubtful);
             }
+            for capability in &listener.dry_run {
+                let words = format!(
+                    "{}: {capability} is a dry run: what it asks for is planned and not done",
+                    listener.guest.name
+                );
+                self.complain(&words, Tint::Doubtful);
+            }
             self.failure(&listener.guest);
         }
         self.bounds(listeners);
@@ -271,6 +278,13 @@ impl Page {
         }
         if let Some(failure) = &guest.last_failure {
             self.complain(&format!("{}: {failure}", guest.name), Tint::Bad);
+        }
+        if guest.refused_checkpoints > 0 {
+            let (name, count) = (&guest.name, guest.refused_checkpoints);
+            let words = format!(
+                "{name}: checkpoints that it did not take, kept as `{name}.refused-*`: {count}; the log says how to use them"
+            );
+            self.complain(&words, Tint::Doubtful);
         }
         if guest.state == GuestState::Suspended {
             let words = format!("`correlator modules release {}` lets it go on", guest.name);
@@ -472,6 +486,7 @@ mod tests {
                 guest: guest("csv", GuestState::Behind),
                 effects_done: [("table".to_owned(), 27)].into(),
                 effects_refused: [("not granted".to_owned(), 3)].into(),
+                dry_run: vec!["webhook".to_owned()],
                 waiting: 1,
                 bounds: vec![
                     bound("rate", 81, 100, Some(3_600.0)),
@@ -524,6 +539,7 @@ mod tests {
             "lets it go on",
             "trapped:\\u{1b}[2J unreachable",
             "! csv: 3 refused: not granted",
+            "! csv: webhook is a dry run: what it asks for is planned and not done",
             "1 effect given up; `correlator effects list --state dead`",
             "90 s ago",
             "database  csv       rate",

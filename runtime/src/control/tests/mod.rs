@@ -67,6 +67,7 @@ fn status() -> Status {
         turn_seconds: 0.125,
         last_checkpoint_seconds: Some(4.0),
         state_bytes: 512,
+        refused_checkpoints: 2,
     };
     let idle = GuestStatus { name: "we\"ird\\\n".to_owned(), ..GuestStatus::default() };
     let spool = SpoolStatus {
@@ -111,6 +112,7 @@ fn status() -> Status {
                 most: 10,
                 span_seconds: Some(3_600.0),
             }],
+            dry_run: vec!["sms".to_owned()],
         }],
         deliveries: Some(deliveries()),
         dead_letters: 1,

@@ -5,26 +5,19 @@
 //! waits for nobody and forgets nothing that a guest has not seen.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::thread;
 
-use correlator_source::settings::Source;
-
-use super::counted::{Counted, Counts, SourceCounted};
+use super::counted::{Counted, Counts};
 use super::dividing::{Division, parts};
 use super::hand::{Hand, Hired};
 use super::hiring::{Names, plan_of};
+use super::strange::lost;
 use super::{part_name, shape};
-use crate::clock;
-use crate::limit;
-use crate::pipeline::engine::{
-    Crew, Engine, ListenerHand, Live, ModuleHands, Running, locked, open_live, routing, shapes,
-};
+use crate::pipeline::engine::{Crew, Engine, ListenerHand, ModuleHands, routing, shapes};
 use crate::pipeline::listening::view::Shapes;
 use crate::pipeline::state::put_off::Role;
 use crate::pipeline::work::worker::Remains;
-use crate::pipeline::{ListenerPlan, ModulePlan, Plan, RunError, picture};
+use crate::pipeline::{ListenerPlan, ModulePlan, Plan, RunError};
 
 /// What a change came to, a line each.
 #[derive(Debug, Default)]
@@ -42,21 +35,37 @@ impl Engine {
         try_out(&plan).map_err(|error| format!("{error}; nothing was changed"))?;
         let mut told = Told::default();
         let names = Names::of(&plan);
-        let mut crew = locked(&self.crew);
-        let (before, after) = (shapes(&plans(&crew)), shapes(&plan.modules));
-        if before.keys().any(|shape| !after.contains_key(shape)) {
-            let waited = self.wait_for_listeners(&crew, &plan.listeners);
-            waited.map_err(|error| format!("{error}; nothing was changed"))?;
-        }
-        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::clone(&plan.secrets);
-        self.change_sources(&plan.sources, &mut told);
+        let crew = self.crew_when_all_is_read(&plan);
+        let mut crew = crew.map_err(|error| format!("{error}; nothing was changed"))?;
         // What modules tell that is new must find those who can read it.
         let closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        self.change_modules(&mut crew, plan.modules, &mut told);
+        let (former, before) = (plans(&crew), shapes(&plans(&crew)));
+        let mut gone = self.change_modules(&mut crew, plan.modules.clone(), &mut told);
+        let after = shapes(&plan.modules);
+        let all_read = if shapes(&plans(&crew)) == after {
+            self.wait_for_listeners(&crew, &plan.listeners, &lost(&before, &after))
+        } else {
+            // Listeners can't be told of a module that stays what it was.
+            Err(told.refused.join("; "))
+        };
+        if let Err(error) = all_read {
+            // Those that are new have not begun, and never will.
+            let stays = |plan: &ModulePlan| former.iter().any(|it| same_module(it, plan));
+            let new = crew.modules.iter().filter(|it| !stays(&it.plan));
+            new.flat_map(|it| &it.hands).for_each(Hand::stop);
+            drop(closed);
+            crew.modules.append(&mut gone);
+            let back = self.change_modules(&mut crew, former, &mut Told::default());
+            self.dismiss_modules(&mut crew, back, &mut Told::default());
+            return Err(format!("{error}; nothing was changed"));
+        }
+        self.dismiss_modules(&mut crew, gone, &mut told);
+        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::clone(&plan.secrets);
         self.change_listeners(&mut crew, plan.listeners, (before != after, &after), &mut told);
         drop(closed);
         drop(crew);
+        self.change_sources(&plan.sources, &mut told);
         self.forget_gone(&names);
         told.done.extend(self.tell_unserved());
         let done = if told.done.is_empty() {
@@ -70,7 +79,13 @@ impl Engine {
         Err(format!("{}; {done}", told.refused.join("; ")))
     }
 
-    pub(super) fn change_modules(&self, crew: &mut Crew, wanted: Vec<ModulePlan>, told: &mut Told) {
+    /// Puts modules in the place of those that are there, and tells which are not wanted any more: they work on.
+    pub(super) fn change_modules(
+        &self,
+        crew: &mut Crew,
+        wanted: Vec<ModulePlan>,
+        told: &mut Told,
+    ) -> Vec<ModuleHands> {
         let version = crew.version + 1;
         let mut old: HashMap<String, ModuleHands> = std::mem::take(&mut crew.modules)
             .into_iter()
@@ -93,7 +108,14 @@ impl Engine {
                 },
             }
         }
-        for (name, module) in old {
+        crew.version = version;
+        self.floor.door.route_by(routing(crew));
+        old.into_values().collect()
+    }
+
+    /// Has modules leave for good.
+    pub(super) fn dismiss_modules(&self, crew: &mut Crew, gone: Vec<ModuleHands>, told: &mut Told) {
+        for module in gone {
             let parts: Vec<_> =
                 (0..module.plan.instances).map(|part| part_name(&module.plan, part)).collect();
             dismiss(module.hands, &self.floor.counted);
@@ -102,10 +124,8 @@ impl Engine {
                 self.let_go(crew, &part);
                 self.floor.forget(&part);
             }
-            told.done.push(format!("module `{name}` was removed"));
+            told.done.push(format!("module `{}` was removed", module.plan.name));
         }
-        crew.version = version;
-        self.floor.door.route_by(routing(crew));
     }
 
     /// Puts a module in the place of its old self, which comes back if the new one does not take its state.
@@ -221,9 +241,6 @@ impl Engine {
         (all, shapes): (bool, &Shapes),
         told: &mut Told,
     ) {
-        if all && let Err(error) = self.wait_for_listeners(crew, &wanted) {
-            tracing::warn!("{error}");
-        }
         let mut old: HashMap<String, ListenerHand> = std::mem::take(&mut crew.listeners)
             .into_iter()
             .map(|listener| (listener.plan.name.clone(), listener))
@@ -303,104 +320,6 @@ impl Engine {
         }
         listener
     }
-
-    /// Lets listeners work off the events that are there: new schemas would make them strangers. Tells who could not.
-    fn wait_for_listeners(&self, crew: &Crew, stay: &[ListenerPlan]) -> Result<(), String> {
-        let (since, next) = (clock::instant(), self.floor.events.next());
-        let stays = |it: &&ListenerHand| stay.iter().any(|plan| plan.name == it.plan.name);
-        let hands = || crew.listeners.iter().filter(stays).filter_map(|it| it.hand.as_ref());
-        let behind = |hand: &Hand<crate::pipeline::listening::listener::ListenerPicture>| {
-            !hand.picture.guest.lock().suspended && self.floor.events.passed(hand.slot) < next
-        };
-        while hands().any(behind) && clock::instant().duration_since(since) < limit::DRAIN_TIME {
-            hands().for_each(Hand::wake);
-            thread::park_timeout(limit::JOIN_STEP);
-        }
-        let Some(last) = hands().find(|hand| behind(hand)) else { return Ok(()) };
-        Err(format!(
-            "listener `{}` has {} events to do that it could not read any more once their module is another",
-            last.name,
-            next - self.floor.events.passed(last.slot)
-        ))
-    }
-
-    fn change_sources(&self, wanted: &[Source], told: &mut Told) {
-        let mut running = locked(&self.sources);
-        let stays = |source: &Source| wanted.iter().any(|it| it.same_as(source));
-        let is_new = |source: &&Source| !running.iter().any(|it| it.source.same_as(source));
-        let new: Vec<Source> = wanted.iter().filter(is_new).cloned().collect();
-        let mut opened = Vec::new();
-        for source in &new {
-            let name = &source.name;
-            if !source.door.is_live() {
-                told.refused.push(format!(
-                    "source `{name}` is read once, which takes a run of its own; it is not begun now"
-                ));
-                continue;
-            }
-            let place = self.floor.door.free_place();
-            self.floor.know(place, source);
-            let open = |source| {
-                // How far files were read is known once who read them has ended.
-                let marks = self.floor.records.ledger().marks();
-                open_live(place, source, self.capture.clone(), &marks)
-            };
-            let mut door = open(source);
-            let old = running.iter().position(|it| it.source.name == *name);
-            let before = old.map(|old| self.end_source(running.remove(old)));
-            if before.is_some() && !matches!(door, Ok(Live::Net(_))) {
-                // It may need what its old self had, the address for one.
-                door = open(source);
-            }
-            match door {
-                Ok(door) => {
-                    let done = if before.is_some() { "changed" } else { "added" };
-                    told.done.push(format!("source `{name}` was {done}"));
-                    // What comes by another kind of door is another count.
-                    let same = |it: &(Source, _)| picture::kind(&it.0) == picture::kind(source);
-                    let counted = before.filter(same).map_or_else(Default::default, |it| it.1);
-                    opened.push((place, source.clone(), door, counted));
-                }
-                Err(error) => {
-                    told.refused.push(error.to_string());
-                    if let Some((before, counted)) = before {
-                        self.floor.know(place, &before);
-                        match open(&before) {
-                            Ok(door) => {
-                                opened.push((place, before, door, counted));
-                                told.refused.push(format!("source `{name}` stays as it was"));
-                            }
-                            Err(error) => told.refused.push(format!("{error}; it is closed")),
-                        }
-                    }
-                }
-            }
-        }
-        let mut place = 0;
-        while place < running.len() {
-            let source = &running[place].source;
-            if stays(source) || new.iter().any(|it| it.name == source.name) {
-                place += 1;
-                continue;
-            }
-            told.done.push(format!("source `{}` was removed", source.name));
-            drop(self.end_source(running.remove(place)));
-        }
-        for (place, source, door, counted) in opened {
-            match self.read_live(place, source, door) {
-                Ok(source) => running.push(Running { before: counted, ..source }),
-                Err(error) => told.refused.push(error.to_string()),
-            }
-        }
-    }
-
-    /// Ends a source, and tells what it counted.
-    fn end_source(&self, mut running: Running) -> (Source, SourceCounted) {
-        running.end();
-        self.floor.door.end_source(running.place);
-        let counted = self.counted(&running);
-        (running.source, counted)
-    }
 }
 
 /// Starts every guest once, and throws it away: what can't start must not take the place of what works.
@@ -452,16 +371,4 @@ pub(super) fn dismiss<P: Counts + Clone>(
         }
     }
     left
-}
-
-impl Running {
-    /// Ends a source, and waits for that. It does not wait for room any more: that may take longer than the run.
-    fn end(&mut self) {
-        self.gives_up.store(true, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // What a source's thread may say was said.
-            let _ = thread.join();
-        }
-    }
 }

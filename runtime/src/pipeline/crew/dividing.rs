@@ -135,7 +135,8 @@ impl Engine {
             return;
         }
         let mut told = Told::default();
-        self.change_modules(&mut crew, wanted, &mut told);
+        let gone = self.change_modules(&mut crew, wanted, &mut told);
+        self.dismiss_modules(&mut crew, gone, &mut told);
         told.done.iter().for_each(|done| tracing::info!("{done}"));
         told.refused.iter().for_each(|refused| tracing::warn!("{refused}"));
     }

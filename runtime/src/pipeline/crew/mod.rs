@@ -6,6 +6,8 @@ mod dividing;
 pub(super) mod floor;
 pub(super) mod hand;
 pub(super) mod hiring;
+mod sources;
+mod strange;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -156,6 +158,12 @@ impl Floor {
     pub(super) fn know(&self, place: usize, source: &Source) {
         self.known.source(source);
         self.door.source(place, source);
+    }
+
+    /// Takes up what of a source has changed while it is read.
+    pub(super) fn know_again(&self, place: usize, source: &Source) {
+        self.known.source(source);
+        self.door.change_source(place, source);
     }
 
     /// Holds what a guest would need that stays off, from its last checkpoint on. Without one it begins with what comes when
@@ -317,6 +325,7 @@ impl Floor {
             last.as_ref().map(|last| Outside::read(&last.outside)).unwrap_or_default();
         let tallies = self.count_on(&name, works_on, &mut outside, &mut desks);
         let bounded: Vec<_> = desks.values().filter_map(Desk::bounded).collect();
+        let planned = desks.values().filter_map(Desk::planned).collect();
         if let (Some(table), Some(shelf)) = (&mut capabilities.table, &shelf) {
             let nothing_comes = oldest == start.cursor.item;
             if !works_on && keeper.saved.place.cursor.item < oldest && nothing_comes {
@@ -360,9 +369,8 @@ impl Floor {
             side.ticks_aside.extend(kept.dead.ticks_of(&name));
         }
         let keeping = self.listener_keeping(shelf, slot, last);
-        let before = self.counted.listener(&name);
-        let guest = keeper.report.clone();
-        let picture = ListenerPicture { before, guest, outcomes, bounded: bounded.into() };
+        let (before, guest) = (self.counted.listener(&name), keeper.report.clone());
+        let picture = ListenerPicture { before, guest, outcomes, bounded: bounded.into(), planned };
         let signals = Arc::new(Signals::default());
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
         self.known.listener(plan);

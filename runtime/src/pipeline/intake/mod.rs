@@ -8,6 +8,7 @@ mod watermark;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use correlator_source::counts::Counts;
 use correlator_source::intake::{Ended, Intake, Lot};
@@ -142,6 +143,12 @@ impl Door {
         gauges[place] = SourceGauge::default();
     }
 
+    /// A source goes on under its place by other settings.
+    pub(super) fn change_source(&self, place: usize, source: &Source) {
+        let (lateness, idle) = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
+        locked(&self.watermark).change(place, lateness, idle);
+    }
+
     /// A place that no source has had.
     pub(super) fn free_place(&self) -> usize {
         self.sources.read().unwrap_or_else(PoisonError::into_inner).len()
@@ -173,6 +180,12 @@ impl Door {
         locked(&self.watermark).now()
     }
 
+    /// How far event time is ahead of the clock.
+    pub(super) fn ahead(&self) -> Duration {
+        let ahead = self.event_time().map_or(0, |time| time.saturating_sub(self.clock.now()));
+        Duration::from_nanos(u64::try_from(ahead).unwrap_or(0))
+    }
+
     /// Lets time pass where no records come.
     pub(super) fn pass_time(&self) {
         let clock = self.clock.now();
@@ -199,10 +212,15 @@ impl Door {
         if self.ended.swap(true, Ordering::Relaxed) {
             return;
         }
-        let now = locked(&self.watermark).newest();
-        let piece =
-            |first| RecordPiece { first, kind: RecordKind::End, now, ..RecordPiece::default() };
-        let _ = self.publish(piece);
+        let watermark = locked(&self.watermark);
+        let (before, now) = (watermark.now(), watermark.newest());
+        drop(watermark);
+        let piece = |kind| move |first| RecordPiece { first, kind, now, ..RecordPiece::default() };
+        if before.is_some_and(|before| before < now) {
+            // What lateness held back has come by now: timers that are due by then tick before the end.
+            let _ = self.publish(piece(RecordKind::Time));
+        }
+        let _ = self.publish(piece(RecordKind::End));
     }
 
     /// Publishes a piece for one module alone, if there is room.

@@ -88,6 +88,13 @@ impl Watermark {
         self.sources[place] = SourceTime { newest, resumed: newest > i64::MIN, ..unknown };
     }
 
+    /// A source is allowed another lateness, and is waited for otherwise, from its next record on.
+    pub(super) fn change(&mut self, place: usize, lateness: i64, idle_after: i64) {
+        if let Some(source) = self.sources.get_mut(place) {
+            (source.lateness, source.idle_after) = (lateness, idle_after);
+        }
+    }
+
     /// Time as a whole.
     pub(super) fn now(&self) -> Option<i64> {
         self.begun.then_some(self.now)
@@ -289,6 +296,19 @@ mod tests {
         assert_eq!(time.late(0), 0);
         assert_eq!(observe(&mut time, 0, &[90], i64::MIN), []);
         assert_eq!(time.late(0), 1);
+    }
+
+    #[test]
+    fn another_lateness_holds_from_the_next_record_on() {
+        let mut time = watermark(&[(10, 30)]);
+        assert_eq!(observe(&mut time, 0, &[100], i64::MIN), [(0, 90)]);
+        time.change(0, 4 * SECOND, 30 * SECOND);
+        assert_eq!(time.now(), Some(90 * SECOND));
+        assert_eq!(observe(&mut time, 0, &[101], i64::MIN), [(0, 97)]);
+        // What was told is not taken back.
+        time.change(0, 60 * SECOND, 30 * SECOND);
+        assert_eq!(observe(&mut time, 0, &[102, 96], i64::MIN), []);
+        assert_eq!((time.now(), time.late(0)), (Some(97 * SECOND), 1));
     }
 
     #[test]

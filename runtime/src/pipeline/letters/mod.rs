@@ -18,6 +18,7 @@ use crate::pipeline::commands::NOTHING_KEPT;
 use crate::pipeline::crew::Kept;
 use crate::pipeline::crew::hiring::plan_of;
 use crate::pipeline::engine::{Engine, locked, shapes};
+use crate::pipeline::intake::share;
 use crate::pipeline::stream::Stream;
 use crate::pipeline::stream::piece::{EventPiece, Piece, RecordKind, RecordPiece};
 use crate::pipeline::work::worker::Signals;
@@ -41,11 +42,10 @@ impl Engine {
             }
             (Kind::Event, Some(event)) => {
                 self.retry_event(&letter, event)?;
-                "event"
+                format!("`{}` gets the event", letter.module)
             }
             (Kind::Record, _) if !letter.raw.0.is_empty() => {
-                self.retry_record(&letter)?;
-                "record"
+                format!("`{}` gets the record", self.retry_record(&letter)?)
             }
             _ => {
                 return Err(format!(
@@ -55,20 +55,56 @@ impl Engine {
             }
         };
         self.remove(id)?;
-        let guest = &letter.module;
-        Ok(format!("`{guest}` gets the {what} once more; if it fails again, it is set aside anew"))
+        Ok(format!("{what} once more; if it fails again, it is set aside anew"))
     }
 
-    fn retry_record(&self, letter: &Letter) -> Result<(), String> {
-        let crew = locked(&self.crew);
-        let mut hands = crew.modules.iter().flat_map(|it| &it.hands);
-        let hand = hands.find(|hand| hand.name == letter.module);
-        let at_work = hand.map(|hand| (hand.slot, Arc::clone(&hand.signals)));
-        drop(crew);
-        let Some(at_work) = at_work else {
-            return Err(format!("module `{}` does not work now", letter.module));
-        };
+    /// Tells which instance of its module gets it.
+    fn retry_record(&self, letter: &Letter) -> Result<String, String> {
+        let frame = self.record(letter)?;
+        let (only, at_work) = self.reader(letter, &frame)?;
         let records = &self.floor.records;
+        let piece = RecordPiece {
+            kind: RecordKind::Retry,
+            frame,
+            only: only.clone(),
+            ..RecordPiece::default()
+        };
+        if !pass(records, &at_work, letter.sequence) {
+            return Err(not_passed(&only));
+        }
+        self.floor.door.retry(piece).map_err(|_| NO_ROOM)?;
+        self.secure(records)?;
+        Ok(only)
+    }
+
+    /// Who gets a letter's record now: the instance that failed on it, or, where its module is divided otherwise by now and
+    /// has no such instance any more, the one that gets such records.
+    fn reader(
+        &self,
+        letter: &Letter,
+        frame: &Frame,
+    ) -> Result<(String, (usize, Arc<Signals>)), String> {
+        let crew = locked(&self.crew);
+        let name = plan_of(&letter.module);
+        let Some(module) = crew.modules.iter().find(|it| it.plan.name == name) else {
+            return Err(format!(
+                "this stack has no module `{name}` any more; `correlator dead drop {}` forgets the letter",
+                letter.id
+            ));
+        };
+        let same = module.hands.iter().find(|hand| hand.name == letter.module);
+        let hand = same.or_else(|| {
+            let record = frame.batch().record(0)?;
+            let by = module.plan.partition_by.as_ref();
+            let part = by.map_or(0, |by| share::part(by, module.hands.len() as u32, record));
+            module.hands.get(part as usize)
+        });
+        let hand = hand.ok_or_else(|| format!("module `{name}` does not work now"))?;
+        Ok((hand.name.clone(), (hand.slot, Arc::clone(&hand.signals))))
+    }
+
+    /// The record of a letter, read once more.
+    fn record(&self, letter: &Letter) -> Result<Frame, String> {
         let source = locked(&self.sources)
             .iter()
             .find(|it| it.source.name == letter.source)
@@ -83,13 +119,7 @@ impl Engine {
             return Err("the record of this letter can't be read any more".into());
         }
         frame.set_place(0, number, letter.position);
-        let only = letter.module.clone();
-        let piece = RecordPiece { kind: RecordKind::Retry, frame, only, ..RecordPiece::default() };
-        if !pass(records, &at_work, letter.sequence) {
-            return Err(not_passed(letter));
-        }
-        self.floor.door.retry(piece).map_err(|_| NO_ROOM)?;
-        self.secure(records)
+        Ok(frame)
     }
 
     /// Events are read by the columns that their module has now: it may have been changed since, as the listener was.
@@ -119,7 +149,7 @@ impl Engine {
         let piece = again::piece(event, letter.time.0, module, &events, &letter.module)?;
         let events = &self.floor.events;
         if !pass(events, &at_work, letter.sequence) {
-            return Err(not_passed(letter));
+            return Err(not_passed(&letter.module));
         }
         let publish = |first| EventPiece { first, ..piece };
         // Whoever waits for room here keeps others from the control socket.
@@ -191,9 +221,8 @@ fn pass<P: Piece>(stream: &Stream<P>, (slot, signals): &(usize, Arc<Signals>), i
     stream.kept(*slot) > item
 }
 
-fn not_passed(letter: &Letter) -> String {
+fn not_passed(guest: &str) -> String {
     format!(
-        "`{}` has not saved its state behind that yet, so it would get it twice after a crash; the letter stays, to be tried again once the guest has gone on (`correlator status` tells where it is and whether it is suspended)",
-        letter.module
+        "`{guest}` has not saved its state behind that yet, so it would get it twice after a crash; the letter stays, to be tried again once the guest has gone on (`correlator status` tells where it is and whether it is suspended)"
     )
 }

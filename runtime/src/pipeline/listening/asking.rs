@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use correlator_store::command::Grant;
-use correlator_store::effect::{Accepted, Decision, NewEffect};
+use correlator_store::effect::{Accepted, Decision, NewEffect, State};
 use correlator_store::entry::By;
+use correlator_store::error::StoreError;
 use correlator_store::store::Safety;
-use correlator_world::{Outcome, Request, Secrets};
+use correlator_world::{Outcome, Request, Secrets, Undone};
 
 pub(crate) use super::asker::About;
 use super::asker::{Asker, Counts};
@@ -43,6 +44,8 @@ pub(crate) struct Asking {
     retries: bool,
     tallies: BTreeMap<&'static str, Shared>,
     denials: Denials,
+    /// When it was told last that what is asked for can't be kept now.
+    told: Option<Instant>,
 }
 
 /// What it takes to ask.
@@ -100,6 +103,7 @@ impl Asking {
             retries,
             tallies,
             denials,
+            told: None,
         })
     }
 
@@ -111,6 +115,16 @@ impl Asking {
     /// Whether an effect is for one of these capabilities.
     pub(crate) fn takes(&self, effect: &Effect) -> bool {
         self.desks.contains_key(effect.capability.as_str())
+    }
+
+    /// Names the target of effects that name none, where the grant has one that is meant.
+    pub(crate) fn address(&self, effects: &mut [Effect]) {
+        for effect in effects.iter_mut().filter(|effect| effect.target.is_empty()) {
+            let desk = self.desks.get(effect.capability.as_str());
+            if let Some(target) = desk.and_then(Desk::usual_target) {
+                target.clone_into(&mut effect.target);
+            }
+        }
     }
 
     /// Sees to what a turn asks for, and records what was denied of it already, and why. Says no if the run ends before that
@@ -235,17 +249,14 @@ impl Asking {
     fn accept(&mut self, effects: &mut [NewEffect]) -> bool {
         let Some(office) = &self.office else { return true };
         trace::note(&self.records.recent(), effects);
-        let (mut told, safety) = (false, self.safety(effects));
+        let (mut waits, safety) = (false, self.safety(effects));
         let mut patience = self.patience();
         let accepted = loop {
             match office.store.accept(effects, safety) {
                 Ok(accepted) => break accepted,
-                Err(error) if !told => {
-                    told = true;
-                    tracing::error!(
-                        "listener `{}`: {error}; what it asks for waits until it can be kept",
-                        self.who.listener
-                    );
+                Err(error) if !waits => {
+                    waits = true;
+                    tell_waits(&mut self.told, &self.who.listener, &error);
                 }
                 Err(_) => {}
             }
@@ -254,6 +265,10 @@ impl Asking {
             }
         };
         for (effect, accepted) in effects.iter().zip(accepted) {
+            if accepted == Accepted::New(State::Dry) {
+                let NewEffect { capability, request, .. } = effect;
+                (self.tell)(&format!("{capability} {} (dry run)", request.target), Ok(()));
+            }
             if let Accepted::Known { differs: true, .. } = accepted {
                 tracing::warn!(
                     "listener `{}` asked for something else under the name {} before; that stands",
@@ -298,6 +313,12 @@ impl Asking {
             for (request, outcome) in left.into_iter().zip(outcomes) {
                 match outcome {
                     Outcome::Done(_) => (self.tell)(&what, Ok(())),
+                    Outcome::Partly { missing, .. } => {
+                        (self.tell)(&what, Ok(()));
+                        for missing in &missing {
+                            (self.tell)(&what, Err(missing));
+                        }
+                    }
                     Outcome::Refused(reason) => {
                         (self.tell)(&what, Err(&format!("failed: {reason}")));
                     }
@@ -333,22 +354,106 @@ impl Asking {
         Patience::new(Arc::clone(&self.events), Arc::clone(&self.stop))
     }
 
-    /// Waits, but not for long, until what is due now is delivered: nothing more comes.
-    pub(crate) fn drain(&mut self) {
+    /// Waits, but not for long, until what is due now is delivered: nothing more comes. Says no if what was done with the turns
+    /// may not have come to pass.
+    pub(crate) fn drain(&mut self) -> bool {
         self.denials.begin(clock::now());
         self.denials.commit(true);
         self.posts.values().for_each(Post::drain);
         let until = clock::instant() + limit::DELIVERY_DRAIN;
         while self.posts.values().any(|post| !post.is_done()) && clock::instant() < until {
             if self.stop.load(Ordering::Relaxed) {
-                return;
+                break;
             }
             thread::park_timeout(limit::JOIN_STEP);
         }
+        self.close()
+    }
+
+    /// Ends what is kept open. Says no if what was done with the turns may not have come to pass.
+    pub(crate) fn close(&mut self) -> bool {
+        let mut stands = true;
+        for (name, desk) in &mut self.desks {
+            for Undone { target, requests, reason } in desk.close() {
+                stands = false;
+                let what = format!("{name} {target}");
+                tracing::error!(
+                    "listener `{}`: {what}: {requests} of what was sent last: {reason}",
+                    self.who.listener
+                );
+                for _ in 0..requests {
+                    (self.tell)(&what, Err(&format!("failed: {reason}")));
+                }
+            }
+        }
+        stands
     }
 }
 
 fn tell_denied(tell: &Tell, effect: &Effect, reason: &str) {
     let what = format!("{} {}", effect.capability, effect.target);
     tell(&what, Err(&format!("denied: {reason}")));
+}
+
+/// Tells that it waits; who works off what waits runs short many times a second.
+fn tell_waits(told: &mut Option<Instant>, listener: &str, error: &StoreError) {
+    let now = clock::instant();
+    if told.is_none_or(|told| now.duration_since(told) >= limit::SHORTAGE_STEP) {
+        *told = Some(now);
+        tracing::error!("{}", waits(listener, error));
+    }
+}
+
+/// Why it waits, what an operator can do about it, and whom else it concerns.
+fn waits(listener: &str, error: &StoreError) -> String {
+    let waits = "what it asks for waits until it can be kept";
+    if !matches!(error, StoreError::Share { .. } | StoreError::Scarce { .. }) {
+        return format!("listener `{listener}`: {error}; {waits}");
+    }
+    format!(
+        "{error}; {waits}, its events in the spool, and other listeners go on. `correlator effects list --listener \
+         {listener} --state waiting` tells what holds it up, `correlator effects drop-all --listener {listener}` gives that up"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use correlator_store::error::StoreError;
+
+    use super::{tell_waits, waits};
+    use crate::{clock, limit};
+
+    #[test]
+    fn who_waits_is_told_why_alone_or_with_all() {
+        let full = StoreError::Bound { bytes: 2, bytes_max: 1 };
+        assert_eq!(
+            waits("ops", &full),
+            "listener `ops`: the store is full: 2 of 1 bytes are taken; prune it or allow it more; what it asks for waits \
+             until it can be kept"
+        );
+        let (listener, capability) = ("ops".to_owned(), "mail".to_owned());
+        let share = StoreError::Share { listener, capability, bytes: 2, bytes_max: 1 };
+        let told = waits("ops", &share);
+        let begin =
+            "listener `ops` has its share of the store: what waits for `mail` takes 2 bytes";
+        assert!(told.starts_with(begin), "{told}");
+        assert!(
+            told.contains("other listeners go on. `correlator effects list --listener ops"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn it_is_told_once_a_minute() {
+        let full = StoreError::Bound { bytes: 2, bytes_max: 1 };
+        let mut told = None;
+        tell_waits(&mut told, "ops", &full);
+        let first = told;
+        tell_waits(&mut told, "ops", &full);
+        assert_eq!(told, first);
+        let before = clock::instant().checked_sub(limit::SHORTAGE_STEP);
+        let mut told = before;
+        tell_waits(&mut told, "ops", &full);
+        assert!(told > before);
+    }
 }

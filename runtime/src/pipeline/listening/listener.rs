@@ -56,6 +56,8 @@ pub(crate) struct ListenerPicture {
     pub(crate) outcomes: Arc<Mutex<Outcomes>>,
     /// Its grants with bounds.
     pub(crate) bounded: Arc<[Bounded]>,
+    /// What it is granted as a dry run.
+    pub(crate) planned: Arc<[&'static str]>,
 }
 
 impl ListenerPicture {
@@ -122,8 +124,9 @@ impl ListenerSide {
 
     /// Carries out what a turn asked for. The run ends if this says no.
     fn carry_out_all(&mut self, effects: Vec<Effect>, upto: Cursor) -> bool {
-        let (asked, own): (Vec<_>, Vec<_>) =
+        let (mut asked, own): (Vec<_>, Vec<_>) =
             effects.into_iter().partition(|effect| self.asking.takes(effect));
+        self.asking.address(&mut asked);
         let (mut allowed, mut denied) = (Vec::new(), Vec::new());
         for effect in &own {
             match self.carry_out(effect) {
@@ -266,8 +269,17 @@ impl Side for ListenerSide {
         done
     }
 
-    fn finish(&mut self) {
-        self.asking.drain();
+    fn finish(&mut self, now: bool) -> bool {
+        if now {
+            // Whoever takes its place goes on behind what was done.
+            self.asking.close();
+            return true;
+        }
+        let stands = self.asking.drain();
+        if !stands && self.retries {
+            self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).unfinished = true;
+        }
+        stands
     }
 
     fn set_aside(&mut self, tick: Option<Tick>, failure: &Failure) {

@@ -63,8 +63,8 @@ impl Unserved {
         format!(
             "{waiting} {effects} for `{capability}` of listener `{listener}`, which the stack does not have: nobody \
              delivers them. `correlator effects list --listener {listener} --state waiting` tells which; put the \
-             listener and its grant back, or give each up with `correlator effects drop`. What is {} hours old is given \
-             up as dead",
+             listener and its grant back, or give them up with `correlator effects drop-all`. What is {} hours old is \
+             given up as dead",
             limit::DELIVERY_TIME_MAX.as_secs() / 3_600
         )
     }

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::refused;
 use crate::guest::State;
 use crate::pipeline::RunError;
 use crate::pipeline::stream::cursor::Cursor;
@@ -57,6 +59,8 @@ struct Head {
 pub(crate) struct Left {
     /// The checkpoints that are whole, the newest first.
     pub(crate) checkpoints: Vec<Checkpoint>,
+    /// What their names end in.
+    pub(super) endings: Vec<&'static str>,
     /// Whether there is one that is not: the guest was there before, whatever it knew.
     pub(crate) damaged: bool,
 }
@@ -77,13 +81,13 @@ impl Left {
 /// The checkpoints of one guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// The instance's name in the stack.
     guest: String,
     /// What it is an instance of.
     component: String,
     /// Whether files are written through.
-    through: bool,
+    pub(super) through: bool,
 }
 
 impl Shelf {
@@ -96,7 +100,7 @@ impl Shelf {
         }
     }
 
-    fn path(&self, ending: &str) -> PathBuf {
+    pub(super) fn path(&self, ending: &str) -> PathBuf {
         self.folder.join(format!("{}.{ending}", self.guest))
     }
 
@@ -128,7 +132,10 @@ impl Shelf {
             }
             let path = self.path(ending);
             match read(&path) {
-                Ok(checkpoint) => left.checkpoints.push(checkpoint),
+                Ok((checkpoint, _)) => {
+                    left.checkpoints.push(checkpoint);
+                    left.endings.push(ending);
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     left.damaged = true;
@@ -191,6 +198,7 @@ impl Shelf {
             // What is not there need not go.
             let _ = fs::remove_file(self.path(ending));
         }
+        refused::forget(self);
     }
 }
 
@@ -219,7 +227,10 @@ fn write(path: &Path, shelf: &Shelf, checkpoint: &Checkpoint) -> io::Result<()> 
     let mut sum = crc32fast::Hasher::new();
     sum.update(&head);
     sum.update(bytes);
-    // What may be there already is written over.
+    // What may be there already is written over, but for what is kept aside under another name.
+    if fs::metadata(path).is_ok_and(|facts| facts.nlink() > 1) {
+        fs::remove_file(path)?;
+    }
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     file.write_all(&MAGIC)?;
     file.write_all(&sum.finalize().to_le_bytes())?;
@@ -240,7 +251,8 @@ fn write(path: &Path, shelf: &Shelf, checkpoint: &Checkpoint) -> io::Result<()> 
     Ok(())
 }
 
-fn read(path: &Path) -> io::Result<Checkpoint> {
+/// A checkpoint, and the component that made it.
+pub(super) fn read(path: &Path) -> io::Result<(Checkpoint, String)> {
     let broken =
         |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("this checkpoint {what}"));
     let mut bytes = Vec::new();
@@ -258,12 +270,13 @@ fn read(path: &Path) -> io::Result<Checkpoint> {
         return Err(broken("is cut off"));
     }
     let state = |version| Arc::new(State { version, bytes: state.to_vec() });
-    Ok(Checkpoint {
+    let checkpoint = Checkpoint {
         place: Place { cursor: Cursor { item: head.item, ticks: head.ticks }, now: head.now },
         rate: head.rate,
         state: head.state_version.map(state),
         outside: head.outside,
-    })
+    };
+    Ok((checkpoint, head.component))
 }
 
 /// A checkpoint on its way to the disk.
@@ -475,7 +488,8 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[place] ^= 0x10;
             fs::write(&path, &damaged).expect("a checkpoint");
-            let left = Left { checkpoints: vec![checkpoint(1)], damaged: true };
+            let left =
+                Left { checkpoints: vec![checkpoint(1)], endings: vec!["before"], damaged: true };
             assert_eq!(shelf.load().expect("a shelf"), left, "byte {place}");
             assert_eq!(shelf.readable().expect("a shelf"), left, "byte {place}");
             fs::write(&path, &whole[..place]).expect("a checkpoint");

@@ -44,6 +44,8 @@ pub struct GuestReport {
     pub now: Option<i64>,
     /// Bytes of its last saved state.
     pub state_bytes: u64,
+    /// Its checkpoints that are kept aside, since it did not take them when it was started.
+    pub refused_checkpoints: u64,
     /// When its last checkpoint was made, by the clock that never jumps.
     pub checkpoint: Option<Instant>,
 }

@@ -5,6 +5,7 @@ pub(super) mod beginning;
 pub(super) mod checkpoint;
 pub(super) mod keeper;
 pub(super) mod module;
+mod refused;
 mod saving;
 pub(super) mod turn;
 pub(super) mod worker;

@@ -54,8 +54,12 @@ pub(crate) trait Side {
     fn seek(&mut self, place: Place);
     /// Tells the stream how far the guest is.
     fn advance(&self, pinned: Option<u64>);
-    /// Does what is left to do when nothing more can come.
-    fn finish(&mut self) {}
+    /// Does what is left to do when nothing more can come, or only what can't be left when it is told to end now. Says no if
+    /// turns since the last checkpoint are to come again.
+    fn finish(&mut self, now: bool) -> bool {
+        let _ = now;
+        true
+    }
     /// Says how much there is to save.
     fn weigh(&self, state_bytes: usize);
     /// Whether the stream holds nothing back for it, from now on or no longer.
@@ -383,10 +387,8 @@ impl<S: Side> Worker<S> {
     }
 
     fn end(&mut self) -> Remains {
-        if !self.signals.stop.load(Ordering::Relaxed) {
-            self.side.finish();
-        }
-        if self.keeper.guest.is_some() {
+        let stands = self.side.finish(self.signals.stop.load(Ordering::Relaxed));
+        if self.keeper.guest.is_some() && stands {
             self.checkpoint(true);
             if self.keeping.is_none() && self.signals.stop.load(Ordering::Relaxed) {
                 self.save();

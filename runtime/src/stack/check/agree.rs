@@ -1,16 +1,13 @@
 //! What several grants say of one thing of the world: they must say the same.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Checker;
-use crate::stack::grant::Grant;
-use crate::stack::grant::table::{DIRECTORY, NAME, TableGrant};
 use crate::stack::grant::world::FIREWALL;
 use crate::stack::node::{Key, Node, get};
 use crate::stack::problem::{Place, Problems, Wrong};
-use crate::stack::{ListenerInstance, reading};
+use crate::stack::reading;
 
 const SETS: &str = "sets";
 const TABLE: &str = "table";
@@ -19,52 +16,9 @@ const TABLE: &str = "table";
 type Set<'a> = (&'a str, &'a Place, correlator_firewall::SetSettings);
 
 impl Checker<'_> {
-    pub(super) fn agree(&mut self, listeners: &[ListenerInstance], schemas: usize) {
-        self.sets_agree();
-        for (place, second) in listeners.iter().enumerate() {
-            let mut before = listeners[..place].iter();
-            if let Some(first) = before.find(|first| meet(first, second, schemas)) {
-                self.files_meet(first, second);
-            }
-        }
-    }
-
-    /// A table file is one listener's at a time: the other would wait for it without end.
-    fn files_meet(&mut self, first: &ListenerInstance, second: &ListenerInstance) {
-        let Some(grant) = tables(second) else { return };
-        let wrong = format!(
-            "listener `{}` writes to the same files in `{}` as listener `{}`",
-            second.name,
-            grant.directory.display(),
-            first.name
-        );
-        let (there, here) = (self.directory(first), self.directory(second));
-        let wrong = Wrong::new(wrong).help(format!(
-            "it has that folder at {there}; give each a folder of its own, or criteria that no event of one has in common \
-             with the other"
-        ));
-        // What an option says of the files' names is the guest's own business.
-        if first.settings == second.settings {
-            self.problems.error(&here, wrong);
-        } else {
-            self.problems.warning(&here, wrong);
-        }
-    }
-
-    /// Where a listener's folder was typed.
-    fn directory(&self, listener: &ListenerInstance) -> Place {
-        let mut all = self.raw.listeners.iter().chain(&self.raw.bare);
-        let Some(raw) = all.find(|raw| raw.name.text == listener.name) else {
-            return self.raw.place.clone();
-        };
-        let typed = get(&raw.grants, NAME).filter(|_| !self.raw.flags);
-        let typed = typed.and_then(|grant| get(grant.map("").ok()?, DIRECTORY));
-        typed.map_or(&raw.name.place, |node| &node.place).clone()
-    }
-
     /// A set of the firewall is one, whoever puts something into it: two that would make it another thing would undo
     /// each other's rules without end.
-    fn sets_agree(&mut self) {
+    pub(super) fn sets_agree(&mut self) {
         let raw = self.raw;
         let mut known: HashMap<(String, &str), Set<'_>> = HashMap::new();
         for listener in &raw.listeners {
@@ -91,28 +45,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// Whether both would write to the same files: they are one component, work in one folder, and may get the same events.
-/// What another component calls its files nobody knows before it writes.
-fn meet(one: &ListenerInstance, other: &ListenerInstance, schemas: usize) -> bool {
-    let folder = |listener| tables(listener).and_then(|grant| whole(&grant.directory));
-    let both = |schema| !one.compiled.never_for(schema) && !other.compiled.never_for(schema);
-    one.component == other.component
-        && folder(one).is_some_and(|it| folder(other) == Some(it))
-        && (0..schemas).any(both)
-}
-
-fn tables(listener: &ListenerInstance) -> Option<&TableGrant> {
-    listener.grants.iter().find_map(|grant| match grant {
-        Grant::Table(grant) => Some(grant),
-        _ => None,
-    })
-}
-
-/// A path from the root on, so that two ways to write it are seen to be one.
-fn whole(path: &Path) -> Option<PathBuf> {
-    std::path::absolute(path).ok().map(|path| path.components().collect())
 }
 
 /// The sets of a grant, each with its table. What is wrong with one was told.

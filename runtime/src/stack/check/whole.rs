@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use correlator_source::capture::name::name_at;
 use correlator_source::settings::Source;
 
 use super::Checker;
+use crate::stack::problem::Wrong;
 use crate::stack::{Control, Keeping, control, keeping, path, reading};
 
 impl Checker<'_> {
@@ -38,6 +40,11 @@ impl Checker<'_> {
         let node = self.raw.capture.as_ref()?;
         let path = path::read("the path of a file", node, &self.raw.folder);
         self.typed.push("capture".to_owned());
+        // What time it stands for is known when it begins; that it stands for one is known now.
+        let path = path.and_then(|path| match name_at(&path, 0) {
+            Ok(_) => Ok(path),
+            Err(error) => Err(Wrong::new(error.to_string())),
+        });
         self.problems.take(&node.place, path)
     }
 }

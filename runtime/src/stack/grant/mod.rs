@@ -53,6 +53,12 @@ impl Grant {
         }
     }
 
+    /// Whether what is asked for is only planned.
+    #[must_use]
+    pub fn is_dry(&self) -> bool {
+        matches!(self, Self::World(grant) if grant.dry_run)
+    }
+
     /// Its parts: name, value, default, meaning.
     pub(super) fn explain(&self) -> Vec<Explained> {
         match self {

@@ -239,7 +239,7 @@ fn a_folder_that_is_not_there() {
 fn a_fragment_that_can_not_be_read() {
     let folder = Folder::new(STACK, &[]);
     fs::create_dir(folder.0.join("conf.d/a.yaml")).expect("a folder for the test");
-    folder.check("conf.d/a.yaml: this fragment can't be read: Is a directory (os error 21)");
+    folder.check("conf.d/a.yaml: this fragment can't be read: it is a folder, not a file");
     fs::remove_dir(folder.0.join("conf.d/a.yaml")).expect("it is empty");
     fs::write(folder.0.join("conf.d/a.yaml"), b"modules: { \xff").expect("a file for the test");
     folder.check("conf.d/a.yaml:1:12: this is not UTF-8 text; save the file as UTF-8");

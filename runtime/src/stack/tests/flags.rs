@@ -106,6 +106,26 @@ fn names_come_from_files() {
 }
 
 #[test]
+fn each_listener_but_the_first_has_a_folder_of_its_own_within() {
+    let check = |listeners: &[&str], output: Option<&str>, expected: &[&str]| {
+        let output = output.map(PathBuf::from);
+        let flags = Flags { listeners: some(listeners), output, ..usual() };
+        let stack = checked(&RawStack::from_flags(&flags)).expect("a stack");
+        let tables = stack.listeners.iter().flat_map(|listener| &listener.grants);
+        let folders: Vec<_> = tables
+            .filter_map(|grant| match grant {
+                Grant::Table(table) => table.directory.to_str(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(folders, expected, "{listeners:?}");
+    };
+    check(&["csv"], Some("out"), &["out"]);
+    check(&["log", "csv", "./asks-table.wasm"], Some("out"), &["out", "out/asks-table"]);
+    check(&["./asks-table.wasm", "log", "csv", "csv"], None, &["csv", "csv/csv", "csv/csv-2"]);
+}
+
+#[test]
 fn wrong_flags_are_told_as_they_were_typed() {
     let flags = Flags {
         options: some(&[

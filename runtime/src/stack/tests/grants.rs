@@ -128,6 +128,42 @@ fn a_table_file_is_one_listeners_own() {
     );
 }
 
+#[test]
+fn a_folder_of_tables_is_one_components_own() {
+    let folder = std::env::temp_dir().join(format!("correlator-tables-of-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("rows")).expect("a folder");
+    std::os::unix::fs::symlink(folder.join("rows"), folder.join("link")).expect("a link");
+    let check = |first: &str, other: &str, second: &str, expected: &str| {
+        let root = folder.display();
+        let text = format!(
+            "listeners:\n  csv: {{ grants: {{ table: {{ directory: {root}/{first} }} }} }}\n  b:\n    listener: {other}\n    \
+             criteria: event == \"login\"\n    grants:\n      table:\n        directory: {root}/{second}\n"
+        );
+        check_with(&text, &expected.replace("ROOT", &root.to_string()));
+    };
+    let alien = "./asks-table.wasm";
+    let same = |folder: &str| {
+        format!(
+            "stack.yaml:12:20: listener `b` has the same folder for tables as listener `csv`, `ROOT/{folder}`; it has that \
+             folder at stack.yaml:6:40; give each a folder of its own, since different components can spoil each other's files"
+        )
+    };
+    check("rows", alien, "rows", &same("rows"));
+    check("rows", alien, "link/", &same("link/"));
+    check("link", alien, "rows/../rows", &same("rows/../rows"));
+    check("new", alien, "other/../new", &same("other/../new"));
+    let within = "stack.yaml:12:20: the folders for tables of the listeners `csv` and `b` lie in each other where one may have \
+                  a file; the first one is at stack.yaml:6:40; give each a folder of its own, without `.csv` or `.jsonl` in \
+                  its name";
+    check("rows", alien, "link/t.csv.1", within);
+    check("rows/t.jsonl/x", "csv", "rows", within);
+    check("rows", alien, "rows/b", "");
+    check("rows/b", alien, "rows", "");
+    check("rows", alien, "rows-b", "");
+    std::fs::remove_dir_all(folder).expect("clean up");
+}
+
 /// The only grant of a stack.
 fn granted(head: &str, capability: &str, grant: &str) -> WorldGrant {
     let text = asks(capability, grant);

@@ -89,7 +89,8 @@ fn a_value_is_what_stands_in_its_file() {
     folder.check(
         "style: { file: conf.d }",
         "style",
-        "stack.yaml:5:31: option `style`: conf.d is not a file",
+        "stack.yaml:5:31: option `style`: conf.d can't be read: it is a folder, not a file; a relative path is relative to the \
+         file that names it",
     );
     folder.check(
         "style: { file: gone }",

@@ -147,5 +147,11 @@ fn captures() {
     let stack = with("capture: today.cap");
     assert_eq!(stack.capture, Some("today.cap".into()));
     assert_eq!(stack.typed, ["capture"]);
+    assert_eq!(with("capture: all-%Y.cap").capture, Some("all-%Y.cap".into()));
+    check(
+        "capture: 5%.cap",
+        "stack.yaml:1:10: the capture 5%.cap: a percent sign in its name stands for nothing; \
+         %Y, %m, %d, %H, %M and %S stand for the time, %% for a percent sign",
+    );
     check("capture: {}", "stack.yaml:1:10: expected the path of a file, found a mapping");
 }

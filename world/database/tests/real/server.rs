@@ -206,7 +206,7 @@ pub fn said(outcome: &Outcome) -> String {
     let words = match outcome {
         Outcome::Done(words) if words.starts_with("row added") => "new".into(),
         Outcome::Done(words) if words.ends_with("before") => "known".into(),
-        Outcome::Done(words) => words.clone(),
+        Outcome::Done(words) | Outcome::Partly { said: words, .. } => words.clone(),
         Outcome::Later { reason, .. } => format!("later: {reason}"),
         Outcome::Refused(words) => format!("refused: {words}"),
     };

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use correlator_firewall::Firewall;
 use correlator_world::{Capability, Outcome};
 
 use crate::network::{
@@ -241,4 +242,66 @@ fn packets_are_not_looked_up_without_end() {
     let rules = network.nft("list chain inet correlator ssh_input");
     assert_eq!(rules.matches("drop").count(), 24 * 2, "a verdict and a comment each: {rules}");
     assert!(rules.contains("@ssh_v6_48 "), "{rules}");
+}
+
+/// For how many seconds an address is still blocked, about.
+fn rest(firewall: &mut Firewall) -> Option<u64> {
+    let blocks = firewall.in_force().unwrap();
+    assert!(blocks.len() < 2, "{blocks:?}");
+    blocks.first().map(|block| block.remaining.as_secs().next_multiple_of(10))
+}
+
+#[test]
+fn who_shares_a_set_sees_what_the_other_did() {
+    let Some(network) = Network::new() else { return };
+    let [mut one, mut two] = network.host(|| [firewall(ONE_SET), firewall(ONE_SET)]);
+    // Both have looked at the set before anything is in it.
+    network.host(|| [&mut one, &mut two].map(|it| it.ensure().unwrap()));
+    network.host(|| block(&mut one, AFAR_V4, 60_000));
+    network.host(|| block(&mut two, AFAR_V4, 120_000));
+    assert_eq!(network.host(|| rest(&mut one)), Some(120), "the second is longer");
+    network.host(|| [&mut one, &mut two].map(|it| it.ensure().unwrap()));
+    network.host(|| block(&mut one, AFAR_V6, 120_000));
+    let outcomes = network.host(|| two.deliver(&[request(AFAR_V6, 60_000)], &NoSecrets));
+    let already = format!("{AFAR_V6} is blocked already, longer than for 1m");
+    assert_eq!(outcomes, [Outcome::Done(already)]);
+    let blocks = network.host(|| one.in_force()).unwrap();
+    assert!(blocks.iter().all(|block| block.remaining.as_secs() > 100), "{blocks:?}");
+    // What nobody of this process lifted is missed all the same.
+    network.nft("delete element inet correlator ssh_v4 { 203.0.113.7 }");
+    network.host(|| block(&mut two, AFAR_V4, 60_000));
+    network.nft("delete element inet correlator ssh_v6 { 2001:db8:77::7 }");
+    assert_eq!(network.host(|| rest(&mut one)), Some(60));
+}
+
+#[test]
+fn what_others_stand_for_stays() {
+    let Some(network) = Network::new() else { return };
+    network.serve("host", 80);
+    let [mut one, mut two] = network.host(|| [firewall(ONE_SET), firewall(ONE_SET)]);
+    network.host(|| block(&mut one, AFAR_V4, 60_000));
+    network.host(|| block(&mut two, AFAR_V4, 600_000));
+    let told = |minutes: u64| format!("{AFAR_V4} is blocked for {minutes}m");
+    let (short, long) = (told(1), told(10));
+    let ago = Duration::from_secs(20);
+    let mut undo = |others: &[(&str, Duration)]| {
+        let undone =
+            network.host(|| one.undo_beside(&request(AFAR_V4, 60_000), others, &NoSecrets));
+        let Outcome::Done(said) = undone else { panic!("{undone:?}") };
+        (said, network.host(|| rest(&mut two)))
+    };
+    let (said, rest) = undo(&[(&long, Duration::ZERO), (&short, ago)]);
+    assert!(said.starts_with(&format!("{AFAR_V4} stays blocked for 9m5")), "{said}");
+    assert_eq!(rest, Some(600));
+    // The longest of those that stand, and not what does not any more or is about somebody else.
+    let over = Duration::from_secs(90);
+    let (said, rest) =
+        undo(&[(&short, ago), (&short, over), ("192.0.2.1 is blocked for 10m", over), ("?", ago)]);
+    assert!(said.contains("stays blocked for "), "{said}");
+    assert_eq!(rest, Some(40));
+    assert!(!network.reaches(AFAR_V4, HOST_V4, 80));
+    let (said, rest) = undo(&[(&short, over)]);
+    assert_eq!((said, rest), (format!("{AFAR_V4} is blocked no more"), None));
+    assert!(network.reaches(AFAR_V4, HOST_V4, 80));
+    assert_eq!(undo(&[(&long, ago)]), ("it is not blocked any more".to_owned(), None));
 }

@@ -47,6 +47,10 @@ fn some(id: &str) -> Request {
 fn expect(outcome: &Outcome, kind: &str, words: &str) {
     let (found, told) = match outcome {
         Outcome::Done(told) => ("done", told),
+        Outcome::Partly { said, missing } => {
+            assert!(!missing.is_empty(), "{outcome:?}");
+            ("partly", said)
+        }
         Outcome::Later { reason, .. } => ("later", reason),
         Outcome::Refused(told) => ("refused", told),
     };

@@ -58,6 +58,7 @@ fn expect(outcomes: &[Outcome], kind: &str, words: &str) {
     for (number, outcome) in outcomes.iter().enumerate() {
         let (found, told) = match outcome {
             Outcome::Done(told) => ("done", told),
+            Outcome::Partly { .. } => panic!("a message is sent whole: {outcome:?}"),
             Outcome::Later { reason, .. } => ("later", reason),
             Outcome::Refused(told) => ("refused", told),
         };

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::Duration;
 
+use correlator_wire::clock;
 use correlator_world::{Capability, Cell, Request};
 use rustix::net::sockopt;
 
@@ -83,6 +84,53 @@ fn a_connection_that_broke_between() {
     );
     let (mut peer, _) = listener.accept().expect("a connection");
     assert_eq!(numbers(&frames(&mut peer, 6)), [0, 1, 2, 3, 4, 5]);
+}
+
+/// What so many peers do, one after another, that each are sent a hundred messages, and how many may be lost in the end.
+fn at_the_end(peers: &[fn(TcpStream)], expected: usize, words: &str) {
+    let (listener, target) = listener();
+    let peers = peers.to_vec();
+    let answering = thread::spawn(move || {
+        for peer in peers {
+            peer(listener.accept().expect("a connection").0);
+        }
+    });
+    let mut syslog = syslog(&target);
+    expect(&deliver(&mut syslog, &numbered(0..100)), "done", "");
+    let start = clock::instant();
+    let undone = syslog.close();
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    let told: Vec<&str> = undone.iter().map(|undone| undone.reason.as_str()).collect();
+    let count: u64 = undone.iter().map(|undone| undone.requests).sum();
+    assert_eq!(count, expected as u64, "{told:?}");
+    assert!(told.iter().all(|told| told.contains(words)), "{told:?}");
+    drop(syslog);
+    answering.join().expect("peers");
+}
+
+#[test]
+fn what_was_not_read_is_known_at_the_end() {
+    let reads_all = |mut peer: TcpStream| {
+        assert_eq!(numbers(&frames(&mut peer, 100)), (0..100).collect::<Vec<_>>());
+        assert_eq!(peer.read(&mut [0]).expect("an end"), 0);
+    };
+    let drops = |mut peer: TcpStream| {
+        frames(&mut peer, 30);
+    };
+    let never_closes = |mut peer: TcpStream| {
+        frames(&mut peer, 100);
+        while peer.write_all(b"x").is_ok() {}
+    };
+    at_the_end(&[reads_all], 0, "");
+    at_the_end(&[drops, reads_all], 0, "");
+    at_the_end(&[drops, drops, reads_all], 0, "");
+    at_the_end(&[drops, drops, drops], 100, "over TCP may not have read it: its connection broke");
+    at_the_end(
+        &[drops],
+        100,
+        "may not have read it: its connection broke at the end: Connection re",
+    );
+    at_the_end(&[never_closes], 0, "");
 }
 
 #[test]

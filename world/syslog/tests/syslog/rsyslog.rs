@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use correlator_tests::world::papers::papers;
-use correlator_world::{Cell, Request};
+use correlator_world::{Capability, Cell, Request};
 
 use crate::{deliver, expect, request, skip, syslog, text, until};
 
@@ -147,6 +147,7 @@ fn check(server: &Rsyslog, target: &str, count: usize, what: &str) {
     for some in all.chunks(100) {
         expect(&deliver(&mut syslog, some), "done", "");
     }
+    assert_eq!(syslog.close(), [], "{what}");
     let lines = server.lines(count, what);
     let expected: Vec<String> = (0..count).map(understood).collect();
     assert!(lines == expected, "{what}: {:?} and not {:?}", lines.first(), expected.first());

@@ -3,11 +3,11 @@
 //! The system's roots and not a list that comes with the program: the machine's operator adds and removes authorities
 //! there, for all programs at once, and they are renewed without a new release of this one.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use correlator_wire::file;
 use correlator_wire::trust::believing;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -56,7 +56,7 @@ fn config(
 pub(super) fn of_file(path: &Path) -> Result<Arc<ClientConfig>, String> {
     let wrong = |problem: String| format!("`ca` {}: {problem}", path.display());
     let mut bytes = Vec::new();
-    File::open(path)
+    file::open(path)
         .and_then(|file| file.take(limit::CERTIFICATE_BYTES_MAX).read_to_end(&mut bytes))
         .map_err(|error| wrong(error.to_string()))?;
     let mut store = RootCertStore::empty();

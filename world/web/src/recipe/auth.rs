@@ -1,4 +1,4 @@
-//! How it is shown who asks, and that the secret is never repeated.
+//! How it is shown who asks.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -53,6 +53,11 @@ impl Credential {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    #[cfg(test)]
+    pub(super) fn of(secret: &str) -> Self {
+        Self(Zeroizing::new(secret.to_owned()))
+    }
 }
 
 impl Auth {
@@ -70,35 +75,7 @@ impl Auth {
     }
 }
 
-fn basic(user: &str, credential: &str) -> Zeroizing<String> {
+pub(super) fn basic(user: &str, credential: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{user}:{credential}"));
     Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
-}
-
-/// Strikes secrets out of what strangers say: an endpoint may repeat what it was sent.
-#[derive(Default)]
-pub(crate) struct Hush(Vec<Zeroizing<String>>);
-
-impl Hush {
-    /// Adds a secret, and the forms in which it is sent.
-    pub fn add(&mut self, user: &str, credential: &Credential) {
-        let secret = credential.reveal();
-        self.0.push(basic(user, secret));
-        self.0.push(Zeroizing::new(secret.to_owned()));
-        // Of a URL, what follows the host is what nobody may know.
-        let path = secret.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-        if let Some((_, path)) = path.filter(|(_, path)| !path.is_empty()) {
-            self.0.push(Zeroizing::new(path.to_owned()));
-        }
-    }
-
-    pub fn strike(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.0 {
-            text = text.replace(secret.as_str(), "***");
-            let json = serde_json::Value::from(secret.as_str()).to_string();
-            text = text.replace(json.trim_matches('"'), "***");
-        }
-        text
-    }
 }

@@ -26,6 +26,7 @@ mod auth;
 mod body;
 mod fill;
 mod filter;
+mod hush;
 mod merge;
 mod rule;
 mod sender;
@@ -38,8 +39,9 @@ pub use rule::{Rule, Statuses, Verdict};
 
 pub use signature::{Algorithm, Signature};
 
-pub(crate) use auth::{Credential, Hush};
+pub(crate) use auth::Credential;
 pub(crate) use fill::{size, value};
+pub(crate) use hush::Hush;
 pub(crate) use merge::Recipe;
 pub(crate) use sender::{Sender, Use};
 pub(crate) use words::{clean, excerpt};

@@ -1,6 +1,7 @@
 //! A recipe that is ready: it makes messages of requests, sends them, and says what came of it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use correlator_world::{Outcome, Refused, Request, Secrets};
@@ -8,10 +9,11 @@ use serde_json::Value;
 use ureq::http::{HeaderName, Method, StatusCode};
 use zeroize::Zeroizing;
 
-use super::auth::{Auth, Credential, Hush};
+use super::auth::{Auth, Credential};
 use super::body::{self, Body, Tree};
 use super::fill::{Scope, What, size};
 use super::filter::{Known, short};
+use super::hush::Hush;
 use super::merge::Recipe;
 use super::rule::{Rule, Verdict, judge};
 use super::signature::{Signature, sign};
@@ -94,6 +96,11 @@ impl Sender {
     pub fn credentials(&self) -> Vec<String> {
         let key = self.signature.as_ref().map(|signature| signature.credential.clone());
         self.credential.iter().cloned().chain(key).collect()
+    }
+
+    /// Whether a request's body is sent as it is, if it is in this column.
+    pub fn takes(&self, column: &str) -> bool {
+        self.raw.as_deref() == Some(column)
     }
 
     /// Whether a message can be made of a request.
@@ -208,7 +215,11 @@ impl Sender {
         for (name, template) in &self.headers {
             let value = template.text(&scope)?;
             headers.retain(|(known, _)| known != name);
-            headers.push((name.clone(), header(&value, name)?));
+            // A secret is shown as it is or not at all.
+            if template.fills().any(|(what, _)| *what == What::Credential) {
+                header(credential, name)?;
+            }
+            headers.push((name.clone(), fitted(&value)));
         }
         let body = match body::raw(self.raw.as_deref(), request) {
             Some(raw) => raw,
@@ -348,8 +359,10 @@ fn headers(
     if given.len() > limit::HEADERS_MAX {
         return Err(format!("it has more than {} headers", limit::HEADERS_MAX));
     }
-    let read =
-        |(name, text): (&String, &String)| Ok((header_name(name)?, Template::read(text, known)?));
+    let read = |(name, text): (&String, &String)| {
+        header(text, name)?;
+        Ok((header_name(name)?, Template::read(text, known)?))
+    };
     given.iter().map(read).collect()
 }
 
@@ -364,16 +377,48 @@ fn header_name(name: &str) -> Result<String, String> {
     }
 }
 
-/// A header's value, which must be plain: a line end in it would begin another header.
+/// A header's value by the operator's own words, which must be plain: a line end in it would begin another header.
 fn header(value: &str, name: &str) -> Result<Zeroizing<String>, String> {
-    let plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if !plain || value.len() > limit::HEADER_BYTES_MAX {
+    if !value.chars().all(is_plain) || value.len() > limit::HEADER_BYTES_MAX {
         return Err(format!(
             "header `{name}` would have something else than plain ASCII in it, or more than {} bytes",
             limit::HEADER_BYTES_MAX
         ));
     }
     Ok(Zeroizing::new(value.trim().to_owned()))
+}
+
+/// The same of what stands in events, which is a stranger's and must keep no message from being sent: what a header can't
+/// hold is written as in a URL, and what is too long is cut.
+fn fitted(value: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(value.len().min(limit::HEADER_BYTES_MAX)));
+    let is_all_plain = value.chars().all(is_plain);
+    let mut shown = 0;
+    for c in value.trim().chars() {
+        if is_plain(c) && (is_all_plain || c != '%') {
+            out.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+        if out.len() > limit::HEADER_BYTES_MAX {
+            out.truncate(shown);
+            out.push_str(CUT);
+            break;
+        }
+        if out.len() + CUT.len() <= limit::HEADER_BYTES_MAX {
+            shown = out.len();
+        }
+    }
+    out
+}
+
+/// Stands where a value was cut.
+const CUT: &str = "...";
+
+fn is_plain(c: char) -> bool {
+    (' '..='~').contains(&c)
 }
 
 /// A status with its name.

@@ -41,13 +41,16 @@ mod settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use correlator_world::{Capability, Outcome, Refused, Request, Secrets};
+use correlator_world::{Capability, LeftOut, Outcome, Refused, Request, Secrets, target};
 
 use crate::client::{Lookup, Roots, System};
 use crate::limit;
 pub use crate::recipe::{Algorithm, Signature};
 use crate::recipe::{Sender, Use, clean};
 pub use settings::{Endpoint, Settings};
+
+/// The column with a body that is sent as it is.
+const BODY: &str = "body";
 
 /// The capability.
 pub struct Webhook {
@@ -85,10 +88,10 @@ impl Webhook {
         if wrong.is_empty() { Ok(Self { endpoints }) } else { Err(wrong.join("; ")) }
     }
 
-    fn find(&self, request: &Request) -> Result<&Sender, Refused> {
-        self.endpoints.get(&request.target).ok_or_else(|| {
+    fn find(&self, target: &str) -> Result<&Sender, Refused> {
+        self.endpoints.get(target).ok_or_else(|| {
             let names: Vec<_> = self.endpoints.keys().map(String::as_str).collect();
-            let shown: String = request.target.chars().take(limit::SAID_CHARACTERS_MAX).collect();
+            let shown: String = target.chars().take(limit::SAID_CHARACTERS_MAX).collect();
             Refused::Denied(format!(
                 "there is no endpoint `{}` in `endpoints`; there are {}",
                 clean(&shown),
@@ -125,11 +128,30 @@ impl Capability for Webhook {
                 request.cells.len()
             )));
         }
-        self.find(request)?.check(request)
+        self.find(&request.target)?.check(request)
+    }
+
+    fn knows(&self, target: &str) -> Result<(), Refused> {
+        self.find(target).map(|_| ())
+    }
+
+    fn usual_target(&self) -> Option<&str> {
+        target::meant(self.endpoints.keys().map(String::as_str), "default")
+    }
+
+    fn leaves_out(&self, request: &Request) -> Option<LeftOut> {
+        let sender = self.find(&request.target).ok()?;
+        if sender.takes(BODY) || request.text(BODY).is_none() {
+            return None;
+        }
+        let who = clean(&request.target);
+        let why = format!("endpoint `{who}` makes its own bodies, and leaves this one out");
+        let way = "leave `body` out, or take `preset: generic` for the endpoint";
+        Some(LeftOut { column: BODY, why, way })
     }
 
     fn plan(&self, request: &Request) -> String {
-        match self.find(request) {
+        match self.find(&request.target) {
             Ok(sender) => sender.plan(request),
             Err(refused) => refused.to_string(),
         }
@@ -148,7 +170,7 @@ impl Capability for Webhook {
                 outcomes.push(outcome.clone());
                 continue;
             }
-            let outcome = match self.find(request) {
+            let outcome = match self.find(&request.target) {
                 Err(refused) => Outcome::Refused(refused.to_string()),
                 Ok(sender) => {
                     let sent = sender.send(request, secrets);

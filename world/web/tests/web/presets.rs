@@ -114,6 +114,26 @@ fn pagerduty() {
 }
 
 #[test]
+fn a_url_that_is_the_secret_is_never_repeated() {
+    let check = |answer: &str| {
+        let server = Server::with(Reply::text(404, answer));
+        let yaml = "endpoints: { a: { preset: slack, credential: url, private: true } }";
+        let settings: Settings = serde_yaml::from_str(yaml).expect("settings");
+        let url = server.url("/services/T0ABCDEF/B0ABCDEF/XXXXSECRETXXXX");
+        let mut webhook = Webhook::new(&settings).expect("a webhook");
+        let outcome = webhook.deliver(&[event("r", "a")], &Vault::with(&[("url", &url)])).remove(0);
+        assert_refused(&outcome, "404 Not Found");
+        let told = format!("{outcome:?}");
+        assert!(told.contains("***") && !told.contains("SECRET"), "{answer}: {told}");
+        assert!(!told.contains("T0ABCDEF"), "{answer}: {told}");
+    };
+    check("no hook /services/T0ABCDEF/B0ABCDEF/XXXXSECRETXXXX");
+    check(r#"{"path":"\/services\/T0ABCDEF\/B0ABCDEF\/XXXXSECRETXXXX","hook":"XXXXSECRETXXXX"}"#);
+    check("XXXXSECRETXXXX");
+    check("<p>%2Fservices%2FT0ABCDEF%2FB0ABCDEF%2FXXXXSECRET...");
+}
+
+#[test]
 fn servicenow() {
     let (seen, outcome) = sent(
         "{ preset: servicenow, url: URL, user: me, credential: token, private: true }",

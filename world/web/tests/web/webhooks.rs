@@ -249,6 +249,10 @@ fn settings_that_make_no_sense_are_told() {
         "endpoints: { a: { url: 'https://x.org', headers: { 'a b': c } } }",
         "is no name of a header",
     );
+    wrong(
+        "endpoints: { a: { url: 'https://x.org', headers: { X-A: 'ü {summary}' } } }",
+        "header `X-A` would have something else than plain ASCII",
+    );
     wrong("endpoints: { a: { url: 'https://x.org', user: b } }", "it needs a `credential`");
     wrong(
         "endpoints: { a: { url: 'https://x.org', auth: basic, credential: c } }",

@@ -1,18 +1,29 @@
 //! A capture: what arrives, byte by byte, kept in a file that the same program reads again.
 //!
 //! A capture has no header. Records stand in it with the frames that they came in, so that what one connection sent is
-//! found in it unchanged. Records of several connections stand one behind the other, none within another. It must never
-//! know what a record is, and a disk that is full must never stop a source.
+//! found in it unchanged. Records of several connections stand one behind the other, none within another, and written so
+//! that each is found again, whatever stands around it. A disk that is full must never stop a source.
 
+pub mod arrived;
+pub mod name;
+
+mod apart;
+
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use correlator_record::framing::Framing;
 use thiserror::Error;
 
-use crate::limit;
+use crate::{clock, limit};
+
+use apart::Apart;
+use arrived::Arrived;
+use name::name_at;
 
 /// Who may read a capture: its owner, since logs hold secrets.
 const MODE: u32 = 0o600;
@@ -21,8 +32,20 @@ const MODE: u32 = 0o600;
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// There is a file already.
-    #[error("the capture {} is there already: name another file, or remove it", path.display())]
+    #[error(
+        "the capture {} is there already: name another file, remove it, or have each run name its own, such as all-%Y%m%dT%H%M%S.cap",
+        path.display()
+    )]
     Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its name can't be made of the time.
+    #[error(
+        "the capture {}: a percent sign in its name stands for nothing; %Y, %m, %d, %H, %M and %S stand for the time, %% for a percent sign",
+        path.display()
+    )]
+    Name {
         /// The file.
         path: PathBuf,
     },
@@ -50,59 +73,64 @@ struct Inner {
     waiting: Vec<u8>,
     /// Bytes in the file, all of them of whole records.
     written: u64,
-    /// What has to stand before the next record, because the one before came without its end.
-    missing: Vec<u8>,
+    /// How the records in it are told apart.
+    apart: Apart,
     bytes_lost: u64,
     told: bool,
+    torn_told: bool,
 }
 
 impl Capture {
-    /// Makes a file that is not there yet.
+    /// Makes a file that is not there yet. Its name may stand for the time, see [`name_at`].
     ///
     /// # Errors
-    /// It is there, or the system said no.
+    /// It is there, it can't be named so, or the system said no.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
-        let made = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
+        let path = name_at(path, clock::now())?;
+        let made = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path);
         let file = made.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => CaptureError::Exists { path: path.to_owned() },
-            _ => CaptureError::Io { path: path.to_owned(), error },
+            io::ErrorKind::AlreadyExists => CaptureError::Exists { path: path.clone() },
+            _ => CaptureError::Io { path: path.clone(), error },
         })?;
         let inner = Inner {
             file,
             waiting: Vec::new(),
             written: 0,
-            missing: Vec::new(),
+            apart: Apart::default(),
             bytes_lost: 0,
             told: false,
+            torn_told: false,
         };
-        Ok(Self { path: path.to_owned(), inner: Mutex::new(inner) })
+        Ok(Self { path, inner: Mutex::new(inner) })
     }
 
-    /// Appends whole records, with their frames, as they arrived.
-    pub fn write(&self, bytes: &[u8]) {
-        self.append(bytes, b"");
-    }
-
-    /// Appends whole records of a stream, of which nothing follows if its `ending` is given.
-    pub fn write_up_to(&self, bytes: &[u8], ending: Option<&[u8]>) {
-        self.write(bytes);
-        if let Some(ending) = ending
-            && !bytes.is_empty()
-            && !bytes.ends_with(ending)
-        {
-            self.unfinished(ending);
+    /// Appends what arrived.
+    pub fn write(&self, arrived: &Arrived) {
+        if arrived.bytes.is_empty() {
+            return;
+        }
+        let mut inner = self.inner();
+        let Inner { waiting, apart, torn_told, .. } = &mut *inner;
+        if !apart.put(arrived, waiting) && !std::mem::replace(torn_told, true) {
+            let path = self.path.display();
+            tracing::warn!(
+                "the capture {path}: a record that is too long for that stands in it as it came, and is read as another one"
+            );
+        }
+        if inner.waiting.len() >= limit::CAPTURE_BUFFER_BYTES {
+            self.write_through(&mut inner);
         }
     }
 
-    /// Appends a datagram, which gets a line end if it has none.
-    pub fn write_datagram(&self, bytes: &[u8]) {
-        self.append(bytes, if bytes.ends_with(b"\n") { b"" } else { b"\n" });
-    }
-
-    /// Says that the last record came without its end, which is this: it is put there before another record follows, so
-    /// that the two don't become one.
-    pub fn unfinished(&self, trailer: &[u8]) {
-        trailer.clone_into(&mut self.inner().missing);
+    /// Appends a datagram with these records, which gets a line end if it has none. `framing` tells them apart, if anything
+    /// does.
+    pub fn write_datagram(&self, bytes: &[u8], framing: Option<&Framing>, records: Vec<&[u8]>) {
+        let line = if bytes.is_empty() || bytes.ends_with(b"\n") {
+            Cow::Borrowed(bytes)
+        } else {
+            Cow::Owned([bytes, b"\n"].concat())
+        };
+        self.write(&Arrived { bytes: &line, records, framing, cut: None });
     }
 
     /// Takes the file away again if nothing came: a run that could not begin is not to be in the way of the next.
@@ -127,20 +155,6 @@ impl Capture {
         self.inner().bytes_lost
     }
 
-    fn append(&self, bytes: &[u8], end: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let mut inner = self.inner();
-        let missing = std::mem::take(&mut inner.missing);
-        for part in [&missing, bytes, end] {
-            inner.waiting.extend_from_slice(part);
-        }
-        if inner.waiting.len() >= limit::CAPTURE_BUFFER_BYTES {
-            self.write_through(&mut inner);
-        }
-    }
-
     /// The capture is no less whole for a thread that panicked: only whole records are ever in the buffer.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -154,7 +168,10 @@ impl Capture {
         }
         let bytes = inner.waiting.len() as u64;
         match inner.file.write_all(&inner.waiting) {
-            Ok(()) => inner.written += bytes,
+            Ok(()) => {
+                inner.written += bytes;
+                inner.apart.keep();
+            }
             Err(error) => {
                 inner.bytes_lost += bytes;
                 if !inner.told {
@@ -165,6 +182,7 @@ impl Capture {
                     );
                 }
                 inner.take_back(&self.path);
+                inner.apart.take_back(inner.written);
             }
         }
         inner.waiting.clear();
@@ -195,60 +213,49 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::{Path, PathBuf};
 
+    use correlator_record::framing::Framing;
+
+    use super::arrived::Arrived;
     use super::{Capture, CaptureError};
 
     fn path(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("correlator-capture-{name}-{}", std::process::id()))
     }
 
+    /// Lines that arrived.
+    fn write(capture: &Capture, text: &str) {
+        let (bytes, framing) = (text.as_bytes(), Framing::Mixed);
+        let records = framing.split(bytes);
+        capture.write(&Arrived { bytes, records, framing: Some(&framing), cut: None });
+    }
+
     #[test]
     fn records_stay_apart() {
-        let check = |name: &str, write: fn(&Capture), expected: &[u8]| {
+        let check = |name: &str, work: fn(&Capture), expected: &[u8]| {
             let path = path(name);
-            write(&Capture::create(&path).expect("a capture"));
+            work(&Capture::create(&path).expect("a capture"));
             assert_eq!(fs::read(&path).expect("readable"), expected, "{name}");
             let mode = fs::metadata(&path).expect("there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
             fs::remove_file(path).expect("removed");
         };
         check("nothing", |_| {}, b"");
-        check("as-it-came", |capture| capture.write(b"a\r\nb\0"), b"a\r\nb\0");
+        check("as-it-came", |capture| write(capture, "a\r\nb\0\n"), b"a\r\nb\0\n");
         check(
             "datagrams",
             |capture| {
-                for datagram in [&b"a"[..], b"b\n", b"", b"c\0"] {
-                    capture.write_datagram(datagram);
+                for (datagram, record) in
+                    [(&b"a"[..], &b"a"[..]), (b"b\n", b"b"), (b"", b""), (b"c\0", b"c")]
+                {
+                    capture.write_datagram(datagram, None, vec![record]);
                 }
             },
             b"a\nb\nc\0\n",
         );
+        check("one-without-end", |capture| write(capture, "a"), b"a");
         check(
-            "one-without-end",
-            |capture| {
-                capture.write(b"a");
-                capture.unfinished(b"\n");
-            },
-            b"a",
-        );
-        check(
-            "another-behind-it",
-            |capture| {
-                capture.write(b"a");
-                capture.unfinished(b"\n");
-                capture.write(b"b\n");
-                capture.write(b"c\n");
-            },
-            b"a\nb\nc\n",
-        );
-        check(
-            "streams",
-            |capture| {
-                capture.write_up_to(b"a\nb\n", None);
-                capture.write_up_to(b"c", Some(b"\n"));
-                capture.write_up_to(b"", Some(b"\n"));
-                capture.write_up_to(b"d\n", Some(b"\n"));
-                capture.write_up_to(b"e\n", Some(b"\n"));
-            },
+            "others-behind-it",
+            |capture| ["a", "b\n", "c\n", "d", "e\n"].iter().for_each(|it| write(capture, it)),
             b"a\nb\nc\nd\ne\n",
         );
     }
@@ -262,7 +269,7 @@ mod tests {
         assert!(matches!(again, Err(CaptureError::Exists { .. })), "{again:?}");
         fs::remove_file(&path).expect("removed");
         let used = Capture::create(&path).expect("a capture");
-        used.write(b"a");
+        write(&used, "a");
         used.withdraw();
         assert!(path.exists(), "something is in it");
         drop(used);
@@ -281,11 +288,11 @@ mod tests {
         let path = path("full");
         let capture = Capture::create(&path).expect("a capture");
         let plain = std::mem::replace(&mut capture.inner().file, file);
-        capture.write(b"lost\n");
+        write(&capture, "lost\n");
         capture.flush();
         assert_eq!(capture.bytes_lost(), 5);
         capture.inner().file = plain;
-        capture.write(b"kept\n");
+        write(&capture, "kept\n");
         capture.flush();
         assert_eq!(capture.bytes_lost(), 5);
         assert_eq!(fs::read(&path).expect("readable"), b"kept\n");
