@@ -39,7 +39,8 @@ impl Files {
             for _ in 1..limit::FOLLOW_TRIES {
                 if matches!(fate, Fate::Gone | Fate::Away) {
                     // Names may have changed while they were looked at.
-                    fate = self.fate(&saved, names);
+                    let names = self.names.now(&mut self.told);
+                    fate = self.fate(&saved, &names);
                 }
             }
             if self.names.has(&saved.path) {
