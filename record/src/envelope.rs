@@ -112,10 +112,7 @@ pub(crate) fn without(block: &[u8]) -> Cow<'_, [u8]> {
 
 fn hash(record: &[u8]) -> [u8; HASH_DIGITS] {
     let mut digits = [0; HASH_DIGITS];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(blake3::hash(record).as_bytes()) {
-        let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
-        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
-    }
+    digits.copy_from_slice(&blake3::hash(record).to_hex().as_bytes()[..HASH_DIGITS]);
     digits
 }
 

@@ -19,7 +19,6 @@ use super::secrets::{IN_TEXT, is_line, lacking, needed, of_stack};
 use super::table::{self, Cell, Column};
 use super::words::count;
 use super::{Common, EXIT_LOSSES, EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
-use crate::stack::problem::Problem;
 use crate::stack::raw::RawStack;
 
 /// What can be done with credentials.
@@ -124,10 +123,7 @@ impl Of {
 
 /// What a stack says of the places. A secret must not go elsewhere, nor be looked for there, because that is mistyped.
 fn of_raw(raw: &RawStack) -> Result<Settings, Failed> {
-    raw.credentials().map_err(|problems| {
-        let text: Vec<_> = problems.iter().map(Problem::render).collect();
-        Failed { code: EXIT_WRONG, text: text.join("\n") }
-    })
+    raw.credentials().map_err(|problems| Failed::wrong(EXIT_WRONG, &problems))
 }
 
 fn read(path: &Path) -> Result<RawStack, Failed> {

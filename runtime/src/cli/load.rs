@@ -12,7 +12,6 @@ use super::{Common, EXIT_MACHINE, EXIT_REFUSED, EXIT_WRONG, Failed, StackArgumen
 use crate::limit::Limits;
 use crate::pipeline::engine_events;
 use crate::sandbox::{Cache, Guest, LoadError, Sandbox, World, inspect};
-use crate::stack::problem::Problem;
 use crate::stack::raw::RawStack;
 use crate::stack::{Component, Guests, Stack};
 
@@ -77,8 +76,7 @@ pub(super) fn load_raw(raw: &RawStack, common: &Common) -> Result<Loaded, Failed
         known.loaded.insert(wanted.component, description);
     }
     let stack = Stack::check(raw, &known).map_err(|problems| {
-        let text: Vec<_> = problems.iter().map(Problem::render).collect();
-        Failed { code: if refused { EXIT_REFUSED } else { EXIT_WRONG }, text: text.join("\n") }
+        Failed::wrong(if refused { EXIT_REFUSED } else { EXIT_WRONG }, &problems)
     })?;
     Ok(Loaded { stack, guests, known, files: raw.files().to_vec() })
 }

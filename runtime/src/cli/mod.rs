@@ -42,6 +42,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::stack::problem::Problem;
 use crate::{control, sandbox};
 use arguments::StackArguments;
 use log::LogFormat;
@@ -189,6 +190,12 @@ struct Failed {
 impl Failed {
     fn new(code: u8, text: impl std::fmt::Display) -> Self {
         Self { code, text: format!("error: {text}\n") }
+    }
+
+    /// What is wrong with a stack, as it is told.
+    fn wrong(code: u8, problems: &[Problem]) -> Self {
+        let text: Vec<_> = problems.iter().map(Problem::render).collect();
+        Self { code, text: text.join("\n") }
     }
 }
 

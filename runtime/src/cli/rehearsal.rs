@@ -47,8 +47,7 @@ pub(super) fn rehearse(
     }
     let problems = raw.foreseen(&found);
     if problems.iter().any(|problem| problem.weight == Weight::Error) {
-        let text: Vec<_> = problems.iter().map(Problem::render).collect();
-        return Err(Failed { code: EXIT_WRONG, text: text.join("\n") });
+        return Err(Failed::wrong(EXIT_WRONG, &problems));
     }
     Ok(problems)
 }

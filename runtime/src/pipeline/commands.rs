@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use correlator_store::command::Of;
 use serde_json::{Value, json};
 
-use super::engine::{Crew, Engine, locked, routing, shapes};
+use super::engine::{Crew, Engine, locked, routing};
 use crate::control::Command;
 use crate::pipeline::crew::hand::{Hand, Hired};
 use crate::pipeline::crew::part_name;
@@ -71,8 +71,7 @@ impl Engine {
             return Err(format!("listener `{name}` works already"));
         }
         let left = crew.left.get(name).cloned();
-        let plans: Vec<_> = crew.modules.iter().map(|it| it.plan.clone()).collect();
-        let hired = self.floor.hire_listener(&crew.listeners[place].plan, shapes(&plans), left);
+        let hired = self.floor.hire_listener(&crew.listeners[place].plan, crew.shapes(), left);
         let hand = hired.and_then(Hired::work).map_err(|error| error.to_string())?;
         crew.listeners[place].hand = Some(hand);
         self.works(&mut crew, name);

@@ -71,6 +71,13 @@ pub(super) struct Crew {
     pub(super) holds: HashMap<String, (usize, bool)>,
 }
 
+impl Crew {
+    /// What its modules tell.
+    pub(super) fn shapes(&self) -> Shapes {
+        shapes(self.modules.iter().map(|it| &it.plan))
+    }
+}
+
 /// A module at work, in as many parts as its plan says.
 pub(super) struct ModuleHands {
     pub(super) plan: ModulePlan,
@@ -450,7 +457,7 @@ pub(super) fn open_live(
 }
 
 /// Where the schemas of each module begin, as listeners are configured with them.
-pub(super) fn shapes(modules: &[ModulePlan]) -> Shapes {
+pub(super) fn shapes<'a>(modules: impl IntoIterator<Item = &'a ModulePlan>) -> Shapes {
     let mut shapes = Shapes::new();
     let mut first = 0;
     for plan in modules {

@@ -6,13 +6,12 @@
 //! their own name, are known by the names that rotation gives and by being younger than the last one that was seen.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use correlator_wire::file;
 
 use super::names::folder;
 use crate::identity::{self, Edges, Identity, Print};
@@ -33,8 +32,7 @@ pub(super) struct Found {
 impl Found {
     /// Opens what a path names, without waiting for anything.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let file = file::open_at_once(path)?;
         let facts = file.metadata()?;
         Ok(Self { path: path.to_owned(), file, facts })
     }

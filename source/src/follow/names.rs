@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+
+use correlator_wire::file::not_a_file;
 
 use super::FollowError;
 use super::told::Told;
@@ -99,22 +100,6 @@ pub(super) fn folder(name: &Path) -> &Path {
 /// A name as it is compared: without what says that it is here. The kernel tells names and not how they were typed.
 pub(super) fn bare(path: &Path) -> &Path {
     path.strip_prefix(".").unwrap_or(path)
-}
-
-/// What something is that can't be followed.
-pub(super) fn not_a_file(facts: &fs::Metadata) -> Option<&'static str> {
-    let kind = facts.file_type();
-    if kind.is_file() {
-        None
-    } else if kind.is_dir() {
-        Some("a folder")
-    } else if kind.is_fifo() {
-        Some("a pipe")
-    } else if kind.is_socket() {
-        Some("a socket")
-    } else {
-        Some("a device")
-    }
 }
 
 #[cfg(test)]

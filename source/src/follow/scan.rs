@@ -10,9 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use correlator_wire::file::not_a_file;
+
 use super::files::Files;
 use super::find::{self, Found};
-use super::names::not_a_file;
 use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::{self, Identity};

@@ -17,26 +17,41 @@ use rustix::fs::OFlags;
 pub fn open(path: &Path) -> io::Result<File> {
     // What is something else is best not even opened; it may become that meanwhile.
     regular(&fs::metadata(path)?)?;
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = open_at_once(path)?;
     regular(&file.metadata()?)?;
     Ok(file)
 }
 
-fn regular(facts: &Metadata) -> io::Result<()> {
+/// Opens whatever a path names to read, without waiting for anything.
+///
+/// # Errors
+/// It can't be opened.
+pub fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// What something is that is no file.
+#[must_use]
+pub fn not_a_file(facts: &Metadata) -> Option<&'static str> {
     let kind = facts.file_type();
-    let what = if kind.is_file() {
-        return Ok(());
+    if kind.is_file() {
+        None
     } else if kind.is_dir() {
-        "a folder"
+        Some("a folder")
     } else if kind.is_fifo() {
-        "a pipe"
+        Some("a pipe")
     } else if kind.is_socket() {
-        "a socket"
+        Some("a socket")
     } else {
-        "a device"
-    };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a file")))
+        Some("a device")
+    }
+}
+
+fn regular(facts: &Metadata) -> io::Result<()> {
+    let told =
+        |what| io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a file"));
+    not_a_file(facts).map(told).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

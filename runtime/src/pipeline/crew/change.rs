@@ -39,10 +39,11 @@ impl Engine {
         let mut crew = crew.map_err(|error| format!("{error}; nothing was changed"))?;
         // What modules tell that is new must find those who can read it.
         let closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        let (former, before) = (plans(&crew), shapes(&plans(&crew)));
+        let former: Vec<_> = crew.modules.iter().map(|it| it.plan.clone()).collect();
+        let before = crew.shapes();
         let mut gone = self.change_modules(&mut crew, plan.modules.clone(), &mut told);
         let after = shapes(&plan.modules);
-        let all_read = if shapes(&plans(&crew)) == after {
+        let all_read = if crew.shapes() == after {
             self.wait_for_listeners(&crew, &plan.listeners, &lost(&before, &after))
         } else {
             // Listeners can't be told of a module that stays what it was.
@@ -339,10 +340,6 @@ fn try_out(plan: &Plan) -> Result<(), RunError> {
         })?;
     }
     Ok(())
-}
-
-fn plans(crew: &Crew) -> Vec<ModulePlan> {
-    crew.modules.iter().map(|it| it.plan.clone()).collect()
 }
 
 fn same_module(a: &ModulePlan, b: &ModulePlan) -> bool {

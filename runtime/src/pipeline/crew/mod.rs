@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use correlator_source::settings::Source;
 use correlator_store::reader::Reader;
@@ -46,7 +47,7 @@ use crate::pipeline::state::writers::Secured;
 use crate::pipeline::stream::Stream;
 use crate::pipeline::stream::cursor::Cursor;
 use crate::pipeline::stream::feed::{Feed, Place};
-use crate::pipeline::stream::piece::{EventPiece, RecordPiece};
+use crate::pipeline::stream::piece::{EventPiece, Piece, RecordPiece};
 use crate::pipeline::stream::timers::Timers;
 use crate::pipeline::work::beginning::{Anew, begin, take_over};
 use crate::pipeline::work::checkpoint::{Checkpoint, Keeping, Saver, Shelf};
@@ -286,7 +287,7 @@ impl Floor {
             ticks_aside,
             tell: Arc::clone(&self.tell),
         };
-        let keeping = self.module_keeping(shelf, slot, last);
+        let keeping = self.keeping(shelf, (&self.records, slot), last, Duration::MAX);
         let before = self.counted.module(&name);
         let picture = ModulePicture { before, guest: keeper.report.clone(), events: counts };
         let signals = Arc::new(Signals::default());
@@ -345,8 +346,7 @@ impl Floor {
         let slot = feed.slot();
         let outcomes = Arc::new(Mutex::new(Outcomes::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let component = plan.component.1.clone();
-        let origin = self.origin.clone();
+        let (component, origin) = (plan.component.1.clone(), self.origin.clone());
         let who = Asker { origin, listener: name.clone(), component, modules };
         let means = self.means(&desks, &who, (tallies, anew), &outcomes, &stop)?;
         let asking = Asking::begin(who, desks, means).map_err(asks)?;
@@ -368,7 +368,9 @@ impl Floor {
             side.feed.view.aside.extend(kept.dead.sequences_of(&name));
             side.ticks_aside.extend(kept.dead.ticks_of(&name));
         }
-        let keeping = self.listener_keeping(shelf, slot, last);
+        // Rows that stand in a table already come again after a crash: the shorter the step, the fewer.
+        let step = limit::LISTENER_CHECKPOINT_STEP;
+        let keeping = self.keeping(shelf, (&self.events, slot), last, step);
         let (before, guest) = (self.counted.listener(&name), keeper.report.clone());
         let picture = ListenerPicture { before, guest, outcomes, bounded: bounded.into(), planned };
         let signals = Arc::new(Signals::default());
@@ -454,32 +456,18 @@ impl Floor {
         Ok(Means { office, secrets, records, events, tell, stop, retries, denials, tallies })
     }
 
-    /// How a module's checkpoints are kept, and what is let go of with each.
-    fn module_keeping(
+    /// How a guest's checkpoints are kept, at most so far apart, and what of its stream is let go of with each.
+    fn keeping<P: Piece>(
         &self,
         shelf: Option<Shelf>,
-        slot: usize,
+        (stream, slot): (&Arc<Stream<P>>, usize),
         last: Option<Checkpoint>,
+        step_max: Duration,
     ) -> Option<Keeping> {
         let kept = self.kept.as_ref()?;
-        let records = Arc::clone(&self.records);
-        let stored = move |before: Place, last: Place| records.keep_for(slot, before, last);
-        let last = last.map(|last| last.place);
-        Some(kept.saver.keeping(shelf?, kept.keeping.checkpoint_every, last, stored))
-    }
-
-    fn listener_keeping(
-        &self,
-        shelf: Option<Shelf>,
-        slot: usize,
-        last: Option<Checkpoint>,
-    ) -> Option<Keeping> {
-        let kept = self.kept.as_ref()?;
-        let events = Arc::clone(&self.events);
-        let stored = move |before: Place, last: Place| events.keep_for(slot, before, last);
-        let last = last.map(|last| last.place);
-        // Rows that stand in a table already come again after a crash: the shorter the step, the fewer.
-        let every = kept.keeping.checkpoint_every.min(limit::LISTENER_CHECKPOINT_STEP);
-        Some(kept.saver.keeping(shelf?, every, last, stored))
+        let stream = Arc::clone(stream);
+        let stored = move |before: Place, last: Place| stream.keep_for(slot, before, last);
+        let every = kept.keeping.checkpoint_every.min(step_max);
+        Some(kept.saver.keeping(shelf?, every, last.map(|last| last.place), stored))
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::MutexGuard;
 use std::thread;
+use std::time::Instant;
 
 use super::hand::Hand;
 use super::hiring::plan_of;
@@ -28,6 +29,13 @@ struct Behind {
     works: bool,
 }
 
+impl Behind {
+    /// Whether nobody waits for it any more, who began at that time.
+    fn is_given_up(&self, since: Instant) -> bool {
+        !self.works || clock::instant().duration_since(since) >= limit::DRAIN_TIME
+    }
+}
+
 impl Engine {
     /// The crew, once listeners that stay have done the events that they could not read any more under this plan. Nobody who
     /// asks how the engine fares waits for that.
@@ -39,12 +47,11 @@ impl Engine {
             (clock::instant(), shapes(&plan.modules), self.floor.events.next());
         loop {
             let crew = locked(&self.crew);
-            let plans: Vec<_> = crew.modules.iter().map(|it| it.plan.clone()).collect();
-            let lost = lost(&shapes(&plans), &after);
+            let lost = lost(&crew.shapes(), &after);
             let Some(behind) = self.behind(&crew, &plan.listeners, &lost, next) else {
                 return Ok(crew);
             };
-            if !behind.works || clock::instant().duration_since(since) >= limit::DRAIN_TIME {
+            if behind.is_given_up(since) {
                 return Err(behind.why);
             }
             drop(crew);
@@ -61,7 +68,7 @@ impl Engine {
     ) -> Result<(), String> {
         let (since, next) = (clock::instant(), self.floor.events.next());
         while let Some(behind) = self.behind(crew, stay, lost, next) {
-            if !behind.works || clock::instant().duration_since(since) >= limit::DRAIN_TIME {
+            if behind.is_given_up(since) {
                 return Err(behind.why);
             }
             thread::park_timeout(limit::JOIN_STEP);
@@ -95,17 +102,16 @@ impl Engine {
                 return None;
             }
             working.map(Hand::wake);
-            let events = next - place;
+            let what = "events to do that it could not read any more once their module is another";
+            let rests = |how: &str, command: &str| {
+                format!(
+                    "listener `{name}` is {how} with {what}: `correlator modules {command} {name}`, or take it out of the stack first"
+                )
+            };
             let why = match (working, &it.hand) {
-                (Some(_), _) => format!(
-                    "listener `{name}` has {events} events to do that it could not read any more once their module is another"
-                ),
-                (None, Some(_)) => format!(
-                    "listener `{name}` is suspended with events to do that it could not read any more once their module is another: `correlator modules release {name}`, or take it out of the stack first"
-                ),
-                (None, None) => format!(
-                    "listener `{name}` is off with events to do that it could not read any more once their module is another: `correlator modules enable {name}`, or take it out of the stack first"
-                ),
+                (Some(_), _) => format!("listener `{name}` has {} {what}", next - place),
+                (None, Some(_)) => rests("suspended", "release"),
+                (None, None) => rests("off", "enable"),
             };
             Some(Behind { why, works: working.is_some() })
         })

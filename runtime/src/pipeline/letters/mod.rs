@@ -17,7 +17,7 @@ use crate::dead::{Event, Kind, Letter};
 use crate::pipeline::commands::NOTHING_KEPT;
 use crate::pipeline::crew::Kept;
 use crate::pipeline::crew::hiring::plan_of;
-use crate::pipeline::engine::{Engine, locked, shapes};
+use crate::pipeline::engine::{Engine, locked};
 use crate::pipeline::intake::share;
 use crate::pipeline::stream::Stream;
 use crate::pipeline::stream::piece::{EventPiece, Piece, RecordKind, RecordPiece};
@@ -128,12 +128,11 @@ impl Engine {
         let hand = crew.listeners.iter().find(|it| it.plan.name == letter.module);
         let hand = hand.and_then(|it| it.hand.as_ref());
         let at_work = hand.map(|hand| (hand.slot, Arc::clone(&hand.signals)));
-        let plans: Vec<_> = crew.modules.iter().map(|it| it.plan.clone()).collect();
+        let shapes = crew.shapes();
         drop(crew);
         let Some(at_work) = at_work else {
             return Err(format!("listener `{}` does not work now", letter.module));
         };
-        let shapes = shapes(&plans);
         let known = |name: &&String| plan_of(name) == plan_of(&event.module);
         // It may be divided otherwise by now: any part tells what the events look like.
         let mut modules: Vec<_> = shapes.keys().map(|(name, _)| name).filter(known).collect();

@@ -14,7 +14,7 @@ use crate::guest::{Effect, Failure, Listener, Tick};
 use crate::limit::{self, Limits};
 use crate::pipeline::crew::News;
 use crate::pipeline::stream::cursor::Cursor;
-use crate::pipeline::stream::feed::{Bounds, Feed, Next, Place};
+use crate::pipeline::stream::feed::{Bounds, Feed, Next};
 use crate::pipeline::work::keeper::{GuestReport, Shared};
 use crate::pipeline::work::module::{Aside, TicksAside, is_aside};
 use crate::pipeline::work::worker::Side;
@@ -226,7 +226,16 @@ fn count_up(counts: &mut BTreeMap<String, u64>, name: &str, by: u64) {
 
 impl Side for ListenerSide {
     type Guest = dyn Listener + Send;
+    type View = EventView;
     type Turn = Vec<Effect>;
+
+    fn feed(&self) -> &Feed<EventView> {
+        &self.feed
+    }
+
+    fn feed_mut(&mut self) -> &mut Feed<EventView> {
+        &mut self.feed
+    }
 
     fn next(&mut self, bounds: Bounds) -> Next {
         loop {
@@ -242,10 +251,6 @@ impl Side for ListenerSide {
 
     fn items(&self) -> (usize, u64) {
         (self.batch.items.len(), self.batch.items.first().copied().unwrap_or(0))
-    }
-
-    fn is_pressed(&self) -> bool {
-        self.feed.is_pressed()
     }
 
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Vec<Effect>, Failure> {
@@ -316,41 +321,13 @@ impl Side for ListenerSide {
         self.rate = rate;
     }
 
-    fn place(&self) -> Place {
-        self.feed.place()
-    }
-
-    fn seek(&mut self, place: Place) {
-        self.feed.seek(place);
-    }
-
-    fn advance(&self, pinned: Option<u64>) {
-        self.feed.advance(pinned);
-    }
-
-    fn weigh(&self, state_bytes: usize) {
-        self.feed.weigh(state_bytes);
-    }
-
-    fn set_absent(&mut self, absent: bool) {
-        self.feed.set_absent(absent);
-    }
-
     fn wait(&mut self) {
         self.asking.sum_up();
         self.feed.wait();
     }
 
-    fn save_wanted(&self) -> bool {
-        self.feed.save_wanted()
-    }
-
     fn lag(&self) -> (u64, u64) {
         (self.feed.lag(), self.feed.missed + self.feed.view.strange)
-    }
-
-    fn is_over(&self) -> bool {
-        self.feed.is_over()
     }
 
     fn tell(&self, news: News) {

@@ -342,8 +342,8 @@ mod tests {
         Checkpoint { place, rate: (1, 2), state, outside: b"outside".to_vec() }
     }
 
-    fn state(version: u32, bytes: &[u8]) -> Option<State> {
-        Some(State { version, bytes: bytes.to_vec() })
+    fn state(version: u32, bytes: &[u8]) -> State {
+        State { version, bytes: bytes.to_vec() }
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(site.starts(&[1]), (20, None, 2));
         // Whoever starts it once more changes nothing.
         assert_eq!(site.starts(&[1]), (20, None, 2));
-        assert_eq!(site.starts(&[2]), (20, state(2, b"newer"), 0));
+        assert_eq!(site.starts(&[2]), (20, Some(state(2, b"newer")), 0));
         assert_eq!(site.names(), [""; 0], "all that it made");
     }
 
@@ -368,9 +368,13 @@ mod tests {
         for item in 21..30 {
             site.saves(&[1], item, &large);
         }
-        assert_eq!(site.starts(&[2]), (29, state(2, b"newer"), 2), "the other's are kept now");
-        assert_eq!(site.starts(&[1]), (29, state(1, &large), 2), "and so on");
-        assert_eq!(site.starts(&[2]), (29, state(2, b"newer"), 2));
+        assert_eq!(
+            site.starts(&[2]),
+            (29, Some(state(2, b"newer")), 2),
+            "the other's are kept now"
+        );
+        assert_eq!(site.starts(&[1]), (29, Some(state(1, &large)), 2), "and so on");
+        assert_eq!(site.starts(&[2]), (29, Some(state(2, b"newer")), 2));
     }
 
     #[test]
@@ -379,13 +383,13 @@ mod tests {
         site.saves(&[2], 20, b"precious");
         site.starts(&[1]);
         site.saves(&[1], 30, b"new");
-        assert_eq!(site.starts(&[2, 1]), (30, state(1, b"new"), 1));
+        assert_eq!(site.starts(&[2, 1]), (30, Some(state(1, b"new")), 1));
         site.saves(&[2, 1], 40, b"newer");
         let (kept, wanted) = (site.0.join("pm.refused-1"), site.0.join("pm.wanted"));
         fs::rename(&kept, &wanted).expect("it is there");
         assert_eq!(site.starts(&[3]), (40, None, 2), "who does not take it either");
         assert_eq!(site.names(), ["pm.refused-1", "pm.refused-2", "pm.wanted"], "it stays wanted");
-        assert_eq!(site.starts(&[2, 1]), (40, state(2, b"precious"), 2));
+        assert_eq!(site.starts(&[2, 1]), (40, Some(state(2, b"precious")), 2));
         assert_eq!(site.names(), ["pm.refused-1", "pm.refused-2"], "others made these");
     }
 
@@ -394,10 +398,10 @@ mod tests {
         let site = Site::new("back");
         site.saves(&[1], 10, b"one");
         site.saves(&[2], 20, b"two");
-        assert_eq!(site.starts(&[1]), (10, state(1, b"one"), 1));
+        assert_eq!(site.starts(&[1]), (10, Some(state(1, b"one")), 1));
         site.saves(&[1], 30, b"more");
         site.saves(&[1], 40, b"more");
-        assert_eq!(site.starts(&[2]), (40, state(2, b"two"), 2));
+        assert_eq!(site.starts(&[2]), (40, Some(state(2, b"two")), 2));
     }
 
     #[test]
@@ -408,7 +412,7 @@ mod tests {
         site.shelf(&[1]).store(&checkpoint(1, 21, b"one")).expect("a folder");
         fs::remove_file(site.0.join("pm.before")).expect("without state");
         fs::hard_link(site.0.join("pm.refused-1"), site.0.join("pm.before")).expect("a link");
-        assert_eq!(site.starts(&[2]), (20, state(2, b"two"), 1));
+        assert_eq!(site.starts(&[2]), (20, Some(state(2, b"two")), 1));
         let kept = site.shelf(&[]);
         let kept = crate::pipeline::work::refused::all(&kept);
         let (left, _) = crate::pipeline::work::refused::one(&kept[0]).expect("it is whole");
@@ -426,9 +430,9 @@ mod tests {
             // A version that it does not take itself.
             site.shelf(&[1]).store(&checkpoint(9, item, b"")).expect("a folder");
         }
-        assert_eq!(site.starts(&[9]).1, state(9, b""));
+        assert_eq!(site.starts(&[9]).1, Some(state(9, b"")));
         site.saves(&[1], 50, b"");
-        assert_eq!(site.starts(&[2]).1, state(2, b"precious"));
+        assert_eq!(site.starts(&[2]).1, Some(state(2, b"precious")));
         site.shelf(&[2]).clear();
         assert_eq!(site.names(), [""; 0], "who is forgotten is forgotten whole");
     }

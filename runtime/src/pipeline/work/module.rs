@@ -14,7 +14,7 @@ use crate::pipeline::crew::News;
 use crate::pipeline::intake::interest::Filter;
 use crate::pipeline::intake::share::Share;
 use crate::pipeline::stream::cursor::Cursor;
-use crate::pipeline::stream::feed::{Batch, Bounds, Feed, Look, Next, Place, View};
+use crate::pipeline::stream::feed::{Batch, Bounds, Feed, Look, Next, View};
 use crate::pipeline::stream::piece::{EventPiece, PickList, RecordKind, RecordPiece};
 use crate::pipeline::stream::{Refused, Stream};
 
@@ -250,7 +250,16 @@ impl ModuleSide {
 
 impl Side for ModuleSide {
     type Guest = dyn Module + Send;
+    type View = RecordView;
     type Turn = Rows;
+
+    fn feed(&self) -> &Feed<RecordView> {
+        &self.feed
+    }
+
+    fn feed_mut(&mut self) -> &mut Feed<RecordView> {
+        &mut self.feed
+    }
 
     fn next(&mut self, bounds: Bounds) -> Next {
         loop {
@@ -266,10 +275,6 @@ impl Side for ModuleSide {
 
     fn items(&self) -> (usize, u64) {
         (self.batch.items.len(), self.batch.items.first().copied().unwrap_or(0))
-    }
-
-    fn is_pressed(&self) -> bool {
-        self.feed.is_pressed()
     }
 
     fn came(&self) -> u64 {
@@ -346,40 +351,8 @@ impl Side for ModuleSide {
         self.checker.set_rate(rate);
     }
 
-    fn place(&self) -> Place {
-        self.feed.place()
-    }
-
-    fn seek(&mut self, place: Place) {
-        self.feed.seek(place);
-    }
-
-    fn advance(&self, pinned: Option<u64>) {
-        self.feed.advance(pinned);
-    }
-
-    fn weigh(&self, state_bytes: usize) {
-        self.feed.weigh(state_bytes);
-    }
-
-    fn set_absent(&mut self, absent: bool) {
-        self.feed.set_absent(absent);
-    }
-
-    fn wait(&mut self) {
-        self.feed.wait();
-    }
-
-    fn save_wanted(&self) -> bool {
-        self.feed.save_wanted()
-    }
-
     fn lag(&self) -> (u64, u64) {
         (self.feed.lag(), self.feed.missed)
-    }
-
-    fn is_over(&self) -> bool {
-        self.feed.is_over()
     }
 
     fn tell(&self, news: News) {

@@ -16,7 +16,7 @@ use crate::guest::{Failure, Tick};
 use crate::limit::{self, Limits};
 use crate::pipeline::crew::News;
 use crate::pipeline::stream::cursor::Cursor;
-use crate::pipeline::stream::feed::{Bounds, Next, Place};
+use crate::pipeline::stream::feed::{Bounds, Feed, Next, Place, View};
 
 /// What a module's worker and a listener's do differently.
 pub(crate) trait Side {
@@ -24,13 +24,21 @@ pub(crate) trait Side {
     type Guest: ?Sized;
     /// What a call gives.
     type Turn;
+    /// How it looks at the stream.
+    type View: View;
 
     /// Fills the batch with what comes next, or tells of a tick.
     fn next(&mut self, bounds: Bounds) -> Next;
     /// How many items the batch has, and its first.
     fn items(&self) -> (usize, u64);
+    /// The way through the stream.
+    fn feed(&self) -> &Feed<Self::View>;
+    /// The same, to go on.
+    fn feed_mut(&mut self) -> &mut Feed<Self::View>;
     /// Whether checkpoints should not be long in coming.
-    fn is_pressed(&self) -> bool;
+    fn is_pressed(&self) -> bool {
+        self.feed().is_pressed()
+    }
     /// How much has come to the spool that it reads, where checkpoints should be made of that. Listeners make theirs often
     /// enough, and each costs the writing through of tables.
     fn came(&self) -> u64 {
@@ -49,11 +57,17 @@ pub(crate) trait Side {
     /// Goes back to another rate.
     fn set_rate(&mut self, rate: (i64, u64));
     /// Where the way through the stream is.
-    fn place(&self) -> Place;
+    fn place(&self) -> Place {
+        self.feed().place()
+    }
     /// Goes to another place.
-    fn seek(&mut self, place: Place);
+    fn seek(&mut self, place: Place) {
+        self.feed_mut().seek(place);
+    }
     /// Tells the stream how far the guest is.
-    fn advance(&self, pinned: Option<u64>);
+    fn advance(&self, pinned: Option<u64>) {
+        self.feed().advance(pinned);
+    }
     /// Does what is left to do when nothing more can come, or only what can't be left when it is told to end now. Says no if
     /// turns since the last checkpoint are to come again.
     fn finish(&mut self, now: bool) -> bool {
@@ -61,17 +75,27 @@ pub(crate) trait Side {
         true
     }
     /// Says how much there is to save.
-    fn weigh(&self, state_bytes: usize);
+    fn weigh(&self, state_bytes: usize) {
+        self.feed().weigh(state_bytes);
+    }
     /// Whether the stream holds nothing back for it, from now on or no longer.
-    fn set_absent(&mut self, absent: bool);
+    fn set_absent(&mut self, absent: bool) {
+        self.feed_mut().set_absent(absent);
+    }
     /// Waits until something comes, or for a while.
-    fn wait(&mut self);
+    fn wait(&mut self) {
+        self.feed_mut().wait();
+    }
     /// Whether somebody else waits for the state to be saved.
-    fn save_wanted(&self) -> bool;
+    fn save_wanted(&self) -> bool {
+        self.feed().save_wanted()
+    }
     /// Items behind its place, and items that were gone before they could be read.
     fn lag(&self) -> (u64, u64);
     /// Whether the stream is over.
-    fn is_over(&self) -> bool;
+    fn is_over(&self) -> bool {
+        self.feed().is_over()
+    }
     /// Tells those who want to know.
     fn tell(&self, news: News);
     /// Makes sure that what was committed is on the disk, and tells what has to be known of it after a restart. Nothing if
