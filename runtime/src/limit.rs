@@ -214,6 +214,8 @@ pub const DEAD_LETTERS_MAX: usize = 10_000;
 pub const DEAD_BYTES_MAX: u64 = 256 << 20;
 /// The file of one dead letter: the longest record, escaped in the longest way, and what is said about it.
 pub const LETTER_BYTES_MAX: u64 = 1 << 20;
+/// Forms of a module's events that are remembered; then the oldest is forgotten.
+pub const FORMS_MAX: usize = 16;
 /// How long it is waited for a guest's checkpoints to be behind what is tried again.
 pub const LETTER_PASSED_TIME: Duration = Duration::from_secs(3);
 

@@ -227,9 +227,13 @@ fn watch(child: &mut Child, deadline: Duration) -> Result<Watched> {
     }
 }
 
-/// The most memory that a process has held so far; 0 if it has ended.
+/// The most memory that a process of the engine's has held so far; 0 if it has ended, or has not begun: until it is named
+/// after its program, its memory is that of who starts it.
 fn memory_mib(process: u32) -> u64 {
     let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return 0 };
+    if !status.starts_with("Name:\tcorrelator\n") {
+        return 0;
+    }
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.unwrap_or(0) / 1024

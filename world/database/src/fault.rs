@@ -22,6 +22,17 @@ pub enum Fault {
     Refused(String),
 }
 
+impl Fault {
+    /// The same where it can't be for what was asked: then it is the connection's.
+    #[must_use]
+    pub fn of_connection(self) -> Self {
+        match self {
+            Self::Refused(words) => Self::Lost(words),
+            other => other,
+        }
+    }
+}
+
 /// Words of another program, so that they can stand in a message: bounded, on one line, without control characters.
 pub fn shown(words: &str) -> String {
     let clean = words.chars().map(|c| if c.is_control() { ' ' } else { c });

@@ -161,7 +161,8 @@ impl Link for Mysql {
     }
 
     fn insert(&mut self, target: &Target, rows: &[Row<'_>]) -> Result<Vec<Landed>, Fault> {
-        self.query("START TRANSACTION")?;
+        // What is wrong before there is a row is no row's fault.
+        self.query("START TRANSACTION").map_err(Fault::of_connection)?;
         let added = self.add(target, rows).and_then(|landed| {
             self.query("COMMIT")?;
             Ok(landed)

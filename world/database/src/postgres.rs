@@ -57,7 +57,8 @@ impl Postgres {
         &mut self,
         act: impl FnOnce(&mut Connection) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let acted = self.connection.simple(&self.begin).and_then(Answer::done);
+        let begun = self.connection.simple(&self.begin).and_then(Answer::done);
+        let acted = begun.map_err(Fault::of_connection);
         let acted = acted.and_then(|_| act(&mut self.connection)).and_then(|done| {
             let answer = self.connection.simple("COMMIT")?.done()?;
             // A transaction that has failed is ended by COMMIT, too, but said to be rolled back.

@@ -50,7 +50,7 @@ pub(crate) fn floor(
     let door = Door::new(Arc::clone(&records), Arc::clone(ending), syncer, &marks);
     let (saver, work) = Saver::new();
     let letters = Arc::clone(&dead);
-    let known = Arc::new(Known::default());
+    let known = Arc::new(Known::load(&keeping.folder));
     let off = Arc::new(PutOff::load(&keeping.folder));
     let door = Arc::new(door);
     let notices = Arc::new(Notices::new(Arc::clone(&door)));

@@ -48,6 +48,8 @@ impl Engine {
     ) -> Result<(), RunError> {
         let mut crew = locked(&self.crew);
         crew.version = 1;
+        // Who listens reads what they tell by what they are.
+        modules.iter().for_each(|plan| self.floor.known.module(plan));
         let shapes = shapes(&modules);
         let mut hired = Vec::new();
         for plan in listeners {
@@ -71,7 +73,6 @@ impl Engine {
                 self.hold_places(&mut crew, Role::Module, &names);
             }
             let off = off || !plan.enabled;
-            self.floor.known.module(&plan);
             let mut hands = Vec::new();
             for (part, name) in names.into_iter().enumerate().filter(|_| !off) {
                 let one = self.floor.hire_module(&plan, part, 1, None)?;

@@ -340,7 +340,8 @@ impl Floor {
         let mut modules: Vec<_> =
             shapes.iter().map(|((module, _), base)| (*base, module.clone())).collect();
         modules.sort();
-        let view = EventView::new(&name, plan.criteria.clone(), shapes);
+        let formers = self.known.formers(&shapes);
+        let view = EventView::new(&name, plan.criteria.clone(), shapes, formers);
         let timers = Timers::new(&plan.timers, &self.zone);
         let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
         let slot = feed.slot();

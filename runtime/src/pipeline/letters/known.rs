@@ -2,6 +2,7 @@
 //! their events.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use correlator_source::settings::Source;
@@ -9,6 +10,9 @@ use correlator_source::settings::Source;
 use crate::declaration::EventSchema;
 use crate::pipeline::crew::hiring::plan_of;
 use crate::pipeline::crew::shape;
+use crate::pipeline::listening::former::{Formers, formers};
+use crate::pipeline::listening::view::Shapes;
+use crate::pipeline::state::forms::Forms;
 use crate::pipeline::{ListenerPlan, ModulePlan, notices};
 
 /// A module's form of events.
@@ -28,6 +32,8 @@ struct All {
     components: HashMap<String, (String, String)>,
     /// By module.
     events: HashMap<String, Events>,
+    /// What they were before, too.
+    forms: Forms,
     /// By their numbers.
     sources: HashMap<u32, String>,
 }
@@ -43,10 +49,20 @@ impl Default for Known {
 }
 
 impl Known {
+    /// With what earlier runs knew that left this state.
+    pub(crate) fn load(state: &Path) -> Self {
+        let known = Self::default();
+        let mut forms = Forms::load(state);
+        forms.note(notices::INSTANCE, &notices::events());
+        known.0.write().unwrap_or_else(PoisonError::into_inner).forms = forms;
+        known
+    }
+
     /// A module works, or is about to.
     pub(crate) fn module(&self, plan: &ModulePlan) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let events = Events { shape: shape(&plan.events), schemas: plan.events.clone() };
+        all.forms.note(&plan.name, &plan.events);
         all.events.insert(plan.name.clone(), events);
         let (component, digest, _) = plan.component.clone();
         all.components.insert(plan.name.clone(), (component, digest));
@@ -75,6 +91,12 @@ impl Known {
     pub(crate) fn events(&self, module: &str) -> Option<Events> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.events.get(plan_of(module)).cloned()
+    }
+
+    /// How who is configured with these shapes reads events of other forms.
+    pub(crate) fn formers(&self, shapes: &Shapes) -> Formers {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        formers(&all.forms, shapes)
     }
 
     /// What a source is called; its number where nobody knows.

@@ -4,6 +4,7 @@
 pub(super) mod asker;
 pub(super) mod asking;
 pub(super) mod denials;
+pub(super) mod former;
 pub(super) mod listener;
 pub(super) mod outside;
 mod patience;

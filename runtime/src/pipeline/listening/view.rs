@@ -2,20 +2,26 @@
 //! alone.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use correlator_frame::event::{BATCH_HEADER, BatchHeader};
+use correlator_frame::event::{BATCH_HEADER, BatchHeader, Rows as RowIterator};
 
 use crate::guest::Rows;
+use crate::limit;
 use crate::pipeline::crew::hiring::plan_of;
+use crate::pipeline::listening::former::{Former, Formers};
 use crate::pipeline::stream::feed::{Batch, Look, View};
 use crate::pipeline::stream::piece::{EventKind, EventPiece, Piece};
 use crate::pipeline::work::module::EventAside;
 use crate::stack::criteria::compile::Compiled;
 use crate::stack::criteria::matching::Subject;
+use crate::text::clean;
 
 const SECOND: i64 = 1_000_000_000;
 /// Where a row says its schema.
 const SCHEMA: usize = 1;
+/// In the place of a schema: there is none any more that it could be read by.
+const NONE: u32 = u32::MAX;
 
 /// Events on their way to one listener.
 #[derive(Default)]
@@ -53,6 +59,10 @@ pub(crate) struct EventView {
     name: String,
     criteria: Compiled,
     shapes: Shapes,
+    /// How events are read whose module has other columns now.
+    formers: Formers,
+    /// The piece as it is read today, if it was told with other columns.
+    read: Option<Arc<EventPiece>>,
     /// The piece's module, and what the columns of its events are.
     of: (String, u64),
     /// Where the schemas of the piece's module begin; none if the listener can't know them.
@@ -74,11 +84,13 @@ pub(crate) struct EventView {
 }
 
 impl EventView {
-    pub(crate) fn new(name: &str, criteria: Compiled, shapes: Shapes) -> Self {
+    pub(crate) fn new(name: &str, criteria: Compiled, shapes: Shapes, formers: Formers) -> Self {
         Self {
             name: name.to_owned(),
             criteria,
             shapes,
+            formers,
+            read: None,
             of: Default::default(),
             base: None,
             item: 0,
@@ -93,19 +105,44 @@ impl EventView {
         }
     }
 
-    /// Counts what it can't read, however often it comes again, and tells it once for each kind.
-    fn pass_over(&mut self, piece: &EventPiece, from: u64) {
-        let from = from.max(piece.first).max(self.counted);
-        self.strange += piece.next().saturating_sub(from);
+    /// Counts what it can't read, however often it comes again, and tells why once for each kind.
+    fn pass_over(&mut self, piece: &EventPiece, strange: u64) {
+        self.strange += strange;
         self.counted = self.counted.max(piece.next());
-        if self.told_of.insert(self.of.clone()) {
-            tracing::error!(
-                "listener `{}`: events of `{}` (from item {} on) have columns that no module of this stack has any more; they are passed over and counted as lost",
-                self.name,
-                self.of.0,
-                piece.first
-            );
+        if strange == 0 || !self.told_of.insert((self.of.0.clone(), piece.shape)) {
+            return;
         }
+        let why = self.formers.get(&(self.of.0.clone(), piece.shape)).map(|former| {
+            let why = former.why_not().collect::<Vec<_>>().join("; ");
+            clean(&why, limit::MESSAGE_BYTES_MAX)
+        });
+        tracing::error!(
+            "listener `{}`: events of `{}` (from item {} on) can't be read by the columns of today ({}); they are passed over and counted as lost",
+            self.name,
+            self.of.0,
+            piece.first,
+            why.as_deref().unwrap_or("nobody knows what theirs were"),
+        );
+    }
+
+    /// Finds out by what columns the piece is read.
+    fn know(&mut self, piece: &EventPiece, from: u64) {
+        plan_of(&piece.module).clone_into(&mut self.of.0);
+        self.of.1 = piece.shape;
+        self.read = None;
+        self.base = self.shapes.get(&self.of).copied();
+        if self.base.is_some() || !self.has_events(piece) {
+            return;
+        }
+        let from = from.max(piece.first).max(self.counted);
+        let Some(former) = self.formers.get(&self.of) else {
+            return self.pass_over(piece, piece.next().saturating_sub(from));
+        };
+        let (read, strange) = of_today(piece, former, from);
+        self.base = Some(former.base);
+        self.of.1 = former.shape;
+        self.read = Some(Arc::new(read));
+        self.pass_over(piece, strange);
     }
 
     /// Whether a piece has events for this listener to look at.
@@ -127,6 +164,20 @@ impl EventView {
     }
 }
 
+/// A piece as it is read today, and how many of its events from this item on can't be.
+fn of_today(piece: &EventPiece, former: &Former, from: u64) -> (EventPiece, u64) {
+    let (mut index, mut strange) = (Vec::new(), 0);
+    for (item, row) in (piece.first..).zip(RowIterator::new(&piece.rows.index, BATCH_HEADER)) {
+        if former.read(row, &mut index) {
+            continue;
+        }
+        BatchHeader { schema: NONE, ..BatchHeader::read(row) }.write(0, &mut index);
+        strange += u64::from(item >= from);
+    }
+    let rows = Rows { text: piece.rows.text.clone(), index };
+    (EventPiece { rows, ..piece.clone() }, strange)
+}
+
 /// The row that starts here.
 fn row(piece: &EventPiece, start: usize) -> Option<&[u32]> {
     let rest = piece.rows.index.get(start..)?;
@@ -142,12 +193,9 @@ impl View for EventView {
 
     fn open(&mut self, piece: &EventPiece, from: u64) {
         (self.item, self.row, self.told, self.ended) = (piece.first, 0, i64::MIN, false);
-        plan_of(&piece.module).clone_into(&mut self.of.0);
-        self.of.1 = piece.shape;
-        self.base = self.shapes.get(&self.of).copied();
-        if self.base.is_none() && self.has_events(piece) {
-            self.pass_over(piece, from);
-        }
+        self.know(piece, from);
+        let read = self.read.clone();
+        let piece = read.as_deref().unwrap_or(piece);
         while self.item < from
             && let Some(row) = row(piece, self.row)
         {
@@ -167,7 +215,14 @@ impl View for EventView {
         // What comes again tells no time, which has moved on, and was ordered, whatever else the listener asked for.
         let again = piece.kind == EventKind::Retry;
         let Some(base) = self.base else { return Look::Nothing };
+        let read = self.read.clone();
+        let piece = read.as_deref().unwrap_or(piece);
         while let Some(row) = row(piece, self.row) {
+            if row[SCHEMA] == NONE {
+                self.row += row.len();
+                self.item += 1;
+                continue;
+            }
             // No event is from later than when it was published, whatever its guest says.
             let time = BatchHeader::read(row).time.min(piece.now);
             if time.div_euclid(SECOND) > self.told && !again {
@@ -193,6 +248,8 @@ impl View for EventView {
 
     #[inline]
     fn take(&mut self, piece: &EventPiece, batch: &mut EventBatch) {
+        let read = self.read.clone();
+        let piece = read.as_deref().unwrap_or(piece);
         let (Some(row), Some(base)) = (row(piece, self.row), self.base) else { return };
         if batch.items.is_empty() {
             batch.rows.text.extend_from_slice(&piece.rows.text);
@@ -219,7 +276,7 @@ mod tests {
     use correlator_frame::event::{BatchHeader, Id};
     use jiff::tz::TimeZone;
 
-    use super::{EventBatch, EventView, SECOND, Shapes};
+    use super::{EventBatch, EventView, Formers, SECOND, Shapes};
     use crate::declaration::{Schedule, Timer};
     use crate::guest::Rows;
     use crate::pipeline::stream::Stream;
@@ -242,7 +299,7 @@ mod tests {
     fn told(pieces: Vec<EventPiece>) -> String {
         let stream = Arc::new(Stream::new(None, EventMarks::default(), false));
         let shapes = Shapes::from([(("m".to_owned(), 0), 0)]);
-        let view = EventView::new("l", Compiled::everything(1), shapes);
+        let view = EventView::new("l", Compiled::everything(1), shapes, Formers::new());
         let timer = Timer { name: "t".into(), schedule: Schedule::EverySeconds(60) };
         let timers = Timers::new(&[timer], &TimeZone::UTC);
         let mut feed = Feed::new(Arc::clone(&stream), view, timers, Place::default(), 0);
@@ -293,7 +350,7 @@ mod tests {
     fn what_it_can_not_read_is_counted_once_in_however_many_parts() {
         let stream = Arc::new(Stream::new(None, EventMarks::default(), false));
         let shapes = Shapes::from([(("m".to_owned(), 0), 0)]);
-        let view = EventView::new("l", Compiled::everything(1), shapes);
+        let view = EventView::new("l", Compiled::everything(1), shapes, Formers::new());
         let timers = Timers::new(&[], &TimeZone::UTC);
         let mut feed = Feed::new(Arc::clone(&stream), view, timers, Place::default(), 0);
         for (module, shape) in [("m", 0), ("m#1", 0), ("m", 7), ("m#1", 7), ("n", 0)] {

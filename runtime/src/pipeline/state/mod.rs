@@ -3,6 +3,7 @@
 
 pub(super) mod archive;
 mod calendar;
+pub(super) mod forms;
 mod label;
 pub(super) mod origin;
 pub(super) mod put_off;

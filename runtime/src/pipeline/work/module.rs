@@ -283,12 +283,13 @@ impl Side for ModuleSide {
 
     fn process(&mut self, guest: &mut Self::Guest) -> Result<Rows, Failure> {
         let turn = guest.process(&mut self.batch.frame)?;
-        self.checker.check("process", turn, Origin::Batch(&self.batch.frame))
+        let now = self.feed.place().now;
+        self.checker.check("process", turn, Origin::Batch(&self.batch.frame), now)
     }
 
     fn tick(&mut self, guest: &mut Self::Guest, tick: Tick) -> Result<Rows, Failure> {
         let turn = guest.tick(tick)?;
-        self.checker.check("tick", turn, Origin::Tick(tick, self.part))
+        self.checker.check("tick", turn, Origin::Tick(tick, self.part), Some(tick.time))
     }
 
     fn commit(&mut self, turn: Rows, upto: Cursor) -> bool {

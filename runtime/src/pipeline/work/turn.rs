@@ -109,9 +109,11 @@ struct Rate {
 }
 
 impl Rate {
-    fn count(&mut self, time: i64) -> Result<(), String> {
-        let minute = time.div_euclid(MINUTE);
-        if minute > self.minute {
+    /// Nothing is from later than event time, whatever a record says of itself: one that says so must not keep the minutes
+    /// that come from being counted anew.
+    fn count(&mut self, time: i64, now: i64) -> Result<(), String> {
+        let minute = time.min(now).div_euclid(MINUTE);
+        if minute > self.minute || self.minute > now.div_euclid(MINUTE) {
             (self.minute, self.events) = (minute, 0);
         }
         self.events += 1;
@@ -159,19 +161,20 @@ impl Checker {
         }
     }
 
-    /// The rows for listeners. `origin` is what the turn was about.
+    /// The rows for listeners. `origin` is what the turn was about, and `now` event time, if any is known.
     pub(crate) fn check(
         &mut self,
         call: &'static str,
         turn: Rows,
         origin: Origin<'_>,
+        now: Option<i64>,
     ) -> Result<Rows, Failure> {
         self.last.clear();
         let broken = |problem| Failure::Broken { call, problem };
         let mut index = Vec::with_capacity(turn.index.len() + turn.index.len() / 2);
         let mut counts = vec![0; self.shapes.len()];
         let (mut row_number, mut last_record, mut count, mut text_bytes) = (0, 0, 0, 0_u64);
-        let mut rate = self.rate;
+        let (mut rate, now) = (self.rate, now.unwrap_or(i64::MAX));
         let mut rows = RowIterator::new(&turn.index, TURN_HEADER);
         for row in rows.by_ref() {
             let header = TurnHeader::read(row);
@@ -181,7 +184,7 @@ impl Checker {
             let place = self
                 .row(row, header, last_record, origin, turn.text.len())
                 .map_err(|problem| broken(format!("row {row_number}: {problem}")))?;
-            rate.count(place.time).map_err(broken)?;
+            rate.count(place.time, now).map_err(broken)?;
             let shape = &self.shapes[header.schema as usize];
             text_bytes += shape.text_bytes(row, header.absent);
             if text_bytes > self.text_bytes_max {
@@ -308,7 +311,7 @@ mod tests {
     use correlator_frame::severity::Severity;
     use correlator_frame::value::{Kind, Value};
 
-    use super::{Checker, Origin};
+    use super::{Checker, MINUTE, Origin, Rate};
     use crate::declaration::{Column, EventSchema};
     use crate::guest::Rows;
     use crate::limit::Limits;
@@ -345,7 +348,7 @@ mod tests {
             frame.push(&Row::default(), 0);
             frame.set_place(place, 1, position);
         }
-        let turn = checker.check("process", rows, Origin::Batch(&frame));
+        let turn = checker.check("process", rows, Origin::Batch(&frame), None);
         checker.accept();
         turn.map_err(|failure| failure.to_string())
     }
@@ -409,5 +412,18 @@ mod tests {
         );
         assert!(check(&mut checker, flood(1)).is_ok());
         assert_eq!(checker.counts, [3]);
+    }
+
+    #[test]
+    fn who_writes_of_the_future_is_counted_in_the_present() {
+        let mut rate = Rate { most: 2, minute: i64::MIN, events: 0 };
+        let mut count = |time: i64, now: i64| rate.count(time * MINUTE, now * MINUTE).is_ok();
+        assert_eq!(
+            [(1, 1), (1_000, 1), (1, 1)].map(|(time, now)| count(time, now)),
+            [true, true, false]
+        );
+        assert_eq!([(2, 2), (1_000, 2), (3, 3)].map(|(time, now)| count(time, now)), [true; 3]);
+        // As long as nobody knows what time it is, it is what records say.
+        assert!(count(1_000, i64::MAX / MINUTE) && count(4, 4) && count(4, 4) && !count(4, 4));
     }
 }

@@ -64,6 +64,8 @@ impl ServerError {
         match self.code {
             // Stopping, gone, cut off; or another server takes the writes since a failover; or not in its cluster now.
             1040 | 1047 | 1053 | 1077..=1080 | 1135 | 1152 | 1154..=1161 | 1184 | 1290 | 1792 | 1836 | 1927
+            // It has ended the connection, since nothing came or somebody wanted that, and says so to what is asked next.
+            | 3169 | 4031
             // A login that fails.
             | 1044 | 1045 | 1049 | 1129 | 1130 | 1203 | 1226 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 4151
             // A right that is missing. Some that are given only hold for who logs in after that.
@@ -86,6 +88,7 @@ impl ServerError {
             1044 | 1045 | 1130 | 1698 => "the user or the password was refused",
             1049 => "there is no such database",
             1053 => "the server is stopping",
+            3169 | 4031 => "the server has ended the connection",
             1062 => "another row has the same in a unique column",
             1036 => "the table is read-only",
             1142 | 1143 | 1227 | 1370 => "the user has no right to it; grant it",
@@ -152,6 +155,7 @@ mod tests {
             (9999, "secret", Fault::Refused("the server refused it (error 9999)".into())),
             (1213, "", Fault::Later("others were in the way (error 1213)".into())),
             (1114, "", Fault::Later("the server's disk is full (error 1114)".into())),
+            (4031, "", Fault::Lost("the server has ended the connection (error 4031)".into())),
             (1290, "", Fault::Lost("the server takes no writes now (error 1290)".into())),
             (
                 1142,
