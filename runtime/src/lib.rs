@@ -3,6 +3,7 @@
 //! # Layout
 //! In reading order; a room imports only from rooms above it.
 //! - [`limit`] and [`clock`]: every number that bounds something; where time comes from
+//! - `private`, `whole`: files that are nobody else's business, and that are there whole or not at all
 //! - [`text`], [`declaration`], [`guest`], `wit`: pure values: what strangers say, what guests declare, how they are
 //!   called, the bindings of the contract
 //! - [`status`]: how a running engine fares, as it tells it
@@ -20,6 +21,8 @@ pub mod limit;
 pub mod clock;
 
 pub mod text;
+
+mod private;
 
 mod whole;
 

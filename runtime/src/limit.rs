@@ -117,8 +117,9 @@ pub const PIECES_AT_ONCE: usize = 8;
 pub const PIECES_SPARE: usize = 64;
 /// How often whoever waits for room, or for something that can't wake it, looks again.
 pub const RETRY_STEP: Duration = Duration::from_millis(100);
-/// A live record that is further ahead of the engine's clock, in nanoseconds, is not believed at once.
-pub const TIME_AHEAD_MAX: i64 = 24 * 3_600 * 1_000_000_000;
+/// A live record that is further ahead of the engine's clock, in nanoseconds, is not believed at once: clocks that nobody sets
+/// are minutes off, those in another zone, and what somebody has forged, by more.
+pub const TIME_AHEAD_MAX: i64 = 10 * 60 * 1_000_000_000;
 /// Event time that is further ahead of the engine's clock is told.
 pub const TIME_AHEAD_TOLD: Duration = Duration::from_hours(1);
 /// Live records in a row that must agree with a time that is far ahead before it is believed.
@@ -133,8 +134,10 @@ pub const CLOCK_DRIFT_MAX: i64 = 2_000_000_000;
 pub const CLOCK_DOUBT: Duration = Duration::from_mins(1);
 /// How long guests that are behind may work on when the engine is stopped and nothing would be lost.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// How often in a row a consumer tries to read the disk before it passes over what it can't read.
-pub const READ_TRIES: u32 = 6_000;
+/// What a piece may say on a spool besides its rows.
+pub const PIECE_HEAD_BYTES: usize = 64 << 10;
+/// How long a consumer tries to read a part of the disk before it passes over it.
+pub const READ_TIME: Duration = Duration::from_mins(10);
 /// How long a guest may stand still to save its state. Where that took longer, another instance saves in its place.
 pub const SAVING_TIME_MAX: Duration = Duration::from_millis(20);
 /// How long a guest works between two checkpoints, even where room on the disk runs short.
@@ -203,6 +206,8 @@ pub const STATUS_STEP: Duration = Duration::from_secs(1);
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How long a service manager that is busy is waited for.
 pub const NOTIFY_TIME: Duration = Duration::from_secs(1);
+/// Signals that come closer together than this are one.
+pub const SIGNALS_APART: Duration = Duration::from_millis(500);
 /// A state that is told to the service manager.
 pub const SERVICE_STATUS_BYTES_MAX: usize = 512;
 

@@ -92,7 +92,7 @@ pub struct SpoolStatus {
     pub bytes: u64,
     /// What it may take.
     pub bytes_max: u64,
-    /// How sure it is that what was taken survives: `none`, `batched (100 ms)` or `each`.
+    /// How sure it is that what was taken survives: `none`, `batched (100ms)` or `each`.
     pub durability: String,
     /// The first position that a consumer still needs.
     pub oldest_needed: u64,

@@ -1,12 +1,11 @@
 //! Small files of the state that are there whole or not at all: written beside, written through, and renamed. They are the
 //! operator's business alone. This room must never know what is in them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-const MODE: u32 = 0o600;
+use crate::private;
 
 /// Writes a file in the place of the one before. Until it is whole it has this ending. Two that write it at once are the
 /// caller's to keep apart.
@@ -15,8 +14,7 @@ const MODE: u32 = 0o600;
 /// It can't be written. Then the one before is still there.
 pub(crate) fn write(path: &Path, unfinished: &str, bytes: &[u8]) -> io::Result<File> {
     let new = path.with_extension(unfinished);
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(MODE).open(&new)?;
+    let mut file = private::options().truncate(true).open(&new)?;
     let done =
         file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
     if let Err(error) = done {

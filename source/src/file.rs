@@ -319,6 +319,7 @@ impl Input {
                 print: Print::read(&self.reader, position).ok()?,
                 framing: self.framing.clone(),
                 memory: self.parser.memory(),
+                missed: None,
             })
         };
         let saved = if self.live { None } else { saved() };

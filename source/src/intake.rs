@@ -11,6 +11,8 @@ pub struct Lot {
     pub source: usize,
     /// The records.
     pub frame: Frame,
+    /// Where records of several sources share a lot: from which record on they are of which other source.
+    pub others: Vec<(u32, usize)>,
     /// Whether the records know their places already (see [`Frame::set_place`]), as those of files do. Others get
     /// theirs by the order in which they are taken.
     pub placed: bool,
@@ -21,9 +23,17 @@ pub struct Lot {
 }
 
 impl Lot {
+    /// The place of the source that a record is of.
+    #[must_use]
+    pub fn source_of(&self, record: u32) -> usize {
+        let behind = self.others.partition_point(|(first, _)| *first <= record);
+        behind.checked_sub(1).map_or(self.source, |last| self.others[last].1)
+    }
+
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.frame.clear();
+        self.others.clear();
         self.marks.clear();
         self.counts = Counts::default();
     }

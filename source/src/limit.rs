@@ -34,12 +34,28 @@ pub const FOLLOW_UNFINISHED: std::time::Duration = std::time::Duration::from_sec
 pub const FOLLOW_ROTATED: std::time::Duration = std::time::Duration::from_mins(1);
 /// Files of a source that are open at once, with those that have lost their names.
 pub const FOLLOW_FILES_MAX: usize = 2 * FILES_MAX;
+/// Files that stay open although they were read to their end where there is no room for others.
+pub const FOLLOW_OPEN: usize = FILES_MAX * 3 / 4;
+/// How long a file must not have changed to be closed then.
+pub const FOLLOW_QUIET: std::time::Duration = std::time::Duration::from_secs(2);
+/// Files that were read to their end and closed, and are looked at for changes.
+pub const FOLLOW_RESTING_MAX: usize = 16 * FILES_MAX;
 /// Files without a name that are kept open for each name, in case somebody still writes to them.
 pub const FOLLOW_OLDER_MAX: usize = 8;
 /// Names of which a source remembers how many files it has seen under them.
 pub const FOLLOW_NAMES_MAX: usize = 1024;
 /// Entries of a folder that are looked at in search of a file that was rotated.
 pub const FOLLOW_ENTRIES_MAX: usize = 16 << 10;
+/// Links that are gone along from a followed name to the file.
+pub const FOLLOW_LINKS_MAX: usize = 8;
+/// How often a file that an earlier run had read, and that is nowhere, is looked for under other names than its own.
+pub const FOLLOW_SEEK: std::time::Duration = std::time::Duration::from_mins(1);
+/// How long a file of a pattern must be nowhere until its mark is forgotten.
+pub const FOLLOW_MISSED: std::time::Duration = std::time::Duration::from_hours(24);
+/// The same where what it was on may not be mounted: it is told after [`FOLLOW_MISSED`] then.
+pub const FOLLOW_UNMOUNTED: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+/// How much of that must be in one run, whatever the machine's clock says.
+pub const FOLLOW_MISSED_IN_RUN: std::time::Duration = std::time::Duration::from_hours(1);
 /// How often something is looked at again that may have changed while it was looked at.
 pub const FOLLOW_TRIES: u32 = 3;
 /// How often a file that was not read yet is put off because names come and go beside it.

@@ -47,6 +47,17 @@ pub struct SavedFile {
     pub framing: Option<Framing>,
     /// What its parser remembered.
     pub memory: Memory,
+    /// It was nowhere when it was looked for.
+    pub missed: Option<Missed>,
+}
+
+/// Of a file that is nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// Since when, in nanoseconds since 1970-01-01T00:00:00Z.
+    pub since: i64,
+    /// Whether that was told.
+    pub told: bool,
 }
 
 /// How many files a source has seen under which names: what tells the ids of their records apart.
@@ -64,6 +75,7 @@ pub struct SavedLedger {
 enum Body {
     File(FileBody),
     Ledger(SavedLedger),
+    Missed(Missed, FileBody),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +163,10 @@ impl Saved {
         Some(match postcard::from_bytes(body).ok()? {
             Body::File(body) => Self::File(Box::new(SavedFile::from(body))),
             Body::Ledger(ledger) => Self::Ledger(ledger),
+            Body::Missed(missed, body) => {
+                let missed = Some(missed);
+                Self::File(Box::new(SavedFile { missed, ..SavedFile::from(body) }))
+            }
         })
     }
 }
@@ -160,7 +176,11 @@ impl SavedFile {
     #[must_use]
     pub fn mark(self) -> Mark {
         let file = file_key(self.source, &self.path, self.incarnation);
-        Mark { file, body: write(&Body::File(self.into())) }
+        let body = match self.missed {
+            Some(missed) => Body::Missed(missed, self.into()),
+            None => Body::File(self.into()),
+        };
+        Mark { file, body: write(&body) }
     }
 }
 
@@ -216,6 +236,7 @@ impl From<FileBody> for SavedFile {
             print: body.print,
             framing: body.framing.map(Framing::from),
             memory: Memory { last: body.last, skip, lost: body.lost },
+            missed: None,
         }
     }
 }

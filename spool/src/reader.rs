@@ -152,6 +152,21 @@ impl Reader {
         }
     }
 
+    /// Passes over the segment that has to come next, which can't be read, and says whether there is one behind it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn pass_over(&mut self) -> Result<bool, SpoolError> {
+        let name = match (&self.place, self.left) {
+            (Some(place), _) => Some(place.name),
+            (None, None) => self.view.start(self.from)?,
+            (None, Some(left)) => self.view.behind(left)?,
+        };
+        let Some(name) = name else { return Ok(false) };
+        (self.place, self.left, self.jumped) = (None, Some(name), true);
+        Ok(self.view.behind(name)?.is_some())
+    }
+
     /// The sequence number that has to come next.
     #[must_use]
     pub fn position(&self) -> u64 {

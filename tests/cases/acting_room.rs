@@ -71,3 +71,34 @@ fn who_has_its_share_of_the_store_waits_alone_until_it_has_room() {
     assert_eq!((waiting(), effects::count(&site, "loud", State::Dropped)), (0, 4));
     assert_eq!(effects::count(&site, "good", State::Done), 4);
 }
+
+/// What was refused since something was wrong with the endpoint is tried again at once when that is mended, by the engine or
+/// where none runs.
+#[test]
+fn all_that_was_refused_is_tried_again() {
+    let (web, port) = (Web::start(), Port::new().expect("a port"));
+    web.be(Mood::Status(404));
+    let site = site("again", &tcp(&port), &hook("ops", &web));
+    let count = |state| effects::count(&site, "ops", state);
+    let refused = |expected: usize| {
+        wait::until("they are refused", || (count(State::Refused) == expected).then_some(()));
+    };
+    let engine = site.start();
+    site.until_it_runs();
+    assert_eq!(site.ask(&["effects", "retry-all"]).code, Some(2));
+    send(&port, &failures(0..3), &site);
+    refused(3);
+    let none = site.asks(&["effects", "retry-all", "--listener", "nobody"]);
+    assert_eq!(none, "nothing of these is dead or refused\n");
+    web.be(Mood::Well);
+    let said = site.asks(&["effects", "retry-all", "--listener", "ops"]);
+    assert_eq!(said.matches(" is tried again\n").count(), 3, "{said}");
+    wait::until("they are done", || (count(State::Done) == 3).then_some(()));
+    web.be(Mood::Status(404));
+    send(&port, &failures(3..5), &site);
+    refused(2);
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    let said = site.tell(&["effects", "retry-all", "--capability", "webhook", "--state", STATE]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert_eq!((count(State::Refused), count(State::Waiting)), (0, 2));
+}

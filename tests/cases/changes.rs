@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::{fs, thread};
 
+use correlator_tests::guests::hostile;
 use correlator_tests::known::{NOTICES, until_done};
 use correlator_tests::log::{self, Line, Log};
 use correlator_tests::sender::{self, Port, Sent};
@@ -301,6 +302,53 @@ fn who_does_not_take_the_state_is_refused_with_all_that_came_with_him() {
         place.sends(&lines[100 * round..100 * (round + 1)]);
         have(100 * (round + 1));
     }
+    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+#[test]
+fn a_change_that_is_refused_takes_no_record_from_who_was_to_go() {
+    let goes = "  goes: { module: report }\n";
+    let place = Place::new("stays", &["  mine: { module: report }\n", goes].concat(), CSV);
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    let lines = Log::new(10).lines(1_000_000);
+    place.sends(&lines[..1]);
+    wait::until("its state is kept", || {
+        place.site.folder().join("state/checkpoints/mine.before").exists().then_some(())
+    });
+    let sent = place.meanwhile(&lines[1..], |streaming| {
+        for _ in 0..3 {
+            streaming();
+            place.is_refused("  mine: { module: sshd }\n", "module `mine` stays as it was");
+        }
+        streaming();
+    });
+    for table in ["mine-notice.csv", "goes-notice.csv"] {
+        place.site.until_rows(table, 1 + sent.len());
+    }
+    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+#[test]
+fn nobody_goes_beside_who_is_refused_though_its_events_look_the_same() {
+    let goes = "  goes: { module: report }\n";
+    let mine = |component: &str| format!("  mine: {{ module: ./{component}.wasm }}\n");
+    let place = Place::new("beside", &[&mine("event-stream"), goes].concat(), CSV);
+    for component in ["event-stream", "restore-fails"] {
+        place.site.put(&format!("{component}.wasm"), hostile(component));
+    }
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    place.sends(&Log::new(11).lines(10));
+    wait::until("its state is kept", || {
+        place.site.folder().join("state/checkpoints/mine.before").exists().then_some(())
+    });
+    place.is_refused(&mine("restore-fails"), "module `mine` stays as it was");
+    let names = place.site.until("asked", |status| {
+        let modules = status["modules"].as_array()?;
+        Some(modules.iter().map(|it| it["name"].to_string()).collect::<Vec<_>>())
+    });
+    assert_eq!(names, ["\"mine\"", "\"goes\""]);
     assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
 }
 

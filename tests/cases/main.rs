@@ -57,3 +57,4 @@ mod service;
 mod soak;
 mod stacks;
 mod tending;
+mod times;

@@ -2,7 +2,8 @@
 //!
 //! An attack makes an event of every line that it leaves, also while its block is on the way: who is blocked is not asked
 //! for again at once. If he goes on to appear, the block is not in force (it was lifted, or the kernel lost it), and is
-//! asked for again for the rest of its time. Addresses are strangers' choice: there are so many at the most.
+//! asked for again for the rest of its time. So it is if it was asked for far in the future: that was a record that lied
+//! about its time. Addresses are strangers' choice: there are so many at the most.
 
 use correlator_sdk::prelude::{BString, Deserialize, Duration, Expiring, Serialize, Time};
 
@@ -51,10 +52,13 @@ impl Offenders {
         self.0.expire(now);
         let again = match self.0.get_mut(address) {
             Some(known) if now < known.until => {
-                if now - known.asked < terms.again_after {
+                let asked_ago = now - known.asked;
+                if asked_ago < terms.again_after && Duration::ZERO - asked_ago <= terms.again_after
+                {
                     return None;
                 }
                 known.asked = now;
+                known.until = known.until.min(now + terms.length(known.again));
                 return Some(Sentence { duration: known.until - now, is_new: false });
             }
             Some(known) => known.again.saturating_add(1),
@@ -114,6 +118,20 @@ mod tests {
         check("a", 2_300, Some((1_000, true)));
         // Forgotten after a while.
         check("a", 3_300 + 5_001, Some((100, true)));
+    }
+
+    #[test]
+    fn what_was_asked_for_in_the_future_keeps_nobody_safe() {
+        let mut offenders = Offenders::default();
+        let mut check = |seconds, expected: Option<i64>| {
+            let found = offenders.judge(&"a".into(), Time::from_seconds(seconds), &TERMS);
+            assert_eq!(found.map(|it| it.duration.seconds()), expected, "{seconds}");
+        };
+        check(60 * 365 * 86_400, Some(100));
+        check(0, Some(100));
+        check(9, None);
+        check(10, Some(90));
+        check(100, Some(300));
     }
 
     #[test]

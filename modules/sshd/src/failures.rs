@@ -1,7 +1,7 @@
 //! Failures of each address within the window, by event time.
 //!
-//! Records come out of order, and hosts disagree about the time: an address's window ends at its own newest failure,
-//! and what is late still counts if it lies in it. Nothing is forgotten because another host's clock runs ahead.
+//! Records come out of order, and hosts disagree about the time: a failure counts with those of its address that lie
+//! around it, and nothing is forgotten or passed over because another clock runs ahead, nor because of a record that lies.
 //! An attacker decides how many addresses and failures there are, so both are bounded.
 
 use core::hash::{Hash, Hasher};
@@ -11,13 +11,13 @@ use correlator_sdk::prelude::*;
 
 use crate::bytes::same;
 
-/// How many addresses are kept; the one that is quiet longest goes first.
+/// How many addresses are kept; the one whose failures lie farthest from what comes goes first.
 pub const ADDRESSES_MAX: usize = 32_768;
 
 /// How many failures of one address are kept; the count stops there.
 pub const FAILURES_MAX: usize = 1024;
 
-/// How many failures are kept in all, some 4 MiB. Whole addresses go, the one that is quiet longest first.
+/// How many failures are kept in all, some 4 MiB. Whole addresses go, in the same order.
 pub const FAILURES_TOTAL_MAX: usize = 524_288;
 
 /// How far the clocks of hosts may lie apart: so much longer an address is kept.
@@ -81,10 +81,10 @@ impl Failures {
     /// Adds failures of an address, and gives how many it has within the window.
     #[inline]
     pub fn add(&mut self, addr: &BStr, time: Time, count: u32, span: Duration) -> u32 {
-        if self.total >= FAILURES_TOTAL_MAX || self.windows.len() >= ADDRESSES_MAX {
-            self.make_room(addr);
-        }
         let until = time + span + CLOCK_SLACK;
+        if self.total >= FAILURES_TOTAL_MAX || self.windows.len() >= ADDRESSES_MAX {
+            self.make_room(addr, until);
+        }
         let window =
             self.windows.entry(&AddressRef(addr), until, || Window::with_capacity(FAILURES_MAX));
         let before = window.len();
@@ -115,11 +115,11 @@ impl Failures {
         self.evicted
     }
 
-    fn make_room(&mut self, addr: &BStr) {
+    fn make_room(&mut self, addr: &BStr, until: Time) {
         let mut crowded =
             self.windows.len() >= ADDRESSES_MAX && !self.windows.contains(&AddressRef(addr));
         while crowded || self.total >= FAILURES_TOTAL_MAX {
-            let Some((_, window)) = self.windows.pop_expired(Time::MAX) else { return };
+            let Some((_, window)) = self.windows.pop_farthest(until) else { return };
             self.total -= window.len();
             self.evicted += 1;
             crowded = false;
@@ -146,10 +146,33 @@ mod tests {
     fn counts_by_event_time() {
         check(&[("a", 0, 1, 1), ("a", 300, 1, 2), ("a", 601, 1, 1)]);
         check(&[("a", 0, 1, 1), ("b", 1, 1, 1), ("a", 2, 5, 6)]);
-        // Late, but within the window; then too late.
-        check(&[("a", 1000, 1, 1), ("a", 900, 1, 2), ("a", 600, 1, 0), ("a", 1000, 1, 3)]);
+        // Late, but within the window; then with what lies around it.
+        check(&[("a", 1000, 1, 1), ("a", 900, 1, 2), ("a", 600, 1, 2), ("a", 1000, 1, 3)]);
         // Another host's clock runs a day ahead.
         check(&[("a", 0, 1, 1), ("b", 86_400, 1, 1), ("a", 1, 1, 2)]);
+        // One record lies about its time.
+        check(&[
+            ("a", 60 * 365 * 86_400, 1, 1),
+            ("a", 0, 4, 4),
+            ("a", 301, 1, 1),
+            ("a", 302, 1, 2),
+        ]);
+        check(&[("a", 0, 4, 4), ("a", 60 * 365 * 86_400, 1, 1), ("a", 1, 1, 5)]);
+    }
+
+    #[test]
+    fn what_lies_far_ahead_takes_no_room_for_good() {
+        let mut all = Failures::default();
+        for number in 0..ADDRESSES_MAX + 10 {
+            let addr = BString::from(number.to_string());
+            all.add(addr.as_bstr(), Time::from_seconds(86_400), 1, SPAN);
+        }
+        for seconds in 0..5 {
+            for addr in ["a", "b", "c"] {
+                let found = all.add(BStr::new(addr), Time::from_seconds(seconds), 1, SPAN);
+                assert_eq!(i64::from(found), seconds + 1, "{addr}");
+            }
+        }
     }
 
     #[test]

@@ -8,11 +8,11 @@ use clap::Args;
 
 use crate::stack::flags::Flags;
 
-/// A stack file, or flags that make the same.
+/// A stack file, or flags that make the same; both are told apart where they are read.
 #[derive(Args)]
 pub(super) struct StackArguments {
     /// The stack file (YAML).
-    #[arg(value_name = "STACK", conflicts_with_all = ["GuestFlags", "SourceFlags", "EverySourceFlags", "SecurityFlags", "KeepingFlags", "ControlFlags"])]
+    #[arg(value_name = "STACK")]
     pub(super) stack: Option<PathBuf>,
     #[command(flatten)]
     guests: GuestFlags,
@@ -205,7 +205,7 @@ impl StackArguments {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::StackArguments;
+    use super::{Flags, StackArguments};
 
     #[derive(Parser)]
     struct Command {
@@ -249,7 +249,12 @@ mod tests {
     #[test]
     fn a_file_or_flags() {
         let check = |line: &str, expected: bool| {
-            assert_eq!(parse(line).is_ok(), expected, "{line}");
+            let stack = parse(line).map(|command| command.stack).ok().expect("it is understood");
+            assert_eq!(
+                stack.stack.is_none() || stack.flags() == Flags::default(),
+                expected,
+                "{line}"
+            );
         };
         check("stack.yaml", true);
         check("--module a --tcp :1", true);

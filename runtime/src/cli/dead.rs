@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::output::Output;
-use super::place::Place;
+use super::place::{Place, there};
 use super::table::{self, Cell, Column, Tint};
 use super::words::{count, escaped, moment, wrapped};
 use super::{EXIT_MACHINE, EXIT_WELL, EXIT_WRONG, Failed};
@@ -55,7 +55,12 @@ pub(super) fn dead(command: &Command, output: &mut Output) -> Result<u8, Failed>
 
 /// The letters of the folder or stack that is named, or of the engine that runs.
 fn open(place: &Place) -> Result<Dead, Failed> {
-    Dead::open(&place.folder()?.join(dead::FOLDER)).map_err(unread)
+    of(&place.folder()?)
+}
+
+/// Those of a state folder.
+fn of(state: &Path) -> Result<Dead, Failed> {
+    Dead::open(&there(state)?.join(dead::FOLDER)).map_err(unread)
 }
 
 fn unread(error: DeadError) -> Failed {
@@ -66,8 +71,7 @@ fn unread(error: DeadError) -> Failed {
 /// A running engine has to know; where none runs, the folder is ours.
 fn drop_one(one: &One, output: &mut Output) -> Result<u8, Failed> {
     let here = |folder: &Path, _: &mut Output| {
-        let dead = Dead::open(&folder.join(dead::FOLDER)).map_err(unread)?;
-        dead.remove(&one.id).map_err(unread)?;
+        of(folder)?.remove(&one.id).map_err(unread)?;
         Ok(format!("dropped {}", one.id))
     };
     one.place.order(Engine::DeadDrop { id: one.id.clone() }, here, output)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::output::Output;
 use super::place::{self, Place, store, unread, user};
-use super::reach::Reach;
+use super::reach::{Reach, say};
 use super::table::{self, Cell, Column, Tint};
 use super::trail;
 use super::words::{count, moment};
@@ -31,10 +31,13 @@ pub(super) enum Command {
     Show(One),
     /// Have one tried again that is dead, refused or dropped, or that waits for its next try.
     Retry(One),
+    /// Have all tried again that are dead or refused, of a listener, for a capability or for an endpoint: what was wrong is
+    /// mended.
+    RetryAll(Meant),
     /// Give one up that waits, is refused, or is dead.
     Drop(One),
     /// Give up all that wait of a listener, for a capability or for an endpoint: what is asked for next has their room.
-    DropAll(DropArguments),
+    DropAll(Meant),
 }
 
 /// Which effects are listed.
@@ -69,10 +72,10 @@ pub(super) struct One {
     place: Place,
 }
 
-/// Which effects are given up: those that wait and for which all of this holds.
+/// Which effects are meant: those for which all of this holds.
 #[derive(Args)]
 #[group(id = "of", required = true, multiple = true, args = ["listener", "capability", "endpoint"])]
-pub(super) struct DropArguments {
+pub(super) struct Meant {
     /// Those of this listener.
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
@@ -94,13 +97,8 @@ pub(super) fn effects(command: &Command, output: &mut Output) -> Result<u8, Fail
             show(&one.place.reader()?.show(&one.id).map_err(unread)?, output);
             Ok(EXIT_WELL)
         }
-        Command::Retry(one) => {
-            let here = |folder: &Path, _: &mut Output| {
-                store(folder)?.retry(&one.id, user(), clock::now()).map_err(unread)?;
-                Ok(format!("{} is tried again when the engine is started", one.id))
-            };
-            one.place.order(Engine::EffectRetry { id: one.id.clone() }, here, output)
-        }
+        Command::Retry(one) => retry(&one.id, &one.place, output),
+        Command::RetryAll(meant) => retry_all(meant, output),
         Command::Drop(one) => {
             let here = |folder: &Path, _: &mut Output| {
                 store(folder)?.drop_effect(&one.id, user(), clock::now()).map_err(unread)?;
@@ -108,12 +106,47 @@ pub(super) fn effects(command: &Command, output: &mut Output) -> Result<u8, Fail
             };
             one.place.order(Engine::EffectDrop { id: one.id.clone() }, here, output)
         }
-        Command::DropAll(arguments) => drop_all(arguments, output),
+        Command::DropAll(meant) => drop_all(meant, output),
     }
 }
 
-fn drop_all(arguments: &DropArguments, output: &mut Output) -> Result<u8, Failed> {
-    let DropArguments { listener, capability, endpoint, place } = arguments;
+fn retry(id: &str, place: &Place, output: &mut Output) -> Result<u8, Failed> {
+    let here = |folder: &Path, _: &mut Output| {
+        store(folder)?.retry(id, user(), clock::now()).map_err(unread)?;
+        Ok(format!("{id} is tried again when the engine is started"))
+    };
+    place.order(Engine::EffectRetry { id: id.to_owned() }, here, output)
+}
+
+/// The oldest first, so that what is done in order is. What was given up by hand stays so.
+fn retry_all(meant: &Meant, output: &mut Output) -> Result<u8, Failed> {
+    let reader = meant.place.reader()?;
+    let mut ended: Vec<(u64, String)> = Vec::new();
+    for state in [State::Dead, State::Refused] {
+        let filter = EffectFilter {
+            listener: meant.listener.clone(),
+            capability: meant.capability.clone(),
+            endpoint: meant.endpoint.clone(),
+            state: Some(state),
+            limit: usize::MAX,
+            ..EffectFilter::default()
+        };
+        let found = newest(filter, |filter| reader.effects(filter).map_err(unread))?;
+        ended.extend(found.into_iter().map(|effect| (effect.number, effect.request.id)));
+    }
+    drop(reader);
+    ended.sort_unstable();
+    for (_, id) in &ended {
+        retry(id, &meant.place, output)?;
+    }
+    if ended.is_empty() {
+        say(&json!({ "message": "nothing of these is dead or refused" }), output);
+    }
+    Ok(EXIT_WELL)
+}
+
+fn drop_all(meant: &Meant, output: &mut Output) -> Result<u8, Failed> {
+    let Meant { listener, capability, endpoint, place } = meant;
     let (listener, capability, endpoint) = (listener.clone(), capability.clone(), endpoint.clone());
     let of = Of { listener, capability, endpoint };
     let here = |folder: &Path, _: &mut Output| {

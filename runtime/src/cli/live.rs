@@ -16,6 +16,7 @@ use self::watch::{Seen, Watch};
 use super::arguments::StackArguments;
 use super::dry;
 use super::load::{self, load_raw};
+use super::log::NEWS;
 use super::plan::plan;
 use super::rehearsal::rehearse;
 use super::secrets::Held;
@@ -24,7 +25,7 @@ use crate::clock;
 use crate::control::client::socket_of;
 use crate::control::notify::Notify;
 use crate::control::server::{self, Server};
-use crate::control::{Command, Engine as Controlled};
+use crate::control::{Command, ControlError, Engine as Controlled};
 use crate::pipeline::Engine;
 use crate::stack::raw::RawStack;
 use crate::stack::{Control, Stack};
@@ -58,7 +59,11 @@ impl Live {
         let mut control = Control { socket, ..stack.control.clone() };
         let server = match server::open(&control) {
             Ok(server) => server,
-            Err(error) if !stack.control.socket_set && control.socket.is_some() => {
+            Err(error)
+                if !stack.control.socket_set
+                    && control.socket.is_some()
+                    && !matches!(error, ControlError::Metrics { .. }) =>
+            {
                 tracing::warn!("{error}; the engine runs without a control socket");
                 control.socket = None;
                 server::open(&control).map_err(|error| machine(&error))?
@@ -201,11 +206,19 @@ impl Running<'_> {
 
     fn reload_and_tell(&self) {
         self.notify.reloading(clock::uptime());
-        match self.reload() {
-            Ok(done) => tracing::info!("the stack was read once more: {done}"),
+        // The log has it.
+        let _ = self.reload_told();
+        self.notify.ready();
+    }
+
+    /// Whoever has it done, what came of it is in the log.
+    fn reload_told(&self) -> Result<String, String> {
+        let done = self.reload();
+        match &done {
+            Ok(done) => tracing::info!(target: NEWS, "the stack was read once more: {done}"),
             Err(error) => tracing::error!("the stack was read once more: {error}"),
         }
-        self.notify.ready();
+        done
     }
 }
 
@@ -216,7 +229,7 @@ impl Controlled for Running<'_> {
 
     fn command(&self, command: Command, by: u32) -> Result<Value, String> {
         match command {
-            Command::Reload => self.reload().map(|done| json!({ "message": done })),
+            Command::Reload => self.reload_told().map(|done| json!({ "message": done })),
             other => self.engine.command(&other, by),
         }
     }

@@ -12,10 +12,14 @@ use super::{Common, EXIT_MACHINE, EXIT_REFUSED, EXIT_WRONG, Failed, StackArgumen
 use crate::limit::Limits;
 use crate::pipeline::engine_events;
 use crate::sandbox::{Cache, Guest, LoadError, Sandbox, World, inspect};
+use crate::stack::flags::Flags;
 use crate::stack::raw::RawStack;
 use crate::stack::{Component, Guests, Stack};
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+/// Of a file that may be no stack so much is looked at.
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// A checked stack and the guests that it is made of.
 pub(super) struct Loaded {
@@ -38,12 +42,33 @@ pub(super) fn load(arguments: &StackArguments, common: &Common) -> Result<Loaded
 
 /// Reads a stack, and loads nothing yet.
 pub(super) fn read(arguments: &StackArguments) -> Result<RawStack, Failed> {
-    match &arguments.stack {
-        Some(path) => {
-            RawStack::read(path).map_err(|error| Failed { code: EXIT_WRONG, text: error.render() })
-        }
-        None => Ok(RawStack::from_flags(&arguments.flags())),
+    let flags = arguments.flags();
+    let Some(path) = &arguments.stack else { return Ok(RawStack::from_flags(&flags)) };
+    let shown = path.display();
+    if !is_stack(path) {
+        let text = format!("{shown} is no stack file; if it is a log, write `--file {shown}`");
+        return Err(Failed::new(EXIT_WRONG, text));
     }
+    if flags != Flags::default() {
+        let text = format!("flags go without a stack file; say in {shown} what they say");
+        return Err(Failed::new(EXIT_WRONG, text));
+    }
+    RawStack::read(path).map_err(|error| Failed { code: EXIT_WRONG, text: error.render() })
+}
+
+/// Whether a file is meant for a stack, as far as its name or a few of its words tell.
+fn is_stack(path: &Path) -> bool {
+    let is_named = path.extension().is_some_and(|name| name == "yaml" || name == "yml");
+    let begins = |line: &[u8]| {
+        let first = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(line.len());
+        [&b"modules"[..], b"sources", b"listeners"].iter().any(|key| line[first..].starts_with(key))
+    };
+    let has_parts = || {
+        let mut head = Vec::new();
+        let read = file::open(path).and_then(|it| it.take(HEAD_BYTES).read_to_end(&mut head));
+        read.is_err() || head.split(|byte| *byte == b'\n').any(begins)
+    };
+    is_named || has_parts()
 }
 
 /// Loads and checks a stack that was read.

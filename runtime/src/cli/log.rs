@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Verbosity;
-use crate::clock;
+use crate::{clock, text};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -25,6 +27,9 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// What is no complaint and yet told at the usual level: what came of a change that nobody waits for at a terminal.
+pub(super) const NEWS: &str = "news";
+
 /// Sends what the engine has to say to standard error.
 pub(super) fn begin(verbosity: Verbosity, format: LogFormat) {
     let level = match verbosity {
@@ -32,14 +37,31 @@ pub(super) fn begin(verbosity: Verbosity, format: LogFormat) {
         Verbosity::Normal => Level::WARN,
         Verbosity::Verbose => Level::DEBUG,
     };
+    let usual = if verbosity == Verbosity::Normal { Level::INFO } else { level };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(level.max(usual))
         .with_writer(std::io::stderr)
         .event_format(Lines { colour, format })
-        .finish();
+        .finish()
+        .with(Targets::new().with_default(level).with_target(NEWS, usual));
     // Only a second call could fail, and there is none.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Words that were made for people, as a line of the log in JSON; a report goes with them as it is.
+pub(super) fn told(words: &str, report: Option<Value>) -> String {
+    let words = words.trim();
+    let (level, message) = ["error", "warning"]
+        .into_iter()
+        .find_map(|level| Some((level, words.strip_prefix(level)?.strip_prefix(": ")?)))
+        .unwrap_or(("info", words));
+    let words = Words { message: message.to_owned(), guest: None };
+    let mut object = words.object(level, clock::now());
+    if let Some(report) = report {
+        object["report"] = report;
+    }
+    text::seen(object.to_string()) + "\n"
 }
 
 /// `warning: module `x`: ...`, with a guest's own lines marked as such.

@@ -28,6 +28,7 @@ mod rehearsal;
 mod run;
 mod secrets;
 mod show;
+mod signals;
 mod status;
 mod summary;
 mod table;
@@ -37,6 +38,7 @@ mod why;
 mod words;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -205,8 +207,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors; clap knows where each belongs.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EXIT_WRONG } else { EXIT_WELL });
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
+            return ExitCode::from(match printed {
+                _ if error.use_stderr() => EXIT_WRONG,
+                Err(lost) if lost.kind() != std::io::ErrorKind::BrokenPipe => EXIT_MACHINE,
+                _ => EXIT_WELL,
+            });
         }
     };
     let common = arguments.common;
@@ -216,7 +222,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => Verbosity::Normal,
     };
     log::begin(verbosity, common.log_format);
-    let mut output = Output::new(common.json, verbosity);
+    let mut output = Output::new(common.json, verbosity, common.log_format);
     let done = match arguments.command {
         Command::Run(run) => run::run(&run, &common, &mut output),
         Command::Check(stack) => check::check(&stack, &common, &mut output),
@@ -244,7 +250,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         output.error(&failed.text);
         failed.code
     });
-    ExitCode::from(code)
+    ExitCode::from(output.end(code))
 }
 
 /// What the compiling child does.

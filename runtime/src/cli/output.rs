@@ -1,30 +1,59 @@
 //! Where words go: results to standard output, everything about the run to standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 
-use super::Verbosity;
+use super::log::{LogFormat, told};
+use super::{EXIT_MACHINE, EXIT_WELL, Verbosity};
 use crate::capability::{Console, Paint};
 use crate::text::seen;
+
+/// How wide the page of a terminal is that does not say it.
+const PAGE_WIDTH: usize = 100;
 
 /// The program's voice.
 pub(super) struct Output {
     /// Whether a machine reads.
     pub(super) json: bool,
     pub(super) verbosity: Verbosity,
+    /// How all that is told besides results is written.
+    log: LogFormat,
+    /// Why results can't be written any more.
+    unwritten: Option<io::Error>,
 }
 
 impl Output {
-    pub(super) fn new(json: bool, verbosity: Verbosity) -> Self {
-        Self { json, verbosity }
+    pub(super) fn new(json: bool, verbosity: Verbosity, log: LogFormat) -> Self {
+        Self { json, verbosity, log, unwritten: None }
     }
 
-    /// A result, for people. A reader that is gone ends the words, not the run.
-    #[expect(clippy::unused_self, reason = "the one who prints")]
+    /// A result, for people. What can't be written ends the words, not the work; [`Self::end`] tells of it.
     pub(super) fn result(&mut self, text: &str) {
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        if self.is_heard() {
+            let mut out = io::stdout().lock();
+            let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            self.unwritten = written.err();
+        }
+    }
+
+    /// Whether results still go where they are to go.
+    pub(super) fn is_heard(&self) -> bool {
+        self.unwritten.is_none()
+    }
+
+    /// The code of a command that ended with this one. Whoever has read enough is content; results that are lost otherwise
+    /// are no success.
+    pub(super) fn end(&mut self, code: u8) -> u8 {
+        match self.unwritten.take() {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.error(&format!("error: standard output: {error}\n"));
+                if code == EXIT_WELL { EXIT_MACHINE } else { code }
+            }
+            _ => code,
+        }
     }
 
     /// A result, for a machine: one line.
@@ -40,9 +69,28 @@ impl Output {
     }
 
     /// Something that must be told.
-    #[expect(clippy::unused_self, reason = "the one who prints")]
     pub(super) fn error(&mut self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let line = match self.log {
+            LogFormat::Json if !text.is_empty() => &told(text, None),
+            _ => text,
+        };
+        // Where nobody hears errors, there is nobody to tell of that.
+        let _ = io::stderr().lock().write_all(line.as_bytes());
+    }
+
+    /// What a run came to, unless nobody wants to know.
+    pub(super) fn summary(
+        &mut self,
+        people: impl FnOnce() -> String,
+        machine: impl FnOnce() -> Value,
+    ) {
+        match self.log {
+            LogFormat::Json if self.verbosity != Verbosity::Quiet => {
+                let line = told("the run is over", Some(machine()));
+                let _ = io::stderr().lock().write_all(line.as_bytes());
+            }
+            _ => self.note(&people()),
+        }
     }
 
     /// Where listeners' lines go, and whether they are coloured.
@@ -59,6 +107,16 @@ impl Output {
     /// Whether results go to a terminal.
     pub(super) fn is_terminal() -> bool {
         io::stdout().is_terminal()
+    }
+
+    /// How wide a page is: the terminal's width. Nobody folds a file or a pipe, and there is no end to its lines.
+    pub(super) fn width() -> usize {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return usize::MAX;
+        }
+        let columns = tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col));
+        columns.ok().filter(|columns| *columns > 0).unwrap_or(PAGE_WIDTH)
     }
 
     /// Whether somebody watches the run.

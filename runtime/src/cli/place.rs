@@ -92,13 +92,18 @@ fn named(reach: &Reach, state: Option<&Path>) -> Result<PathBuf, Failed> {
 
 /// The store of a state folder, to be asked; the inner error is that of the store.
 pub(super) fn reader(state: &Path) -> Result<Result<Reader, StoreError>, Failed> {
-    if let Err(error) = state.metadata().and_then(|facts| {
-        if facts.is_dir() { Ok(()) } else { Err(io::Error::other("it is no folder")) }
-    }) {
+    Ok(Reader::open(&there(state)?.join(STORE)))
+}
+
+/// A state folder that is there: in one that is not, nothing is to be found, and that would be no answer.
+pub(super) fn there(state: &Path) -> Result<&Path, Failed> {
+    let looked = state.metadata().and_then(|facts| {
+        if facts.is_dir() { Ok(state) } else { Err(io::Error::other("it is no folder")) }
+    });
+    looked.map_err(|error| {
         let text = format!("the state folder {} can't be read: {error}", state.display());
-        return Err(Failed::new(EXIT_WRONG, text));
-    }
-    Ok(Reader::open(&state.join(STORE)))
+        Failed::new(EXIT_WRONG, text)
+    })
 }
 
 /// The store of a state folder, to be written: no engine runs.

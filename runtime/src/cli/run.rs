@@ -10,7 +10,7 @@ use correlator_source::net::inherited;
 use correlator_source::settings::{Door, Source, SourcePath};
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::SIGXFSZ;
 
 use super::arguments::StackArguments;
 use super::dry;
@@ -19,6 +19,7 @@ use super::load::{Loaded, cache_folder, load};
 use super::output::Output;
 use super::plan::plan;
 use super::secrets::secrets;
+use super::signals;
 use super::{
     Common, EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_MACHINE, EXIT_REFUSED, EXIT_WELL, Failed,
     confinement, summary,
@@ -71,18 +72,7 @@ pub(super) fn run(
         output.note(&warning.render());
     }
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let register = |result: Result<_, std::io::Error>| {
-            result.map_err(|error| Failed::new(EXIT_MACHINE, error))
-        };
-        // The second signal ends at once: what listens for the first may be what is stuck.
-        register(signal_hook::flag::register_conditional_shutdown(
-            signal,
-            i32::from(EXIT_INTERRUPTED),
-            Arc::clone(&stop),
-        ))?;
-        register(signal_hook::flag::register(signal, Arc::clone(&stop)))?;
-    }
+    signals::tell(&stop).map_err(|error| Failed::new(EXIT_MACHINE, error))?;
     // A file that may grow no more is an error of the write, and no reason to end.
     signal_hook::flag::register(SIGXFSZ, Arc::default())
         .map_err(|error| Failed::new(EXIT_MACHINE, error))?;

@@ -7,8 +7,15 @@ use serde_json::{Value, json};
 
 use super::load::load;
 use super::output::Output;
+use super::table::{length, padded};
 use super::{Common, EXIT_WELL, Failed, StackArguments};
 use crate::stack::show::{self, ShownOption};
+
+/// Cells of the columns of kinds and values, of which a few are very long.
+const KIND_WIDTH_MAX: usize = 16;
+const VALUE_WIDTH_MAX: usize = 20;
+/// What stands before a meaning that stands below.
+const BELOW: &str = "      ";
 
 /// Shows what a stack comes to.
 pub(super) fn show(
@@ -21,19 +28,21 @@ pub(super) fn show(
     if output.json {
         output.value(&shown.iter().map(machine).collect::<Value>());
     } else {
-        output.result(&people(&shown));
+        output.result(&people(&shown, Output::width()));
     }
     Ok(EXIT_WELL)
 }
 
-/// A block for each instance; a star marks what was typed.
-fn people(shown: &[ShownOption]) -> String {
+/// A block for each instance; a star marks what was typed. Where there is no room for a meaning beside what it is of, it
+/// stands below.
+fn people(shown: &[ShownOption], page: usize) -> String {
     let mut text = String::new();
     let width = |of: fn(&ShownOption) -> &str| {
-        shown.iter().map(|option| of(option).chars().count()).max().unwrap_or(0)
+        shown.iter().map(|option| length(of(option))).max().unwrap_or(0)
     };
-    let (names, kinds) = (width(|option| &option.option), width(|option| &option.kind));
-    let values = width(|option| &option.value).min(32);
+    let names = width(|option| &option.option);
+    let kinds = width(|option| &option.kind).min(KIND_WIDTH_MAX);
+    let values = width(|option| &option.value).min(VALUE_WIDTH_MAX);
     let mut block = ("", "", "");
     for option in shown {
         let this = (option.part, option.instance.as_str(), option.group);
@@ -48,17 +57,36 @@ fn people(shown: &[ShownOption]) -> String {
             Some(default) if *default != option.value => format!(" [default: {default}]"),
             _ => String::new(),
         };
-        let _ = writeln!(
-            text,
-            "{mark} {:names$}  {:kinds$}  {:values$}  {}{default}",
-            option.option,
-            option.kind,
-            on_one_line(&option.value),
-            option.meaning
-        );
+        let meaning = format!("{}{default}", option.meaning);
+        let cells = [
+            padded(&option.option, names),
+            padded(&option.kind, kinds),
+            padded(&on_one_line(&option.value), values),
+        ];
+        let line = format!("{mark} {}  ", cells.join("  "));
+        if length(&line) + length(&meaning) <= page {
+            let _ = writeln!(text, "{line}{meaning}");
+            continue;
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+        for line in by_words(&meaning, page.saturating_sub(BELOW.len())) {
+            let _ = writeln!(text, "{BELOW}{line}");
+        }
     }
     text.push_str("\n* set by the stack; the rest are defaults\n");
     text.trim_start().to_owned()
+}
+
+/// A text in lines of so many cells, as far as its words let it.
+fn by_words(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if length(line) + 1 + length(word) <= width => line.extend([" ", word]),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The first line of a text that has more, as a template from a file has.
@@ -83,4 +111,33 @@ fn machine(option: &ShownOption) -> Value {
         "meaning": option.meaning,
         "set": option.set,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::people;
+    use crate::stack::show::ShownOption;
+
+    #[test]
+    fn a_meaning_stands_beside_or_below() {
+        let option = |name: &str, value: &str, meaning: &str| ShownOption {
+            part: "stack",
+            instance: String::new(),
+            group: "settings",
+            option: name.to_owned(),
+            kind: "list".to_owned(),
+            value: value.to_owned(),
+            default: None,
+            meaning: meaning.to_owned(),
+            set: false,
+        };
+        let long = "keyring, keyutils, systemd, file, environment";
+        let shown = [option("state", "here", "The folder."), option("order", long, "Where it is.")];
+        let check = |page: usize, expected: &str| assert_eq!(people(&shown, page), expected);
+        let end = "\n* set by the stack; the rest are defaults\n";
+        let state = "  state  list  here                  The folder.\n";
+        let order = format!("  order  list  {long}");
+        check(usize::MAX, &format!("stack settings\n{state}{order}  Where it is.\n{end}"));
+        check(60, &format!("stack settings\n{state}{order}\n      Where it is.\n{end}"));
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn tell(report: &Report, spent: Spent, planned: Option<&[Effect]>, ou
         if let Some(planned) = planned {
             dry::tell(planned, output);
         }
-        output.note(&people(report, spent));
+        output.summary(|| people(report, spent), || machine(report, spent));
     }
 }
 
@@ -96,6 +96,7 @@ fn read(text: &mut String, report: &Report, counts: Counts) {
         (counts.cut, "cut because they are too long"),
         (counts.blank, "blank, passed over"),
         (counts.dropped_by_kernel, "datagrams dropped by the kernel, which nobody read in time"),
+        (report.late, "late: event time had come further by more than `lateness` allows"),
         (report.dropped, "dropped, because the spool had no room"),
     ];
     for (number_of, what) in remarks.into_iter().filter(|(number_of, _)| *number_of > 0) {
@@ -229,6 +230,7 @@ fn machine(report: &Report, spent: Spent) -> Value {
     );
     json!({
         "interrupted": report.interrupted,
+        "late": report.late,
         "dropped": report.dropped,
         "spools": { "records": records, "events": events },
         "read": counts(total(report)),

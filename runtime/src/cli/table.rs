@@ -1,11 +1,16 @@
-//! Tables on a terminal: columns that stand under each other and together are no wider than the page.
+//! Tables: columns that stand under each other and, on a terminal, are together no wider than its page.
 
-/// How wide a page may be.
-pub(super) const PAGE_WIDTH: usize = 100;
-/// What stands between two columns.
-const GAP: &str = "  ";
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::output::Output;
+
+/// What stands between two columns, and what has to do where there is no room.
+const GAPS: [&str; 2] = ["  ", " "];
 /// A column is not made narrower than this, whatever the page.
 const COLUMN_WIDTH_MIN: usize = 6;
+
+/// What stands where a text was cut.
+pub(super) const CUT: char = '…';
 
 /// How a cell is to be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,20 +85,30 @@ impl Column {
     }
 }
 
-/// The table as lines. A row may be shorter than the heading.
+/// The table as lines, for whoever reads. A row may be shorter than the heading.
 pub(super) fn render(columns: &[Column], rows: &[Vec<Cell>], coloured: bool) -> String {
+    within(columns, rows, coloured, Output::width())
+}
+
+/// The table as lines on a page of this width.
+pub(super) fn within(
+    columns: &[Column],
+    rows: &[Vec<Cell>],
+    coloured: bool,
+    page: usize,
+) -> String {
     let heading: Vec<Cell> =
         columns.iter().map(|column| Cell::new(column.name(), Tint::Heading)).collect();
-    let widths = widths(columns, rows);
+    let (widths, gap) = widths(columns, rows, page);
     let mut out = String::new();
     for row in std::iter::once(&heading).chain(rows) {
         let mut line = String::new();
         for ((column, width), cell) in columns.iter().zip(&widths).zip(row) {
             let text = cut(&cell.text, *width);
-            let space = " ".repeat(width - length(&text));
+            let space = " ".repeat(width.saturating_sub(length(&text)));
             let text = cell.tint.paint(&text, coloured);
             if !line.is_empty() {
-                line.push_str(GAP);
+                line.push_str(gap);
             }
             match column {
                 Column::Words(_) => line.extend([text, space]),
@@ -106,44 +121,60 @@ pub(super) fn render(columns: &[Column], rows: &[Vec<Cell>], coloured: bool) -> 
     out
 }
 
-/// What each column takes; the widest columns of words give way until all fit.
-fn widths(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<usize> {
+/// What each column takes, and what is between them; the widest columns of words give way until all fit.
+fn widths(columns: &[Column], rows: &[Vec<Cell>], page: usize) -> (Vec<usize>, &'static str) {
     let mut widths: Vec<usize> = columns.iter().map(|column| length(column.name())).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(length(&cell.text));
         }
     }
-    let gaps = GAP.len() * columns.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > PAGE_WIDTH {
+    let gaps = |gap: &str| gap.len() * columns.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps(GAPS[0]) > page {
         let words = widths.iter_mut().zip(columns);
         let words = words.filter(|(_, column)| matches!(column, Column::Words(_)));
         let widest = words.map(|(width, _)| width).max_by_key(|width| **width);
         match widest {
             Some(width) if *width > COLUMN_WIDTH_MIN => *width -= 1,
-            _ => break,
+            _ => return (widths, GAPS[1]),
         }
     }
-    widths
+    (widths, GAPS[0])
 }
 
-fn length(text: &str) -> usize {
-    text.chars().count()
+/// How many cells of a terminal a text takes: some characters take two, and some none.
+pub(super) fn length(text: &str) -> usize {
+    text.width()
 }
 
-/// A text of so many characters at the most.
+/// A text that takes so many cells at the most.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if length(text) <= width {
         return text.to_owned();
     }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+    format!("{}{CUT}", start(text, width.saturating_sub(1)))
+}
+
+/// As much of a text as so many cells hold.
+pub(super) fn start(text: &str, width: usize) -> &str {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        taken += character.width().unwrap_or(0);
+        taken > width
+    });
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+/// A text with spaces after it, up to so many cells.
+pub(super) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(length(text))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Column, PAGE_WIDTH, Tint, render};
+    use super::{Cell, Column, Tint, cut, length, padded, render, within};
+
+    const PAGE_WIDTH: usize = 100;
 
     const COLUMNS: [Column; 3] =
         [Column::Words("NAME"), Column::Figures("RECORDS"), Column::Words("PLACE")];
@@ -161,10 +192,33 @@ mod tests {
     #[test]
     fn words_give_way_and_figures_never() {
         let row = vec!["n".repeat(80).into(), "1,234,567".into(), "p".repeat(90).into()];
-        let page = render(&COLUMNS, &[row], false);
-        assert!(page.lines().all(|line| line.chars().count() <= PAGE_WIDTH), "{page}");
-        assert!(page.contains("  1,234,567  "), "{page}");
-        assert!(page.contains('…'), "{page}");
+        for width in [30, 80, PAGE_WIDTH] {
+            let page = within(&COLUMNS, std::slice::from_ref(&row), false, width);
+            assert!(page.lines().all(|line| line.chars().count() <= width), "{page}");
+            assert!(page.contains("  1,234,567  "), "{page}");
+            assert!(page.contains('…'), "{page}");
+        }
+        // Where words have no more to give, columns move together.
+        let page = within(&COLUMNS, std::slice::from_ref(&row), false, 24);
+        assert!(page.lines().all(|line| line.chars().count() <= 24), "{page}");
+        // What is read by a program is whole.
+        let page = within(&COLUMNS, &[row], false, usize::MAX);
+        assert!(page.contains(&"p".repeat(90)) && !page.contains('…'), "{page}");
+    }
+
+    #[test]
+    fn a_width_is_counted_in_cells() {
+        let check = |text: &str, width: usize, expected: &str| {
+            assert_eq!(cut(text, width), expected, "{text}");
+        };
+        assert_eq!(length("日本語"), 6);
+        check("日本語", 6, "日本語");
+        check("日本語", 5, "日本…");
+        check("日本語", 4, "日…");
+        check("müller", 6, "müller");
+        assert_eq!(padded("日本語", 8), "日本語  ");
+        let rows = [vec!["日本".into(), "1".into(), "x".into()]];
+        assert_eq!(render(&COLUMNS, &rows, false).lines().last(), Some("日本        1  x"));
     }
 
     #[test]

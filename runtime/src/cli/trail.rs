@@ -100,9 +100,15 @@ fn value(cell: &Cell) -> Value {
     machine_setting(&setting)
 }
 
-/// A cell in words.
+/// A cell in words; a text of several lines, such as a mail, under what stands before it.
 pub(super) fn cell(cell: &Cell) -> String {
     match value(cell) {
+        Value::String(text) if text.trim_end().contains('\n') => text
+            .trim_end()
+            .split('\n')
+            .map(|one| format!("\n    {}", line(one.trim_end_matches('\r'))))
+            .map(|one| one.trim_end_matches(' ').to_owned())
+            .collect(),
         Value::String(text) => line(&text),
         other => other.to_string(),
     }
@@ -149,7 +155,7 @@ pub(super) mod tests {
     use correlator_store::entry::{By, Entry, Kind, Verdict};
     use correlator_world::{Cell, Request};
 
-    use super::{dated, effect, entry};
+    use super::{cell, dated, effect, entry};
 
     /// An effect with words of strangers in it.
     pub fn an_effect() -> Effect {
@@ -218,6 +224,16 @@ pub(super) mod tests {
             ..an_entry()
         };
         assert_eq!(dated(&ordered), "1970-01-01 00:00:01Z  command retried by user 1000");
+    }
+
+    #[test]
+    fn lines_of_a_text_are_lines() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(cell(&Cell::Text(text.to_owned())), expected, "{text:?}");
+        };
+        check("one", "one");
+        check("one\n", "one\\u{a}");
+        check("<p>\r\n\n  a\x1b[2J\n</p>\n", "\n    <p>\n\n      a\\u{1b}[2J\n    </p>");
     }
 
     #[test]

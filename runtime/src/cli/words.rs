@@ -6,10 +6,14 @@ use std::time::Duration;
 use correlator_frame::text;
 use jiff::Timestamp;
 
-use super::table::PAGE_WIDTH;
+use super::output::Output;
+use super::table::start;
 use crate::declaration::Setting;
 use crate::status::Moment;
 use crate::text::clean;
+
+/// What may stand before the lines of a text that is folded.
+const INDENT: usize = 2;
 
 /// A number with commas between thousands.
 pub(super) fn number(number: u64) -> String {
@@ -89,10 +93,21 @@ pub(super) fn escaped(bytes: &[u8]) -> String {
     out
 }
 
-/// A text in lines that are no wider than the page.
+/// A text in lines that with what stands before them are no wider than the page.
 pub(super) fn wrapped(text: &str) -> Vec<String> {
-    let characters: Vec<char> = text.chars().collect();
-    characters.chunks(PAGE_WIDTH).map(|piece| piece.iter().collect()).collect()
+    folded(text, Output::width().saturating_sub(INDENT))
+}
+
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let (mut rest, mut lines) = (text, Vec::new());
+    while !rest.is_empty() {
+        // A line has one character at least, however wide that is.
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let (line, after) = rest.split_at(start(rest, width).len().max(first));
+        lines.push(line.to_owned());
+        rest = after;
+    }
+    lines
 }
 
 /// A point in time to the second.
@@ -103,7 +118,16 @@ pub(super) fn moment(moment: Moment) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count, number, short};
+    use super::{bytes, count, folded, number, short};
+
+    #[test]
+    fn texts_are_folded() {
+        assert_eq!(folded("abcde", 2), ["ab", "cd", "e"]);
+        assert_eq!(folded("日本語", 5), ["日本", "語"]);
+        assert_eq!(folded("日本", 1), ["日", "本"]);
+        assert_eq!(folded("abcde", usize::MAX), ["abcde"]);
+        assert!(folded("", 2).is_empty());
+    }
 
     #[test]
     fn numbers() {

@@ -60,7 +60,7 @@ impl Engine {
                 self.works(&mut crew, &part_name(&plan, part));
             }
             crew.version = version;
-            self.floor.door.route_by(routing(&crew));
+            self.floor.door.route_by(routing(crew.version, &crew.modules));
             let until = self.until_when(Role::Module, name, plan.enabled);
             return Ok(format!("module `{name}` works{until}"));
         }
@@ -119,7 +119,7 @@ impl Engine {
             }
             // Only now: a guest that still works would take records that are not routed to it as none of its own.
             crew.version += 1;
-            self.floor.door.route_by(routing(&crew));
+            self.floor.door.route_by(routing(crew.version, &crew.modules));
             return Ok(self.what_stays(Role::Module, name));
         }
         let Some(place) = crew.listeners.iter().position(|it| it.plan.name == name) else {

@@ -31,6 +31,7 @@ use crate::pipeline::listening::listener::ListenerPicture;
 use crate::pipeline::listening::view::Shapes;
 use crate::pipeline::stream::marks::SourceMarks;
 use crate::pipeline::stream::piece::{EventKind, EventPiece};
+use crate::pipeline::threads::spawn;
 use crate::pipeline::work::module::ModulePicture;
 use crate::pipeline::work::worker::Remains;
 
@@ -221,7 +222,7 @@ impl Engine {
             Live::Net(net) => net.run(&entrance, &stop),
             Live::Follow(follow) => follow.run(&entrance, &stop),
         };
-        running.thread = Some(spawn(&running.source.name, read)?);
+        running.thread = Some(spawn(&running.source.name, None, read)?);
         Ok(running)
     }
 
@@ -242,7 +243,7 @@ impl Engine {
             (Arc::clone(&self.floor), Arc::clone(&self.reports), Arc::clone(stop));
         let marks = self.floor.kept.as_ref().map(|_| marks.marks());
         let main = thread::current();
-        spawn("files", move || {
+        spawn("files", None, move || {
             Merge::new(files, marks.as_deref(), &reports, &*floor.door, &stop).run();
             main.unpark();
         })
@@ -310,6 +311,7 @@ impl Engine {
         report.unserved = self.floor.kept.as_ref().map(Kept::unserved).unwrap_or_default();
         self.tell_progress();
         report.sources = self.source_reports();
+        report.late = locked(&self.sources).iter().map(|it| self.counted(it).late).sum();
         report.dropped = self.floor.records.dropped.load(Ordering::Relaxed);
         report.spools = [self.floor.records.losses(), self.floor.events.losses()];
         self.close()?;
@@ -469,25 +471,18 @@ pub(super) fn shapes<'a>(modules: impl IntoIterator<Item = &'a ModulePlan>) -> S
     shapes
 }
 
-/// Who wants what, as the crew is now.
-pub(super) fn routing(crew: &Crew) -> Routing {
-    let working = crew.modules.iter().filter(|it| !it.hands.is_empty());
+/// Who wants what, of these modules.
+pub(super) fn routing<'a>(
+    version: u64,
+    modules: impl IntoIterator<Item = &'a ModuleHands>,
+) -> Routing {
+    let working = modules.into_iter().filter(|it| !it.hands.is_empty());
     let route = |it: &ModuleHands| Route {
         interest: it.plan.interest.clone(),
         by: it.plan.partition_by.clone().filter(|_| it.hands.len() > 1),
         slots: it.hands.iter().map(|hand| hand.slot).collect(),
     };
-    Routing { version: crew.version, routes: working.map(route).collect() }
-}
-
-pub(super) fn spawn(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, RunError> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map_err(|error| RunError::Thread(error.to_string()))
+    Routing { version, routes: working.map(route).collect() }
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,10 +9,12 @@ use super::engine::{Engine, ListenerHand, try_locked};
 use crate::clock;
 use crate::limit;
 use crate::pipeline::stream::piece::{EventKind, EventPiece};
+use crate::pipeline::threads::Vital;
 
 impl Engine {
     /// Waits until the run is over: told to stop, or at the end of its input. `now_and_then` is called meanwhile.
     pub fn wait(&self, mut now_and_then: impl FnMut()) {
+        let _vital = Vital;
         let (mut timed, mut told) = (clock::instant(), false);
         while !self.stop.load(Ordering::Relaxed) && !self.input_ended() {
             thread::park_timeout(limit::RETRY_STEP);
@@ -37,7 +39,7 @@ impl Engine {
         let Some(now) = self.floor.door.event_time() else { return };
         let told = self.time_told.load(Ordering::Relaxed);
         let any = || try_locked(&self.crew).is_some_and(|crew| crew.listeners.iter().any(timed));
-        if now - told < limit::TIME_TOLD_STEP || !any() {
+        if now.saturating_sub(told) < limit::TIME_TOLD_STEP || !any() {
             return;
         }
         let kind = EventKind::Time;

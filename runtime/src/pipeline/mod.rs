@@ -37,6 +37,7 @@ mod notices;
 mod picture;
 pub mod state;
 mod stream;
+mod threads;
 mod work;
 
 use std::path::PathBuf;
@@ -175,6 +176,8 @@ pub struct Report {
     pub listeners: Vec<ListenerReport>,
     /// What waits and nobody delivers.
     pub unserved: Vec<Unserved>,
+    /// Records that were older than event time when they came.
+    pub late: u64,
     /// Records that found no room in the spool.
     pub dropped: u64,
     /// What the spools of records and of events had lost.

@@ -13,6 +13,7 @@ use crate::guest::Failure;
 use crate::pipeline::crew::{Kept, part_name};
 use crate::pipeline::stream::cursor::items_between;
 use crate::pipeline::work::keeper::GuestReport;
+use crate::stack::value::duration_text;
 use crate::status::{
     BoundStatus, GuestState, GuestStatus, ListenerStatus, ModuleStatus, Moment, SourceState,
     SourceStatus, SpoolStatus, Status,
@@ -68,7 +69,7 @@ impl Engine {
             durability: match kept.keeping.durability {
                 Durability::None => "none".to_owned(),
                 Durability::Each => "each".to_owned(),
-                Durability::Batched(every) => format!("batched ({} ms)", every.as_millis()),
+                Durability::Batched(every) => format!("batched ({})", duration_text(nanoseconds(every))),
             },
             oldest_needed: if of_records { records.needed() } else { events.needed() },
             damaged: losses.damaged,

@@ -61,6 +61,11 @@ impl Cache {
             Err(CacheError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                 make_key(&key_file).or_else(|_| read_key(&key_file))?
             }
+            // A crash has left it without its bytes: what it signed counts for nothing any more.
+            Err(CacheError::Io { error, .. }) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let _ = fs::remove_file(&key_file);
+                make_key(&key_file)?
+            }
             other => other?,
         };
         Ok(Self { folder: folder.to_owned(), key })
@@ -152,7 +157,7 @@ fn make_key(path: &Path) -> Result<[u8; DIGEST_BYTES], CacheError> {
     File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut key))
         .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft))
-        .and_then(|mut file| file.write_all(&key))
+        .and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()))
         .and_then(|()| fs::hard_link(&draft, path))
         .map_err(|error| CacheError::Io { path: path.to_owned(), error })
         .inspect_err(|_| drop(fs::remove_file(&draft)))?;

@@ -143,7 +143,10 @@ impl<'a> Checker<'a> {
             return;
         }
         if self.raw.modules.is_empty() {
-            let help = word("add one under `modules`, such as `sshd:`", "add `--module NAME`");
+            let help = word(
+                "add one under `modules`, such as `sshd:`",
+                "name a stack file, or add `--module NAME`",
+            );
             self.problems.error(place, Wrong::new("there is no module").help(help));
         }
         if self.raw.sources.is_empty() {

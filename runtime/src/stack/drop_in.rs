@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::node::{Key, get};
 use super::problem::{Place, Wrong};
 use super::raw::{self, RawInstance, RawStack, StackError};
+use super::writers::Writers;
 use super::{Component, Part, control, flags};
 use crate::limit;
 use crate::text::clean;
@@ -31,37 +32,51 @@ struct Found {
 }
 
 impl RawStack {
-    /// Adds what lies in the drop-in folder, if the stack names one.
-    pub(super) fn drop_in(&mut self) {
-        let Some(node) = self.control.as_ref().and_then(|node| {
-            // What is wrong with these is told by the check.
-            get(node.map("").ok()?, control::DROP_IN).cloned()
-        }) else {
-            return;
-        };
-        let Ok(folder) = control::drop_in(&node, &self.folder) else { return };
-        let found = match look(&folder) {
-            Ok(found) => found,
-            Err(error) => {
-                let told = clean(&folder.display().to_string(), limit::MESSAGE_BYTES_MAX);
-                let wrong = Wrong::new(format!("the folder {told} can't be read: {error}"));
-                let help = "create it, or remove `drop_in`";
-                return self.problems.error(&node.place, wrong.help(help));
-            }
-        };
+    /// Adds what lies in the drop-in folder, if the stack names one. Its files, added or not, were judged.
+    pub(super) fn drop_in(&mut self, writers: &Writers) -> Vec<PathBuf> {
+        let Some((folder, mut found)) = self.found(writers) else { return Vec::new() };
+        let all: Vec<PathBuf> = found.fragments.iter().chain(&found.components).cloned().collect();
+        for paths in [&mut found.fragments, &mut found.components] {
+            paths.retain(|path| {
+                let judged = writers.file(path);
+                self.problems.take(&Place::whole(path), judged).is_some()
+            });
+        }
+        self.take(found, &folder);
+        all
+    }
+
+    /// The drop-in folder and what is in it.
+    fn found(&mut self, writers: &Writers) -> Option<(PathBuf, Found)> {
+        // What is wrong with these is told by the check.
+        let entries = self.control.as_ref()?.map("").ok()?;
+        let node = get(entries, control::DROP_IN).cloned()?;
+        let folder = control::drop_in(&node, &self.folder).ok()?;
+        let found = look(&folder).map_err(|error| {
+            let told = clean(&folder.display().to_string(), limit::MESSAGE_BYTES_MAX);
+            let wrong = Wrong::new(format!("the folder {told} can't be read: {error}"));
+            wrong.help("create it, or remove `drop_in`")
+        });
+        let found = self.problems.take(&node.place, found)?;
+        self.problems.take(&node.place, writers.folder(&folder))?;
         let count = found.fragments.len() + found.components.len();
         if count > limit::DROP_INS_MAX {
             let most = limit::DROP_INS_MAX;
             let wrong = format!("a drop-in folder has at most {most} files, this has {count}");
-            return self.problems.error(&node.place, Wrong::new(wrong));
+            self.problems.error(&node.place, Wrong::new(wrong));
+            return None;
         }
+        Some((folder, found))
+    }
+
+    fn take(&mut self, found: Found, folder: &Path) {
         for path in found.mistaken {
             let wrong = Wrong::new(format!("the names of fragments end in `.{FRAGMENT}`"));
             let wrong = wrong.help("rename it; until then nobody reads it");
-            self.problems.warning(&whole(&path), wrong);
+            self.problems.warning(&Place::whole(&path), wrong);
         }
         for path in found.fragments {
-            self.take_fragment(path, &folder);
+            self.take_fragment(path, folder);
         }
         let instances = self.modules.iter().chain(&self.listeners);
         let named: HashSet<PathBuf> = instances
@@ -72,7 +87,7 @@ impl RawStack {
             .collect();
         for path in found.components {
             if !named.contains(&real(path.clone())) {
-                self.take_component(&path, &folder);
+                self.take_component(&path, folder);
             }
         }
     }
@@ -85,7 +100,7 @@ impl RawStack {
             Err(StackError::Syntax(problem)) => self.problems.push(*problem),
             Err(StackError::Read { error, .. }) => {
                 let wrong = Wrong::new(format!("this fragment can't be read: {error}"));
-                self.problems.error(&whole(&path), wrong);
+                self.problems.error(&Place::whole(&path), wrong);
             }
         }
         self.files.push(path);
@@ -93,7 +108,7 @@ impl RawStack {
 
     /// A component that no instance names is an instance of its own, with all its defaults and without any grant.
     fn take_component(&mut self, path: &Path, folder: &Path) {
-        let place = whole(path);
+        let place = Place::whole(path);
         let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
             let wrong = Wrong::new("the name of this component is not UTF-8");
             return self.problems.error(&place, wrong.help("rename it"));
@@ -127,8 +142,4 @@ fn look(folder: &Path) -> io::Result<Found> {
 /// The path of the file itself, so that two paths to it are seen to be one.
 fn real(path: PathBuf) -> PathBuf {
     fs::canonicalize(&path).unwrap_or(path)
-}
-
-fn whole(path: &Path) -> Place {
-    Place::Whole { file: path.display().to_string().into() }
 }

@@ -21,7 +21,7 @@ pub const OUTPUT_DEFAULT: &str = "csv";
 /// `table` for files below `--output`. Whoever wants to grant less writes a file. All of `--file` is one source, `file`;
 /// each other door is one by its own name (`tcp`, `tcp-2`). Without any, records come from standard input. Relative paths
 /// are relative to the working directory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// `--module`: names or paths.
     pub modules: Vec<String>,

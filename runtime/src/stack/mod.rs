@@ -6,11 +6,12 @@
 //! source or write a file.
 //!
 //! # Layout
-//! - [`problem`]: what is wrong, where, and the way out
+//! - [`problem`]: what is wrong, where, and the way out; `veil`: what of it is a secret
 //! - `node`, `fields`, `yaml`: values with their places; from a file's text to them
 //! - [`value`], `bound`, `zone`, `path`, `address`: how numbers, sizes, times and places are written
 //! - `suggest`: the name that was probably meant
 //! - [`raw`], `option_file`, `drop_in`, [`flags`]: a stack as it was typed, in files or on the command line
+//! - `writers`: who may write those files
 //! - [`criteria`]: which events a listener gets
 //! - `settings`, `limits`, [`source`], `keeping`, `control`, `partition`, [`grant`]: the checks of each part
 //! - `typed`: single values for other commands
@@ -45,6 +46,8 @@ mod reach;
 mod reading;
 mod settings;
 mod suggest;
+mod veil;
+mod writers;
 mod yaml;
 pub(crate) mod zone;
 

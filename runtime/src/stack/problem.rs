@@ -3,8 +3,10 @@
 //! A problem names the thing, the place and the way out. It must never know how it is shown beyond plain text.
 
 use std::fmt::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
+use super::veil;
 use crate::limit;
 use crate::text::clean;
 
@@ -37,6 +39,11 @@ pub enum Place {
 }
 
 impl Place {
+    /// A file as a whole.
+    pub(super) fn whole(path: &Path) -> Self {
+        Self::Whole { file: path.display().to_string().into() }
+    }
+
     /// What places are sorted by: as they stand in the files or on the command line.
     fn order(&self, texts: &[Text]) -> (usize, &str, u32, u32) {
         match self {
@@ -151,7 +158,7 @@ impl Problem {
 
     fn new(place: &Place, weight: Weight, wrong: Wrong) -> Self {
         let Wrong { message, help } = wrong;
-        Self { place: place.clone(), weight, message, help, excerpt: None }
+        Self { place: place.clone(), weight, message: veil::url(&message), help, excerpt: None }
     }
 
     /// Adds the line of the file that this is about.
@@ -161,7 +168,7 @@ impl Problem {
             && let Some(text) = texts.iter().find(|text| text.name == *file)
             && let Some(found) = text.text.lines().nth(*line as usize - 1)
         {
-            self.excerpt = excerpt(found, *column as usize - 1);
+            self.excerpt = excerpt(&veil::line(found), *column as usize - 1);
         }
         self
     }

@@ -15,6 +15,7 @@ use thiserror::Error;
 pub(super) use self::instance::RawInstance;
 use super::node::{Key, Node, Value, get, only};
 use super::problem::{Place, Problem, Problems, Text, Wrong};
+use super::writers::Writers;
 use super::{Component, Guests, Part, limits, option_file, yaml};
 use crate::declaration::Role;
 use crate::limit::{self, Limits};
@@ -113,8 +114,19 @@ impl RawStack {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut raw = Self::parse_in(text, &path.display().to_string(), folder)?;
         raw.files.push(path.to_owned());
-        raw.drop_in();
+        let writers = Writers::of(path);
+        let judged = raw.drop_in(&writers);
+        raw.judge(&writers, &judged);
         Ok(raw)
+    }
+
+    /// Warns of files that others may write, apart from those that were judged.
+    fn judge(&mut self, writers: &Writers, judged: &[PathBuf]) {
+        for path in self.named().iter().filter(|path| !judged.contains(path)) {
+            if let Err(wrong) = writers.file(path) {
+                self.problems.warning(&Place::whole(path), wrong);
+            }
+        }
     }
 
     /// Reads a stack's text; `name` is what problems call it. Relative paths stay as they are, and no drop-in folder is

@@ -2,11 +2,21 @@
 
 use std::borrow::Borrow;
 
+use super::veil;
+
 /// Names of a list that are told before it becomes a wall of text.
 const NAMES_TOLD_MAX: usize = 24;
 
+/// What has the name of a secret, which is kept elsewhere.
+const CREDENTIAL: &str = "credential";
+
 /// What to say about an unknown name: the nearest of those that exist, otherwise all of them.
 pub(super) fn known<T: Borrow<str>>(name: &str, names: &[T]) -> Option<String> {
+    if veil::is_secret(name) && names.iter().any(|known| known.borrow() == CREDENTIAL) {
+        return Some(format!(
+            "a stack has no secrets: keep it with `correlator credential set NAME`, and write `{CREDENTIAL}: NAME`"
+        ));
+    }
     if let Some(near) = nearest(name, names) {
         return Some(format!("did you mean `{near}`?"));
     }
@@ -50,6 +60,9 @@ mod tests {
         check("window", &options, Some("there are `login_failure_limit`, `login_failure_window`"));
         check("csb", &["csv"], Some("did you mean `csv`?"));
         check("x", &["csv"], Some("there is only `csv`"));
+        check("password", &["passwords"], Some("did you mean `passwords`?"));
+        let help = "a stack has no secrets: keep it with `correlator credential set NAME`, and write `credential: NAME`";
+        check("smtp_password", &["credential", "server"], Some(help));
         check("x", &[], None);
     }
 }

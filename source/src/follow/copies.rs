@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::files::Files;
 use super::find::{self, Found, Since, holds};
+use super::folders::Folders;
 use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::Identity;
@@ -44,7 +45,7 @@ impl Files {
             let facts = |name: PathBuf| Some((fs::metadata(&name).ok()?, name));
             let named =
                 named.filter_map(facts).map(|(facts, name)| (name, facts)).collect::<Vec<_>>();
-            find::copy(&shown, sought, &named, known)
+            find::copy(&mut Folders::default(), &shown, sought, &named, known)
         } else {
             find::between(&shown, since, &known).find(|copy| !copy.is_in(&fresh.file))
         };
@@ -118,7 +119,7 @@ impl Files {
         copies.truncate(room);
         for copy in copies {
             began = copy.since().began();
-            self.add(path, None, copy, now);
+            self.add(path, self.followed(&copy.path), copy, now);
             if let Some(tail) = self.tails.last_mut() {
                 tail.copied = true;
             }

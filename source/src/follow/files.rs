@@ -13,6 +13,7 @@ use super::find::{Found, Since};
 use super::ledger::Ledger;
 use super::names::Names;
 use super::notices::Notices;
+use super::resting::Resting;
 use super::tail::{Outcome, Rule, Tail};
 use super::told::Told;
 use crate::identity::Identity;
@@ -30,6 +31,12 @@ pub(super) struct Files {
     pub ledger: Ledger,
     /// What an earlier run kept of files that were not found again yet.
     pub saved: Vec<SavedFile>,
+    /// Since when these are looked for, and when they were looked for under all names last.
+    pub sought: Option<(Instant, Instant)>,
+    /// One of these has turned up: all are to be looked for now.
+    pub turned_up: bool,
+    /// Marks that say which of these are nowhere.
+    pub missed: Vec<Mark>,
     /// Names whose last file is gone without a trace.
     pub lost: HashMap<PathBuf, Since>,
     /// Marks of files that are done with.
@@ -40,9 +47,13 @@ pub(super) struct Files {
     pub overwritten: BTreeSet<PathBuf>,
     /// Where files were moved that had a followed name, in that order, and which name that was.
     pub moved: Vec<(PathBuf, PathBuf)>,
-    /// Files that are done with, the latest ones: they may still be there under another name. Of copies, when they had
-    /// been changed last: another copy may be made in their place.
-    pub done: VecDeque<(Identity, Option<i64>)>,
+    /// Files that are done with, the latest ones: they may still be there under another name, or come under one that is
+    /// followed. Of copies, when they had been changed last: another copy may be made in their place.
+    pub done: VecDeque<(SavedFile, Option<i64>)>,
+    /// Files with followed names that were read to their end and are not open, by device and inode.
+    pub resting: HashMap<(u64, u64), Resting>,
+    /// There was no room for another.
+    pub crowded: bool,
 }
 
 impl Files {
@@ -51,6 +62,11 @@ impl Files {
         if self.tails.iter().filter(|tail| tail.name.is_some()).count() < limit::FILES_MAX {
             self.told.solved(name);
             self.add(name, Some(name.to_owned()), found, now);
+            return;
+        }
+        if false && self.may_rest() {
+            // There is room at the next look.
+            self.crowded = true;
             return;
         }
         let most = limit::FILES_MAX;
@@ -76,13 +92,14 @@ impl Files {
 
     pub fn is_known(&self, identity: &Identity) -> bool {
         self.tails.iter().any(|tail| tail.identity.is(identity))
+            || self.resting.contains_key(&(identity.device, identity.inode))
     }
 
     /// Whether a file that was changed last at this time is done with.
     pub fn is_done(&self, identity: &Identity, modified: i64) -> bool {
         self.done.iter().any(|(done, copied)| {
-            done.is(identity)
-                && done.may_be(identity)
+            done.identity.is(identity)
+                && done.identity.may_be(identity)
                 && copied.is_none_or(|copied| modified <= copied)
         })
     }
@@ -155,6 +172,12 @@ impl Files {
         self.told.problem(tail.name.as_deref().unwrap_or(&tail.path), &error.to_string());
     }
 
+    /// Lets go of the files that no later run could find again.
+    pub fn part(&mut self) {
+        let removed = self.tails.extract_if(.., |tail| tail.is_removed());
+        self.forgotten.extend(removed.map(|tail| tail.key));
+    }
+
     /// Lets go of the files that are done with.
     pub fn close(&mut self, notices: &mut Notices, now: Instant) {
         let nameless = |tail: &&Tail| tail.name.is_none();
@@ -169,7 +192,8 @@ impl Files {
             if done {
                 notices.forget(tail.watch);
                 self.forgotten.push(tail.key);
-                self.done.push_back((tail.identity, tail.copied.then_some(tail.modified)));
+                let copied = tail.copied.then_some(tail.modified);
+                self.done.push_back((tail.saved(&self.rule), copied));
             }
             !done
         });
@@ -179,10 +203,11 @@ impl Files {
 
     /// The marks that are to be handed on with what was read.
     pub fn marks(&mut self, marks: &mut Vec<Mark>) {
+        marks.append(&mut self.missed);
         marks.extend(self.forgotten.drain(..).map(forgotten));
         for tail in &mut self.tails {
             if std::mem::take(&mut tail.moved) && !tail.twin {
-                marks.push(tail.mark(&self.rule));
+                marks.push(tail.saved(&self.rule).mark());
             }
         }
         marks.extend(self.ledger.mark());

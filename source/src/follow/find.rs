@@ -6,16 +6,17 @@
 //! their own name, are known by the names that rotation gives and by being younger than the last one that was seen.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry, File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use correlator_wire::file;
 
+use super::folders::{Folders, places};
 use super::names::folder;
 use crate::identity::{self, Edges, Identity, Print};
-use crate::limit;
 
 /// What is put behind the names of compressed files.
 const COMPRESSED: [&str; 6] = [".gz", ".zst", ".xz", ".bz2", ".Z", ".lz4"];
@@ -117,23 +118,19 @@ fn uncompressed(name: &OsStr) -> Option<&OsStr> {
     COMPRESSED.iter().find_map(strip).map(OsStr::from_bytes)
 }
 
-/// The files that stand beside a name, with their facts.
-fn beside(name: &Path) -> impl Iterator<Item = (DirEntry, Metadata)> {
-    let entries = fs::read_dir(folder(name)).into_iter().flatten().take(limit::FOLLOW_ENTRIES_MAX);
-    entries.flatten().filter_map(|entry| {
-        let facts = entry.metadata().ok().filter(Metadata::is_file)?;
-        Some((entry, facts))
-    })
-}
-
 /// The file itself, under whichever name beside its own.
-pub(super) fn renamed(path: &Path, identity: &Identity, sought: Sought) -> Option<Found> {
-    let mut found = beside(path).filter(|(_, facts)| {
+pub(super) fn renamed(
+    folders: &mut Folders,
+    path: &Path,
+    identity: &Identity,
+    sought: Sought,
+) -> Option<Found> {
+    let beside = folders.beside(path);
+    let mut found = beside.files().filter(|(_, _, facts)| {
         facts.len() >= sought.position && Identity::of(facts).may_be(identity)
     });
-    found.find_map(|(entry, _)| {
-        Found::open(&entry.path()).ok().filter(|found| sought.is_in(&found.file))
-    })
+    found
+        .find_map(|(_, place, _)| Found::open(place).ok().filter(|found| sought.is_in(&found.file)))
 }
 
 /// The file itself, under whichever of these names.
@@ -153,32 +150,36 @@ pub(super) fn named(
 /// The longest copy of a file that holds all that was read of it, beside it or under one of these names. `taken` says which
 /// files it can't be, by when they were changed last.
 pub(super) fn copy(
+    folders: &mut Folders,
     path: &Path,
     sought: Sought,
     names: &[(PathBuf, Metadata)],
     taken: impl Fn(&Identity, i64) -> bool,
 ) -> Option<Found> {
-    let elsewhere = names.iter().filter(|(name, _)| folder(name) != folder(path)).cloned();
-    let mut found: Vec<_> = beside(path)
-        .map(|(entry, facts)| (entry.path(), facts))
-        .chain(elsewhere)
-        .filter(|(place, facts)| {
-            is_rotated(path, place)
+    let elsewhere = names.iter().filter(|(name, _)| folder(name) != folder(path));
+    let beside = folders.beside(path);
+    let mut found: Vec<_> = beside
+        .files()
+        .chain(elsewhere.map(|(name, facts)| (path, name.as_path(), facts)))
+        .filter(|(of, place, facts)| {
+            is_rotated(of, place)
                 && facts.len() >= sought.position
                 && !taken(&Identity::of(facts), identity::modified(facts))
         })
-        .map(|(place, facts)| (facts.len(), identity::modified(&facts), place))
+        .map(|(_, place, facts)| (facts.len(), identity::modified(facts), place))
         .collect();
     found.sort();
     found
         .into_iter()
         .rev()
-        .find_map(|(_, _, path)| Found::open(&path).ok().filter(|found| sought.is_in(&found.file)))
+        .find_map(|(_, _, path)| Found::open(path).ok().filter(|found| sought.is_in(&found.file)))
 }
 
 /// Whether names beside this one came or went since.
 pub(super) fn has_changed(name: &Path, since: Since) -> bool {
-    fs::metadata(folder(name)).is_ok_and(|facts| identity::modified(&facts) >= since.modified)
+    places(name).iter().any(|place| {
+        fs::metadata(folder(place)).is_ok_and(|facts| identity::modified(&facts) >= since.modified)
+    })
 }
 
 /// Files that had this name after the last that was seen under it, the oldest first, as far as names and times tell.
@@ -188,31 +189,45 @@ pub(super) fn between(
     since: Since,
     taken: &dyn Fn(&Identity, i64) -> bool,
 ) -> impl Iterator<Item = Found> + use<> {
-    let mut found: Vec<(i64, i64, PathBuf)> = beside(path)
-        .map(|(entry, facts)| (Identity::of(&facts), identity::modified(&facts), entry.path()))
-        .filter(|(identity, modified, place)| {
+    let mut folders = Folders::default();
+    let mut found: Vec<(i64, i64, PathBuf)> = folders
+        .beside(path)
+        .files()
+        .map(|(of, place, facts)| (of, Identity::of(facts), identity::modified(facts), place))
+        .filter(|(of, identity, modified, place)| {
             let younger = since.born == 0 || identity.born == 0 || identity.born >= since.born;
             younger
                 && *modified >= since.modified
-                && is_rotated(path, place)
+                && is_rotated(of, place)
                 && !taken(identity, *modified)
         })
-        .map(|(identity, modified, place)| (identity.born, modified, place))
+        .map(|(_, identity, modified, place)| (identity.born, modified, place.to_owned()))
         .collect();
     found.sort();
+    found.dedup();
     found.into_iter().filter_map(|(.., place)| Found::open(&place).ok())
 }
 
-/// A compressed file that may be what became of this one.
-pub(super) fn compressed(path: &Path, since: Since) -> Option<PathBuf> {
-    let mut found = beside(path).filter(|(entry, facts)| {
-        let name = entry.file_name();
-        let before = uncompressed(&name).map(Path::new);
-        before.is_some_and(|before| {
-            is_rotated(path, before) || path.file_name() == Some(before.as_os_str())
-        }) && identity::modified(facts) >= since.modified
+/// A compressed file that may be what became of this one: that of its name, or else the first that was made since.
+pub(super) fn compressed(folders: &mut Folders, path: &Path, since: Since) -> Option<PathBuf> {
+    let beside = folders.beside(path);
+    let found = beside.files().filter_map(|(of, place, facts)| {
+        let before = Path::new(uncompressed(place.file_name()?)?);
+        let renamed = of.file_name() != Some(before.as_os_str());
+        let modified = identity::modified(facts);
+        let may_be = modified >= since.modified && (!renamed || is_rotated(of, before));
+        may_be.then_some((renamed, modified, place))
     });
-    found.next().map(|(entry, _)| entry.path())
+    found.min().map(|(.., place)| place.to_owned())
+}
+
+/// How many bytes a compressed file held before, if it says so: those of gzip do, below 4 GiB.
+pub(super) fn unpacked_bytes(path: &Path) -> Option<u64> {
+    let found = Found::open(path).ok().filter(|_| path.extension() == Some(OsStr::new("gz")))?;
+    let mut bytes = [0; size_of::<u32>()];
+    let at = found.facts.len().checked_sub(bytes.len() as u64)?;
+    found.file.read_exact_at(&mut bytes, at).ok()?;
+    Some(u32::from_le_bytes(bytes).into())
 }
 
 #[cfg(test)]

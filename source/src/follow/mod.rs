@@ -13,12 +13,16 @@
 //! - **Marks** tell how far each file was read, by its identity. They are handed on with the records that they count,
 //!   so that both are kept or neither. In the next run files are found again in their folder under any name; those that
 //!   came and were rotated in between are known by the names that rotation gives. Compressed ones are told of, not read.
+//!   So are those of a pattern that are nowhere; their marks are kept for a while, since they may come back.
+//! - **Files that were read rest**: if there are too many, those that have not changed for longest are closed, and are opened
+//!   again when they change. So it is those that are written to that are bounded in number, and not what was rotated.
 //! - **A file without a mark is read from its start**: nothing is lost, though an old log may come in once.
 //!
 //! Several files take turns, a block each. Files are looked at when the kernel says that they changed, and now and then
 //! in any case.
 
 mod find;
+mod folders;
 mod ledger;
 mod names;
 mod notices;
@@ -29,6 +33,7 @@ mod tail;
 mod files;
 
 mod copies;
+mod resting;
 mod resume;
 mod scan;
 
@@ -132,9 +137,6 @@ impl Follow {
                 _ => {}
             }
         }
-        saved.sort_by(|one, other| {
-            one.path.cmp(&other.path).then(one.incarnation.cmp(&other.incarnation))
-        });
         let (year_end, source) = (file::year_end(source), source.clone());
         let rule = Rule { number, year_end, source, capture: None };
         let files = Files {
@@ -143,12 +145,17 @@ impl Follow {
             tails: Vec::new(),
             ledger: Ledger::new(number, ledger),
             saved,
+            sought: None,
+            turned_up: false,
+            missed: Vec::new(),
             lost: HashMap::new(),
             moved: Vec::new(),
             unsure: BTreeSet::new(),
             overwritten: BTreeSet::new(),
             forgotten,
             done: VecDeque::new(),
+            resting: HashMap::new(),
+            crowded: false,
             rule,
         };
         let lot = Lot { marks: taken_over, ..Lot::default() };
@@ -190,6 +197,9 @@ impl Follow {
                 }
             }
         }
+        self.files.part();
+        // Where nothing more is taken, the next run finds out.
+        let _ = self.hand_on(intake);
     }
 
     /// Every file has its turn.

@@ -28,6 +28,8 @@ impl Files {
     pub fn scan(&mut self, notices: &mut Notices, now: Instant) {
         let names = self.names.now(&mut self.told);
         notices.watch_folders(&self.names.folders(&names));
+        self.rest(notices, now);
+        self.wake(&names);
         let mut unsure = self.find_saved(&names, now);
         unsure.append(&mut self.unsure);
         let present = self.attach(&names, now);
@@ -135,7 +137,8 @@ impl Files {
     /// Files that had a name after the last that was seen under it, as far as names and times tell.
     fn list_older(&mut self, name: &Path, present: Option<Identity>) -> Vec<Found> {
         let last = self.tails.iter().filter(|t| t.path == name).max_by_key(|t| t.incarnation);
-        let Some(since) = last.map(Tail::since).or_else(|| self.lost.remove(name)) else {
+        let since = last.map(Tail::since).or_else(|| self.rested_since(name));
+        let Some(since) = since.or_else(|| self.lost.remove(name)) else {
             return Vec::new();
         };
         if !find::has_changed(name, since) {
@@ -237,6 +240,8 @@ impl Files {
                 || self.unsure.contains(&name)
                 || waiting.contains(&name)
                 || self.is_saved(&found)
+                
+                || self.wake_original(&name)
                 || moved.iter().any(|moved| moved.is(&identity));
             if !older && !self.is_known(&identity) {
                 self.add_named(&name, found, now);

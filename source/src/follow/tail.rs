@@ -6,8 +6,9 @@
 //!
 //! It must never know how names, files and other files hang together.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use super::find::{Found, Since, Sought, holds};
 use crate::capture::Capture;
 use crate::capture::arrived::Arrived;
 use crate::identity::{self, Edges, Identity};
-use crate::intake::{Lot, Mark};
+use crate::intake::Lot;
 use crate::saved::{self, SavedFile};
 use crate::settings::Source;
 use crate::{clock, file, limit};
@@ -224,11 +225,27 @@ impl Tail {
 
     /// Whether it is done with: no name, all read, and quiet for long enough.
     pub fn is_done(&self, now: Instant) -> bool {
-        let read = self.refused || self.twin || self.settled && self.position == self.size;
-        self.name.is_none() && read && (self.hurried || self.quiet(now) >= limit::FOLLOW_ROTATED)
+        let quiet = self.hurried || self.quiet(now) >= limit::FOLLOW_ROTATED;
+        self.name.is_none() && self.is_read() && quiet
     }
 
-    fn quiet(&self, now: Instant) -> Duration {
+    /// Whether nobody will find it again, nor miss anything of it: all was read, and it has no name anywhere.
+    pub fn is_removed(&self) -> bool {
+        let removed = |facts: Metadata| facts.nlink() == 0 && facts.len() == self.size;
+        self.is_read() && self.file.metadata().is_ok_and(removed)
+    }
+
+    /// Whether it may be closed and opened again when it changes: all was read, and that was handed on.
+    pub fn can_rest(&self) -> bool {
+        self.name.is_some() && self.is_read() && !self.twin && !self.moved
+    }
+
+    fn is_read(&self) -> bool {
+        self.refused || self.twin || self.settled && self.position == self.size
+    }
+
+    /// How long it has not changed.
+    pub fn quiet(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.changed_at)
     }
 
@@ -269,8 +286,8 @@ impl Tail {
     }
 
     /// How far it was read.
-    pub fn mark(&self, rule: &Rule) -> Mark {
-        let saved = SavedFile {
+    pub fn saved(&self, rule: &Rule) -> SavedFile {
+        SavedFile {
             source: rule.number,
             path: self.path.clone(),
             incarnation: self.incarnation,
@@ -280,8 +297,8 @@ impl Tail {
             print: self.edges.print(),
             framing: self.framing.clone(),
             memory: self.parser.memory(),
-        };
-        saved.mark()
+            missed: None,
+        }
     }
 
     /// Takes the records that are there, as many as the lot has room for. At its start, nothing tells whether the file

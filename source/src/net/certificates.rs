@@ -83,6 +83,14 @@ pub enum TlsError {
     },
 }
 
+/// Whether TLS can be spoken with these files.
+///
+/// # Errors
+/// It can't, and why.
+pub fn check(settings: &Tls) -> Result<(), TlsError> {
+    read(settings).map(drop)
+}
+
 /// What tells that a file is another than before: its place on the disk, length, and last change.
 type Stamp = Option<(u64, u64, i64, i64)>;
 

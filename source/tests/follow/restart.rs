@@ -1,7 +1,7 @@
 //! Rotation while nobody looks, and runs that end anywhere.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
@@ -180,6 +180,54 @@ fn a_compressed_file_is_told_and_the_next_is_read() {
     folder.write("app.log", &lines(10..15));
     let taken = follow(&path, taken, |taker| taker.wait_for(15));
     taken.check_all(15);
+}
+
+/// Behind a link, rotation happens where the file is.
+#[test]
+fn rotated_behind_a_link_while_nobody_looked() {
+    let check = |copies: bool| {
+        let folder = Folder::new("linked");
+        for name in ["logs", "links", "real"] {
+            fs::create_dir(folder.path(name)).expect("a folder");
+        }
+        folder.write("real/0.log", &lines(0..10));
+        symlink("../real/0.log", folder.path("links/0.log")).expect("a link");
+        symlink("../links/0.log", folder.path("logs/pod.log")).expect("a link");
+        let path = folder.path("logs/*.log");
+        let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+        for round in 1..3 {
+            folder.append("real/0.log", &lines(20 * round - 10..20 * round));
+            folder.tick();
+            let to = format!("real/0.log.2026112{round}");
+            if copies {
+                fs::copy(folder.path("real/0.log"), folder.path(&to)).expect("copied");
+            } else {
+                folder.rename("real/0.log", &to);
+            }
+            folder.write("real/0.log", &lines(20 * round..20 * round + 10));
+        }
+        let taken = follow(&path, taken, |taker| taker.wait_for(50));
+        taken.check_all(50);
+    };
+    check(false);
+    check(true);
+}
+
+/// Of what was read and removed before a run ended, the next has nothing to look for.
+#[test]
+fn a_removed_file_that_was_read_leaves_no_mark() {
+    let folder = Folder::new("removed");
+    let path = folder.path("app-*.log");
+    folder.write("app-1.log", &lines(0..10));
+    let marks = |taken: &Taken| taken.marks.len();
+    let taken = follow(&path, Taken::default(), |taker| taker.wait_for(10));
+    let with = marks(&taken);
+    let taken = follow(&path, taken, |taker| {
+        folder.append("app-1.log", &lines(10..20));
+        taker.wait_for(20);
+        fs::remove_file(folder.path("app-1.log")).expect("removed");
+    });
+    assert_eq!(marks(&taken), with - 1);
 }
 
 #[test]

@@ -233,3 +233,102 @@ fn the_last_line_of_a_file_that_goes() {
     });
     assert_eq!(taken.records, ["one", "two and a half", "three", "four", "five"]);
 }
+
+/// Every line came once, in whatever order: nobody knows which of two followed names was there first.
+#[track_caller]
+fn check_once(taken: &Taken, count: u32) {
+    let mut numbers = taken.numbers();
+    numbers.sort_unstable();
+    assert!(numbers == (0..count).collect::<Vec<_>>(), "{} of {count}", numbers.len());
+}
+
+/// Where rotated names are followed too, a file is read once, however often it was rotated between two looks.
+#[test]
+fn rotated_often_between_two_looks_under_a_pattern() {
+    let check = |copies: bool| {
+        let folder = Folder::new("often");
+        folder.write("a.log", &lines(0..10));
+        let taken = follow(&folder.path("a.log*"), Taken::default(), |taker| {
+            taker.wait_for(10);
+            taker.pause(|| {
+                for n in 1..31 {
+                    folder.append("a.log", &lines(10 * n..10 * n + 10));
+                    folder.tick();
+                    if copies {
+                        let to = folder.path(&format!("a.log.{n}"));
+                        fs::copy(folder.path("a.log"), to).expect("copied");
+                        folder.write("a.log", "");
+                    } else {
+                        folder.rename("a.log", &format!("a.log.{n}"));
+                    }
+                }
+                folder.append("a.log", &lines(310..320));
+            });
+            taker.wait_for(320);
+            // What would be read twice is seen to be there by now.
+            folder.append("a.log", &lines(320..321));
+            taker.wait_for(321);
+            folder.rename("a.log", "a.log.31");
+            folder.append("a.log", &lines(321..322));
+            taker.wait_for(322);
+        });
+        check_once(&taken, 322);
+    };
+    check(false);
+    check(true);
+}
+
+/// Rotated files whose names are followed too may be more than are open at once, and keep no other from being read.
+#[test]
+fn more_rotated_files_of_a_pattern_than_are_open() {
+    let folder = Folder::new("many");
+    let path = folder.path("a.log*");
+    folder.write("a.log", &lines(0..10));
+    let taken = follow(&path, Taken::default(), |taker| {
+        taker.wait_for(10);
+        for n in 1..601 {
+            folder.append("a.log", &lines(10 * n..10 * n + 10));
+            folder.rename("a.log", &format!("a.log.{n}"));
+        }
+        folder.append("a.log", &lines(6010..6020));
+        taker.wait_for(6020);
+        // One that was read long ago grows, one is gone, one moves on.
+        folder.append("a.log.1", &lines(6020..6030));
+        fs::remove_file(folder.path("a.log.2")).expect("removed");
+        folder.rename("a.log.3", "a.log.2");
+        taker.wait_for(6030);
+        folder.append("a.log.2", &lines(6030..6040));
+        taker.wait_for(6040);
+    });
+    check_once(&taken, 6040);
+    folder.append("a.log.4", &lines(6040..6050));
+    let taken = follow(&path, taken, |taker| {
+        taker.wait_for(6050);
+        folder.append("a.log.5", &lines(6050..6060));
+        taker.wait_for(6060);
+        folder.append("a.log", &lines(6060..6070));
+        taker.wait_for(6070);
+    });
+    check_once(&taken, 6070);
+    assert!(taken.marks.len() <= 602, "{}", taken.marks.len());
+}
+
+/// A file that nobody waited for any longer goes on where it was when it comes under a followed name.
+#[test]
+fn a_file_that_was_done_with_comes_back() {
+    let folder = Folder::new("back");
+    folder.write("a.log", &lines(0..10));
+    let taken = follow(&folder.path("*.log"), Taken::default(), |taker| {
+        taker.wait_for(10);
+        // Too many without a name, so the oldest are let go of.
+        for n in 1..20 {
+            folder.rename("a.log", &format!("old.{n}"));
+            folder.append("a.log", &lines(10 * n..10 * n + 10));
+            taker.wait_for(10 * n as usize + 10);
+        }
+        folder.append("old.1", &lines(200..210));
+        folder.rename("old.1", "b.log");
+        taker.wait_for(210);
+    });
+    taken.check_all(210);
+}

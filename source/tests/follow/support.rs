@@ -173,6 +173,12 @@ impl Taker {
         self.wait(&format!("{records} records"), |taken| taken.records.len() >= records);
     }
 
+    /// Takes nothing while this is done.
+    pub fn pause(&self, work: impl FnOnce()) {
+        let _taken = self.taken.lock().expect("a lock");
+        work();
+    }
+
     pub fn into_taken(self) -> Taken {
         self.taken.into_inner().expect("a lock")
     }

@@ -173,6 +173,31 @@ fn a_missing_segment_is_told_and_gone_past() {
 }
 
 #[test]
+fn a_segment_that_can_not_be_read_is_passed_over_alone() {
+    for hidden in 0..3 {
+        let (folder, frames) = segments_of(3);
+        let (spool, _) = open(&folder);
+        let path = &files(&folder, "spool")[hidden];
+        fs::rename(path, folder.join("hidden")).unwrap();
+        // The writer has its newest one open: only who opens it anew sees the folder in its place.
+        fs::create_dir(path).unwrap();
+        let (mut reader, mut payload, mut got) = (spool.reader(0), Vec::new(), Vec::new());
+        let goes_on = loop {
+            match reader.next(&mut payload) {
+                Ok(Some(header)) => got.push(header.first),
+                Ok(None) => break true,
+                Err(_) if reader.pass_over().unwrap() => {}
+                Err(_) => break false,
+            }
+        };
+        let all = frames.iter().map(|frame| frame.first);
+        let expected: Vec<_> = all.enumerate().filter(|(at, _)| at / 4 != hidden).collect();
+        assert_eq!(got, expected.iter().map(|(_, first)| *first).collect::<Vec<_>>(), "{hidden}");
+        assert_eq!((goes_on, reader.missed()), (hidden < 2, if hidden < 2 { 12 } else { 0 }));
+    }
+}
+
+#[test]
 fn a_deliberate_gap_is_no_loss() {
     let folder = Folder::new();
     let (mut spool, _) = open(&folder);

@@ -3,7 +3,7 @@
 //! What is asked for is compared, and what the host noted of the event that it is asked for. It must never know what a
 //! capability does to whom.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -18,6 +18,13 @@ pub const NOTED: char = '@';
 
 /// Bytes of what is compared: names and addresses are shorter.
 pub const NAME_BYTES_MAX: usize = 256;
+
+/// Networks whose addresses stand for the IPv4 address in their last 32 bits: clients that a translator lets in (RFC 6052). In
+/// the second, which is anybody's own, some are written in other ways (RFC 8215).
+const TRANSLATED: [Ipv6Net; 2] = [
+    Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48),
+];
 
 /// Who is never acted against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,15 +89,39 @@ impl Allow {
     }
 
     fn network(&self, text: &str) -> Option<String> {
-        let net = network(text)?;
-        let found = self.networks.iter().find(|known| known.contains(&net) || net.contains(*known));
+        at_heart(&network(text)?, |net| self.listed(net))
+    }
+
+    fn listed(&self, net: &IpNet) -> Option<String> {
+        let found = self.networks.iter().find(|known| known.contains(net) || net.contains(*known));
         found.map(|known| {
-            if *known == net {
-                return format!("{} is on the allow-list", shown(&net));
+            if known == net {
+                return format!("{} is on the allow-list", shown(net));
             }
-            format!("{} overlaps {}, which is on the allow-list", shown(&net), shown(known))
+            format!("{} overlaps {}, which is on the allow-list", shown(net), shown(known))
         })
     }
+}
+
+/// What there is against a network, or against the IPv4 network that a translator makes of it.
+#[must_use]
+pub fn at_heart(net: &IpNet, against: impl Fn(&IpNet) -> Option<String>) -> Option<String> {
+    against(net).or_else(|| {
+        let why = against(&translated(net)?)?;
+        Some(format!("{} stands for IPv4: {why}", shown(net)))
+    })
+}
+
+/// The IPv4 network that a translator makes of a network: all of IPv4 where it is larger than that.
+fn translated(net: &IpNet) -> Option<IpNet> {
+    let IpNet::V6(net) = net else { return None };
+    TRANSLATED.iter().find(|known| known.contains(net) || net.contains(*known))?;
+    let Some(length) = net.prefix_len().checked_sub(96) else {
+        return Some(Ipv4Net::default().into());
+    };
+    let [_, _, _, _, 0, 0, high, low] = net.addr().segments() else { return None };
+    let address = Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    Ipv4Net::new(address, length).ok().map(|net| net.trunc().into())
 }
 
 /// An address or a network in its one form: IPv4 wherever it is IPv4 at heart. None if it is neither.
@@ -185,6 +216,30 @@ mod tests {
         );
         check("a", "0.0.0.0/0", Some("0.0.0.0/0 overlaps 10.0.0.0/8, which is on the allow-list"));
         check("a", "192.0.2.8", None);
+        // What a translator makes IPv4 of.
+        check(
+            "a",
+            "64:ff9b::10.1.2.3",
+            Some(
+                "64:ff9b::a01:203 stands for IPv4: 10.1.2.3 overlaps 10.0.0.0/8, which is on the allow-list",
+            ),
+        );
+        check(
+            "a",
+            "64:ff9b:1:fffe::192.0.2.7",
+            Some("64:ff9b:1:fffe::c000:207 stands for IPv4: 192.0.2.7 is on the allow-list"),
+        );
+        check(
+            "a",
+            "64:ff9b::/64",
+            Some(
+                "64:ff9b::/64 stands for IPv4: 0.0.0.0/0 overlaps 10.0.0.0/8, which is on the allow-list",
+            ),
+        );
+        check("a", "64:ff9b::192.0.2.8", None);
+        check("a", "64:ff9b:1:0:1::10.1.2.3", None);
+        check("a", "64:ff9b:0:0:1::10.1.2.3", None);
+        check("a", "2002:a01:203::1", None);
         check("a", "login from 10.1.2.3", None);
         check("a", &"1".repeat(100_000), None);
         // The machine that an event came to is not what is acted against.

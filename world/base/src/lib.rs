@@ -9,6 +9,7 @@ use std::time::Duration;
 pub mod allow;
 mod guarded;
 pub mod human;
+mod hush;
 mod kept;
 mod needs;
 mod outcome;
@@ -19,6 +20,7 @@ pub mod target;
 pub mod text;
 
 pub use guarded::Guarded;
+pub use hush::Hush;
 pub use kept::Kept;
 pub use needs::Needs;
 pub use outcome::{Outcome, Undone};

@@ -1,14 +1,14 @@
 //! One command, checked: what a run needs to know, and nothing that a guest can change.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use correlator_world::human::{Size, Span};
 use correlator_world::{Refused, Request};
 
 use crate::account::Account;
 use crate::limit;
+use crate::program;
 use crate::settings::CommandSettings;
 use crate::template::{Filling, Template, is_name};
 use crate::value::Rule;
@@ -36,7 +36,7 @@ pub(crate) struct Command {
 
 impl Command {
     pub fn new(settings: &CommandSettings) -> Result<Self, String> {
-        check_program(&settings.program)?;
+        program::check(&settings.program).map_err(|error| format!("program: {error}"))?;
         check_bounds(settings)?;
         let values: Result<BTreeMap<_, _>, String> = settings
             .values
@@ -111,24 +111,6 @@ impl Command {
 
 /// Characters that are shown of a name that is none.
 const NAME_SHOWN_MAX: usize = 80;
-
-fn check_program(path: &Path) -> Result<(), String> {
-    let shown = path.display();
-    if !path.is_absolute() {
-        return Err(format!("program: `{shown}` is no whole path; nothing is searched for"));
-    }
-    let facts = path.metadata().map_err(|error| format!("program: {shown}: {error}"))?;
-    if !facts.is_file() || facts.mode() & 0o111 == 0 {
-        return Err(format!("program: {shown} is no file that can be run"));
-    }
-    // What anybody may change, anybody may have run.
-    if facts.mode() & 0o002 != 0 {
-        return Err(format!(
-            "program: everybody may write {shown}; take that right away (chmod o-w)"
-        ));
-    }
-    Ok(())
-}
 
 fn check_bounds(settings: &CommandSettings) -> Result<(), String> {
     let bounds = limit::TIMEOUT_MIN..=limit::TIMEOUT_MAX;

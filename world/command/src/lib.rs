@@ -33,6 +33,7 @@
 //! - `template`: arguments with places for values
 //! - `value`: what may stand in such a place
 //! - `account`: as whom programs run
+//! - `program`: whether nobody else says what is run
 //! - `command`: one command, checked
 //! - `family`: what a program started
 //! - `run`: one run
@@ -47,6 +48,8 @@ mod template;
 mod value;
 
 mod account;
+
+mod program;
 
 mod command;
 

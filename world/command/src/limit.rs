@@ -44,3 +44,6 @@ pub const DYING_MAX: Duration = Duration::from_millis(100);
 
 /// Bytes of an environment that are read.
 pub const ENVIRONMENT_BYTES_MAX: u64 = 256 << 10;
+
+/// Links that a program's path may lead through.
+pub const LINKS_MAX: usize = 40;

@@ -21,7 +21,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::command::{Command, ID};
 use crate::family::{self, Marks};
-use crate::limit;
+use crate::{limit, program};
 
 /// What came of a run.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ pub(crate) fn run(command: &Command, arguments: &[String], id: &str) -> Run {
 }
 
 fn launch(command: &Command, arguments: &[String], id: &str) -> io::Result<Run> {
+    // It was looked at when the stack was read; that may be months ago.
+    program::check(&command.program).map_err(io::Error::other)?;
     rustix::thread::set_no_new_privs(true)?;
     let has_own_files = close_files();
     let has_namespace = unshare(CloneFlags::CLONE_NEWPID).is_ok();

@@ -246,6 +246,97 @@ fn a_program_that_is_gone() {
     expect(&run(&mut nowhere, &request(&[])), "later", "No such file");
 }
 
+/// A folder with a program: `bin/p`.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("correlator-place-{}-{number}", std::process::id());
+        let place = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(place.0.join("bin")).expect("folders");
+        fs::write(place.0.join("bin/p"), "#!/bin/sh\necho here\n").expect("written");
+        for path in ["", "bin", "bin/p"] {
+            place.mode(path, 0o755);
+        }
+        place
+    }
+
+    fn mode(&self, path: &str, mode: u32) {
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(self.0.join(path), mode).expect("a mode");
+    }
+
+    fn grant(&self, path: &str) -> Result<Commands, String> {
+        let (path, user) = (self.0.join(path), user());
+        read(&format!("{{commands: {{c: {{user: {user}, program: '{}'}}}}}}", path.display()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Someone who is neither root nor the engine's.
+const STRANGER: u32 = 12_345;
+
+#[test]
+fn a_program_that_others_may_change_is_not_run() {
+    let check = |path: &str, change: &dyn Fn(&Place), expected: Option<&str>| {
+        let place = Place::new();
+        std::os::unix::fs::symlink("bin", place.0.join("link")).expect("a link");
+        let mut before = place.grant(path).expect("a grant");
+        expect(&run(&mut before, &request(&[])), "done", "here");
+        change(&place);
+        let outcome = run(&mut before, &request(&[]));
+        let Some(expected) = expected else {
+            expect(&outcome, "done", "here");
+            return;
+        };
+        expect(&outcome, "later", expected);
+        let error = place.grant(path).expect_err("refused");
+        assert!(error.starts_with("commands.c.program: ") && error.contains(expected), "{error}");
+    };
+    check("bin/p", &|place| place.mode("bin/p", 0o757), Some("everybody may write /"));
+    check(
+        "bin/p",
+        &|place| place.mode("bin", 0o777),
+        Some("bin; take that right away (chmod o-w /"),
+    );
+    check("bin/p", &|place| place.mode("", 0o777), Some("everybody may write /"));
+    check("link/../bin/p", &|place| place.mode("", 0o777), Some("everybody may write /"));
+    // Nobody moves what is another's there.
+    check("bin/p", &|place| place.mode("bin", 0o1777), None);
+    check("link/p", &|place| place.mode("", 0o1777), None);
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let give = |place: &Place, path: &str, user: Option<u32>, group: Option<u32>| {
+        std::os::unix::fs::lchown(place.0.join(path), user, group).expect("another owner");
+    };
+    let stranger = Some("belongs to user 12345, who is neither root nor the engine's");
+    for path in ["bin/p", "bin", ""] {
+        check("bin/p", &|place| give(place, path, Some(STRANGER), None), stranger);
+    }
+    check("link/p", &|place| give(place, "link", Some(STRANGER), None), stranger);
+    // What is his in a folder where everybody has his own.
+    let swap = |place: &Place| {
+        place.mode("bin", 0o1777);
+        give(place, "bin/p", Some(STRANGER), None);
+    };
+    check("bin/p", &swap, stranger);
+    let shared = |place: &Place| {
+        place.mode("bin", 0o775);
+        give(place, "bin", None, Some(STRANGER));
+    };
+    check("bin/p", &shared, Some("group 12345 may write /"));
+    check("bin/p", &|place| place.mode("bin", 0o775), None);
+}
+
 #[test]
 fn undone() {
     let values = "values: {address: {kind: address}}";

@@ -23,13 +23,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The same where it can't be for what was asked: then it is the connection's.
+    /// The same where nothing was asked about a row yet: then it is the connection's.
     #[must_use]
     pub fn of_connection(self) -> Self {
-        match self {
-            Self::Refused(words) => Self::Lost(words),
-            other => other,
-        }
+        Self::Lost(self.to_string())
     }
 }
 

@@ -46,15 +46,16 @@ impl Mysql {
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', \
              SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {locks}, SESSION lock_wait_timeout = {locks}"
         );
-        connection.query("SET NAMES utf8mb4").map_err(|trouble| trouble.fault())?;
-        connection.query(&session).map_err(|trouble| trouble.fault())?;
+        // What is wrong before there is a row is no row's fault.
+        let lost = |trouble: Trouble| trouble.fault().of_connection();
+        connection.query("SET NAMES utf8mb4").map_err(lost)?;
+        connection.query(&session).map_err(lost)?;
         // Only MariaDB has it. Where it is missing, our own limit has to do.
         match connection.query(&format!("SET SESSION max_statement_time = {seconds}")) {
             Ok(_) | Err(Trouble::Server(_)) => {}
             Err(Trouble::Broken(why)) => return Err(Fault::Lost(why)),
         }
-        let answer =
-            connection.query("SELECT @@max_allowed_packet").map_err(|trouble| trouble.fault())?;
+        let answer = connection.query("SELECT @@max_allowed_packet").map_err(lost)?;
         let cell = answer.rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
         let packet_bytes_max =
             cell.and_then(|text| text.parse().ok()).unwrap_or(STATEMENT_BYTES_MAX);
@@ -161,7 +162,6 @@ impl Link for Mysql {
     }
 
     fn insert(&mut self, target: &Target, rows: &[Row<'_>]) -> Result<Vec<Landed>, Fault> {
-        // What is wrong before there is a row is no row's fault.
         self.query("START TRANSACTION").map_err(Fault::of_connection)?;
         let added = self.add(target, rows).and_then(|landed| {
             self.query("COMMIT")?;
@@ -169,7 +169,7 @@ impl Link for Mysql {
         });
         if let Err(Fault::Later(_) | Fault::Changed(_) | Fault::Refused(_)) = &added {
             self.connection.forget()?;
-            self.query("ROLLBACK")?;
+            self.query("ROLLBACK").map_err(Fault::of_connection)?;
         }
         added
     }

@@ -69,7 +69,8 @@ impl Postgres {
             }
         });
         if let Err(Fault::Later(_) | Fault::Changed(_) | Fault::Refused(_)) = &acted {
-            self.connection.simple("ROLLBACK")?.done()?;
+            let back = self.connection.simple("ROLLBACK").and_then(Answer::done);
+            back.map_err(Fault::of_connection)?;
         }
         acted
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use correlator_wire::trust::Trust;
 use correlator_world::human::Span;
 use glob::Pattern;
 use serde::Deserialize;
@@ -184,6 +185,9 @@ impl Server {
                 return Err(format!("`{key}` has a NUL in it"));
             }
         }
+        if let Some(path) = &self.ca {
+            Trust::new("localhost", Some(path), None).map_err(|error| format!("`ca`: {error}"))?;
+        }
         let own = ["mysql", "sys", "information_schema", "performance_schema"];
         if self.kind == Dialect::Mysql
             && let Some(database) = &self.database
@@ -282,6 +286,10 @@ mod tests {
             (
                 "kind: postgres, address: db, user: u, tables: [x], schema: pg_catalog",
                 Err("server's own"),
+            ),
+            (
+                "kind: postgres, address: db, user: u, tables: [x], ca: /nowhere.pem",
+                Err("`ca`: /nowhere.pem: "),
             ),
             ("kind: mysql, address: db, user: u, tables: [x]", Err("needs `database`")),
             (

@@ -271,7 +271,7 @@ fn by_code(failure: ffi::Error, words: Option<&str>) -> Fault {
         ErrorCode::ConstraintViolation => Fault::Refused(said(&constraint(code, words))),
         ErrorCode::TypeMismatch => Fault::Refused(said("a value does not fit its column")),
         ErrorCode::TooBig => Fault::Refused(said("the row is too large")),
-        _ => Fault::Refused(said("SQLite refused it")),
+        _ => Fault::Later(said("SQLite refused it")),
     }
 }
 

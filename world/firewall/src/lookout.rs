@@ -3,7 +3,6 @@
 //! To list the connections of a large machine takes the kernel longer than to block an address. So who blocks does
 //! not wait for it: a thread looks, and what it saw last counts meanwhile. This room must never know what follows.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -28,7 +27,7 @@ const STALE: Duration = Duration::from_secs(5);
 /// What was seen of the host.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    pub(crate) places: Vec<(IpAddr, Place)>,
+    pub(crate) places: Vec<(IpNet, Place)>,
     /// All addresses of the host, its gateways, and those that somebody is logged in from.
     pub(crate) home: Networks,
     at: Duration,
@@ -85,8 +84,8 @@ impl Post {
         let at = clock::uptime();
         let places = route::places().map_err(Error::of("list its routes and addresses"))?;
         sessions.look(at);
-        let addresses = places.iter().map(|(address, _)| address).chain(sessions.peers());
-        let home = addresses.map(|address| IpNet::from(*address)).collect();
+        let peers = sessions.peers().iter().map(|peer| IpNet::from(*peer));
+        let home = places.iter().map(|(place, _)| *place).chain(peers).collect();
         let end = clock::uptime();
         let due = end + AGE_MAX.max(end.saturating_sub(at) * LOOKING_SHARE);
         let seen = Arc::new(Seen { places, home, at, due });

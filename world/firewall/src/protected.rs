@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use correlator_world::allow::at_heart;
 use ipnet::IpNet;
 
 use crate::error::Error;
@@ -70,7 +71,8 @@ impl Protected {
 
     /// Why a network is not to be blocked, if so.
     pub(crate) fn refusal(&self, net: &IpNet) -> Option<String> {
-        wish::never(net).or_else(|| self.allowed(net)).or_else(|| self.at_home(net))
+        let against = |net: &IpNet| self.allowed(net).or_else(|| self.at_home(net));
+        wish::never(net).or_else(|| at_heart(net, against))
     }
 
     fn allowed(&self, net: &IpNet) -> Option<String> {
@@ -84,8 +86,8 @@ impl Protected {
 
     fn at_home(&self, net: &IpNet) -> Option<String> {
         let seen = self.seen.as_ref().filter(|seen| !seen.is_stale())?;
-        let address = seen.home.overlapping(net)?.addr();
-        let place = seen.places.iter().find(|(of, _)| *of == address).map(|(_, place)| place);
+        let known = seen.home.overlapping(net)?;
+        let place = seen.places.iter().find(|(of, _)| of == known).map(|(_, place)| place);
         let what = match place {
             Some(Place::Own) => "an address of this host",
             Some(Place::Broadcast) => "a broadcast address of this host's networks",
@@ -93,8 +95,9 @@ impl Protected {
             None => "where an SSH session comes from",
         };
         if net.prefix_len() == net.max_prefix_len() {
-            return Some(format!("{address} is {what} and never blocked"));
+            return Some(format!("{} is {what} and never blocked", wish::shown(net)));
         }
-        Some(format!("{net} contains {address}, which is {what} and never blocked"))
+        let overlaps = if net.contains(known) { "contains" } else { "lies in" };
+        Some(format!("{net} {overlaps} {}, which is {what} and never blocked", wish::shown(known)))
     }
 }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use correlator_world::allow::at_heart;
 use correlator_world::human::Span;
 use correlator_world::{Cell, Refused, Request};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -26,6 +27,12 @@ const NEVER: [(IpNet, &str); 9] = [
     (IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)), "loopback"),
     (v6(0xfe80, 10), "link-local"),
     (v6(0xff00, 8), "multicast"),
+];
+
+/// Networks of which one /64 has clients of many networks: those of translators to IPv6, and of Teredo.
+const SHARED: [Ipv6Net; 2] = [
+    Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 32),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32),
 ];
 
 const fn v4(first: u8, second: u8, length: u8) -> IpNet {
@@ -70,10 +77,12 @@ pub(crate) fn wish(granted: &Granted, request: &Request) -> Result<Wish, Refused
 
 /// Why a network is too large for the grant, if it is.
 pub(crate) fn too_large(granted: &Granted, net: &IpNet) -> Option<String> {
-    let prefix_min = if is_v6(net) { granted.v6_prefix_min } else { granted.v4_prefix_min };
-    let large = net.prefix_len() < prefix_min;
-    large.then(|| {
-        format!("{net} is too large a network: /{prefix_min} is the largest; `prefix_min` in the grant says so")
+    at_heart(net, |net| {
+        let prefix_min = if is_v6(net) { granted.v6_prefix_min } else { granted.v4_prefix_min };
+        let large = net.prefix_len() < prefix_min;
+        large.then(|| {
+            format!("{net} is too large a network: /{prefix_min} is the largest; `prefix_min` in the grant says so")
+        })
     })
 }
 
@@ -89,7 +98,11 @@ pub(crate) fn address(request: &Request) -> Result<IpNet, Refused> {
 /// The network that an address stands for.
 pub(crate) fn widened(granted: &Granted, exact: IpNet) -> IpNet {
     match exact {
-        IpNet::V6(net) if net.prefix_len() == 128 => clipped(net.addr().into(), granted.v6_prefix),
+        IpNet::V6(net)
+            if net.prefix_len() == 128 && !SHARED.iter().any(|shared| shared.contains(&net)) =>
+        {
+            clipped(net.addr().into(), granted.v6_prefix)
+        }
         net => net,
     }
 }
@@ -148,8 +161,10 @@ pub(crate) fn clipped(address: IpAddr, length: u8) -> IpNet {
 
 /// Why nobody may block it, if so.
 pub(crate) fn never(net: &IpNet) -> Option<String> {
-    let hit = NEVER.iter().find(|(never, _)| overlap(never, net));
-    hit.map(|(never, what)| format!("{net} overlaps {never}, which is {what} and never blocked"))
+    at_heart(net, |net| {
+        let (never, what) = NEVER.iter().find(|(never, _)| overlap(never, net))?;
+        Some(format!("{net} overlaps {never}, which is {what} and never blocked"))
+    })
 }
 
 /// Whether they have an address in common.

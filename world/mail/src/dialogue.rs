@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use correlator_wire::clock;
 use correlator_wire::link::Link;
-use correlator_world::Secret;
+use correlator_world::{Hush, Secret};
 use lettre::Address;
 use zeroize::Zeroizing;
 
@@ -212,8 +212,11 @@ impl Dialogue {
         let last = steps.len() - 1;
         let sent = steps[last].split_whitespace().last().unwrap_or_default();
         let alone = encoded("", password.reveal());
-        let forms = [sent, alone.trim_end()].map(|form| Secret::new(form.as_bytes().to_vec()));
-        self.ear.hush(forms.into_iter().chain([password.clone()]));
+        let mut hush = Hush::default();
+        hush.add(sent);
+        hush.add(alone.trim_end());
+        hush.add(&Zeroizing::new(String::from_utf8_lossy(password.reveal()).into_owned()));
+        self.ear.hush(hush);
         for (number, step) in steps.iter().enumerate() {
             let reply = self.ask(step).map_err(|error| error.to_string())?;
             let expected = if number == last { 235 } else { 334 };

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use correlator_wire::link::Link;
-use correlator_world::Secret;
+use correlator_world::Hush;
 
 use crate::limit;
 
@@ -51,18 +51,13 @@ impl fmt::Display for Reply {
 pub(crate) struct Ear {
     heard: Vec<u8>,
     /// What is struck out of whatever is heard: a server may repeat what it was told.
-    hushed: Vec<Secret>,
+    hush: Hush,
 }
 
 impl Ear {
-    /// From now on these are struck out of whatever is heard.
-    pub fn hush(&mut self, secrets: impl IntoIterator<Item = Secret>) {
-        self.hushed.extend(secrets.into_iter().filter(|secret| !secret.reveal().is_empty()));
-    }
-
-    fn strike(&self, line: &str) -> String {
-        let words = self.hushed.iter().filter_map(Secret::reveal_text);
-        words.fold(line.to_owned(), |line, secret| line.replace(secret, "***"))
+    /// From now on this is struck out of whatever is heard.
+    pub fn hush(&mut self, hush: Hush) {
+        self.hush = hush;
     }
 
     /// The next answer.
@@ -72,14 +67,18 @@ impl Ear {
             let line = self.line(link)?;
             bytes += line.len();
             if bytes > limit::REPLY_BYTES_MAX {
-                return Err(nonsense("an answer without end", &line));
+                return Err(self.nonsense("an answer without end", &line));
             }
-            let (number, more, text) = parts(&line).ok_or_else(|| nonsense("no answer", &line))?;
+            let (number, more, text) =
+                parts(&line).ok_or_else(|| self.nonsense("no answer", &line))?;
             if *code.get_or_insert(number) != number {
-                return Err(nonsense("two answers in one", &line));
+                return Err(self.nonsense("two answers in one", &line));
             }
             lines.push(text.to_owned());
             if !more {
+                // What is repeated may go on from line to line.
+                let told = self.hush.strike(&lines.join("\n"));
+                let lines = told.lines().map(str::to_owned).collect();
                 return Ok(Reply { code: number, lines });
             }
         }
@@ -97,12 +96,12 @@ impl Ear {
             if let Some(end) = self.heard[seen..].iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.heard.drain(..=seen + end).collect();
                 let text = String::from_utf8_lossy(&line);
-                return Ok(self.strike(text.trim_end_matches(['\r', '\n'])));
+                return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
             }
             seen = self.heard.len();
             if seen > limit::REPLY_LINE_BYTES_MAX {
-                let line = self.strike(&String::from_utf8_lossy(&self.heard));
-                return Err(nonsense("a line without end", &line));
+                let line = String::from_utf8_lossy(&self.heard);
+                return Err(self.nonsense("a line without end", &line));
             }
             match link.read(&mut piece) {
                 Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up")),
@@ -111,6 +110,11 @@ impl Ear {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    fn nonsense(&self, what: &str, line: &str) -> io::Error {
+        let shown: String = self.hush.strike(line).escape_debug().take(SHOWN_MAX).collect();
+        io::Error::new(io::ErrorKind::InvalidData, format!("{what}: \"{shown}\""))
     }
 }
 
@@ -125,11 +129,6 @@ fn parts(line: &str) -> Option<(u16, bool, &str)> {
         Some(b'-') => Some((code, true, &rest[1..])),
         Some(_) => None,
     }
-}
-
-fn nonsense(what: &str, line: &str) -> io::Error {
-    let shown: String = line.escape_debug().take(SHOWN_MAX).collect();
-    io::Error::new(io::ErrorKind::InvalidData, format!("{what}: \"{shown}\""))
 }
 
 /// Characters that are shown of what makes no sense.

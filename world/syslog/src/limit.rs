@@ -51,6 +51,9 @@ pub const UNANSWERED_MAX: Duration = Duration::from_secs(30);
 /// than the above, as the system looks now and then only.
 pub const UNSURE_MAX: Duration = Duration::from_mins(2);
 
+/// To how many connections that broke a message is written at least, and not again once it is as old as that.
+pub const WRITTEN_MAX: usize = 3;
+
 /// How long it is waited at the end for the other side to close as well.
 pub const FAREWELL_MAX: Duration = Duration::from_secs(3);
 /// How often that is tried: where a connection breaks at the end, what is unsure is written once more.

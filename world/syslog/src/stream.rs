@@ -3,7 +3,8 @@
 //! The system takes what is written long before the other machine has it, so what was written lately is kept: if the
 //! connection turns out to be broken, it goes over the next one again. The system gives a connection up after a while
 //! without an answer; what was written longer ago than that on one that still stands has reached the other machine. Whether
-//! the program there has read it shows at the end: who has read all closes in order, and who has not breaks off.
+//! the program there has read it shows at the end: who has read all closes in order, and who has not breaks off. One that
+//! always breaks off is not sent the same for ever.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -28,10 +29,22 @@ pub(crate) struct Stream {
 /// What was written and may be lost yet, the oldest first.
 #[derive(Debug, Default)]
 struct Unsure {
-    frames: VecDeque<(Instant, Vec<u8>)>,
+    frames: VecDeque<Frame>,
     bytes: usize,
     /// How many there was no room for, and when the last of them was written.
     dropped: Option<(usize, Instant)>,
+}
+
+/// A message as it is written.
+#[derive(Clone, Debug)]
+struct Frame {
+    bytes: Vec<u8>,
+    /// When it was written first.
+    first: Instant,
+    /// When it was written last.
+    last: Instant,
+    /// To how many connections it was written.
+    times: usize,
 }
 
 /// What came of sending.
@@ -52,8 +65,14 @@ impl Stream {
         trust: Option<&Trust>,
         timeout: Duration,
     ) -> io::Result<Sent> {
-        let frames: Vec<Vec<u8>> =
-            messages.iter().map(|text| format!("{} {text}", text.len()).into_bytes()).collect();
+        let now = clock::instant();
+        let frame = |text: &String| Frame {
+            bytes: format!("{} {text}", text.len()).into_bytes(),
+            first: now,
+            last: now,
+            times: 0,
+        };
+        let frames: Vec<Frame> = messages.iter().map(frame).collect();
         let was_open = self.is_alive();
         if was_open && self.write(&frames, timeout).is_ok() {
             self.keep(frames);
@@ -62,14 +81,15 @@ impl Stream {
         // A connection may have ended since, or end at the first word; a new one tells more.
         self.link = None;
         self.open(server, trust, timeout)?;
-        let again = self.unsure.frames.len();
-        let lost = self.unsure.dropped.map_or(0, |(count, _)| count);
-        let old: Vec<Vec<u8>> = self.unsure.frames.iter().map(|(_, frame)| frame.clone()).collect();
+        self.unsure.forget_tried(now);
+        let old: Vec<Frame> = self.unsure.frames.iter().cloned().collect();
         let written = self.write(&old, timeout).and_then(|()| self.write(&frames, timeout));
         if let Err(error) = written {
             self.link = None;
             return Err(error);
         }
+        let again = old.len();
+        let lost = self.unsure.dropped.map_or(0, |(count, _)| count);
         self.unsure = Unsure::default();
         self.lost += lost;
         self.keep(old);
@@ -84,8 +104,9 @@ impl Stream {
 
     /// Says that nothing more will come. It closes in order only what stands.
     pub fn finish(&mut self) {
-        if let Some(link) = &mut self.link
-            && link.discard().and_then(|()| link.finish()).is_err()
+        if self.is_alive()
+            && let Some(link) = &mut self.link
+            && link.finish().is_err()
         {
             self.link = None;
         }
@@ -117,14 +138,19 @@ impl Stream {
         self.lost + self.unsure.count()
     }
 
-    /// Whether the connection stands; if it does, what was written long ago is safe.
+    /// Whether the connection stands; if it does, what was written long ago is safe. If the other side has closed it in
+    /// order and has all of it, it has read it, as at the end.
     fn is_alive(&mut self) -> bool {
         let Some(link) = &mut self.link else { return false };
-        if link.discard().is_err() {
-            return false;
+        let Err(error) = link.discard() else {
+            self.unsure.forget_before(clock::instant());
+            return true;
+        };
+        if error.kind() == io::ErrorKind::UnexpectedEof && link.is_read_out() {
+            self.unsure = Unsure::default();
         }
-        self.unsure.forget_before(clock::instant());
-        true
+        self.link = None;
+        false
     }
 
     fn open(
@@ -142,11 +168,11 @@ impl Stream {
         Ok(())
     }
 
-    fn write(&mut self, frames: &[Vec<u8>], timeout: Duration) -> io::Result<()> {
+    fn write(&mut self, frames: &[Frame], timeout: Duration) -> io::Result<()> {
         let link = self.link.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         let mut piece = Vec::with_capacity(limit::WRITE_BYTES);
         for (number, frame) in frames.iter().enumerate() {
-            piece.extend_from_slice(frame);
+            piece.extend_from_slice(&frame.bytes);
             if piece.len() >= limit::WRITE_BYTES || number + 1 == frames.len() {
                 link.set_deadline(clock::instant() + timeout);
                 link.write_all(&piece)?;
@@ -158,10 +184,10 @@ impl Stream {
         link.discard()
     }
 
-    fn keep(&mut self, frames: Vec<Vec<u8>>) {
+    fn keep(&mut self, frames: Vec<Frame>) {
         let now = clock::instant();
         for frame in frames {
-            self.unsure.add(now, frame);
+            self.unsure.add(Frame { last: now, times: frame.times + 1, ..frame });
         }
     }
 }
@@ -179,27 +205,42 @@ impl Unsure {
         self.frames.len() + self.dropped.map_or(0, |(count, _)| count)
     }
 
-    fn add(&mut self, now: Instant, frame: Vec<u8>) {
-        self.bytes += frame.len();
-        self.frames.push_back((now, frame));
+    fn add(&mut self, frame: Frame) {
+        self.bytes += frame.bytes.len();
+        self.frames.push_back(frame);
         while self.bytes > limit::UNSURE_BYTES_MAX {
-            let Some((written, frame)) = self.frames.pop_front() else { return };
-            self.bytes -= frame.len();
+            let Some(frame) = self.frames.pop_front() else { return };
+            self.bytes -= frame.bytes.len();
             let before = self.dropped.map_or(0, |(count, _)| count);
-            self.dropped = Some((before + 1, written));
+            self.dropped = Some((before + 1, frame.last));
         }
     }
 
+    /// What was written long ago to a connection that stands.
     fn forget_before(&mut self, now: Instant) {
-        let is_safe = |written: Instant| now.saturating_duration_since(written) > limit::UNSURE_MAX;
-        while let Some((written, frame)) = self.frames.front()
-            && is_safe(*written)
+        self.forget(|frame| is_long_ago(frame.last, now));
+        self.dropped = self.dropped.filter(|(_, written)| !is_long_ago(*written, now));
+    }
+
+    /// What was written often enough, to connections that all broke.
+    fn forget_tried(&mut self, now: Instant) {
+        let enough = |frame: &Frame| frame.times >= limit::WRITTEN_MAX;
+        self.forget(|frame| enough(frame) && is_long_ago(frame.first, now));
+    }
+
+    /// The oldest for which this holds; it holds for none behind one for which it does not.
+    fn forget(&mut self, holds: impl Fn(&Frame) -> bool) {
+        while let Some(frame) = self.frames.front()
+            && holds(frame)
         {
-            self.bytes -= frame.len();
+            self.bytes -= frame.bytes.len();
             self.frames.pop_front();
         }
-        self.dropped = self.dropped.filter(|(_, written)| !is_safe(*written));
     }
+}
+
+fn is_long_ago(written: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(written) > limit::UNSURE_MAX
 }
 
 #[cfg(test)]
@@ -208,21 +249,38 @@ mod tests {
 
     use correlator_wire::clock;
 
-    use super::Unsure;
+    use super::{Frame, Unsure};
     use crate::limit;
 
     #[test]
     fn what_is_unsure_has_a_bound_and_an_age() {
         let (mut unsure, start) = (Unsure::default(), clock::instant());
+        let written = |at, size| Frame { bytes: vec![0; size], first: start, last: at, times: 1 };
         for _ in 0..10 {
-            unsure.add(start, vec![0; limit::UNSURE_BYTES_MAX / 4]);
+            unsure.add(written(start, limit::UNSURE_BYTES_MAX / 4));
         }
         assert_eq!((unsure.frames.len(), unsure.dropped), (4, Some((6, start))));
         let late = start + limit::UNSURE_MAX + Duration::from_secs(1);
-        unsure.add(late, vec![0; 10]);
+        unsure.add(written(late, 10));
         unsure.forget_before(late);
         assert_eq!((unsure.frames.len(), unsure.bytes), (1, 10));
         unsure.forget_before(late + limit::UNSURE_MAX * 2);
         assert_eq!((unsure.frames.len(), unsure.bytes, unsure.dropped), (0, 0, None));
+    }
+
+    #[test]
+    fn what_all_connections_break_under_is_not_written_for_ever() {
+        let start = clock::instant();
+        let late = start + limit::UNSURE_MAX + Duration::from_secs(1);
+        let check = |times, now, expected| {
+            let mut unsure = Unsure::default();
+            unsure.add(Frame { bytes: vec![0; 10], first: start, last: now, times });
+            unsure.forget_tried(now);
+            assert_eq!(unsure.frames.len(), expected, "{times}");
+        };
+        check(1, late, 1);
+        check(limit::WRITTEN_MAX - 1, late, 1);
+        check(limit::WRITTEN_MAX, late, 0);
+        check(50, start + limit::UNSURE_MAX, 1);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use correlator_wire::address::HostPort;
-use correlator_wire::trust::Trust;
+use correlator_wire::trust::{Trust, TrustError};
 use correlator_world::human::{Size, Span};
 use correlator_world::{Refused, Request};
 
@@ -144,10 +144,18 @@ fn place(settings: &TargetSettings) -> Result<Place, String> {
             };
             let name = settings.server_name.as_deref().unwrap_or(&server.host);
             let trust = Trust::new(name, settings.ca.as_deref(), identity);
-            Ok(Place::Stream(server, Some(trust.map_err(|error| format!("ca: {error}"))?)))
+            let trust = trust.map_err(|error| format!("{}: {error}", key_of(&error, settings)))?;
+            Ok(Place::Stream(server, Some(trust)))
         }
         Transport::Tcp | Transport::Unix => Ok(Place::Stream(server, None)),
     }
+}
+
+/// Which setting named the file that is no good.
+fn key_of(error: &TrustError, settings: &TargetSettings) -> &'static str {
+    let TrustError::File { path, .. } = error else { return "ca" };
+    let named = [("key", &settings.key), ("certificate", &settings.certificate)];
+    named.iter().find(|(_, file)| file.as_ref() == Some(path)).map_or("ca", |(key, _)| key)
 }
 
 impl Source {
@@ -222,6 +230,8 @@ mod tests {
         check("{address: h, transport: tcp, ca: /x}", "ca: it is for `transport: tls`");
         check("{address: h, transport: tls, ca: /nowhere}", "ca: /nowhere");
         check("{address: h, transport: tls, key: /x}", "certificate: it goes with");
+        let both = "{address: h, transport: tls, certificate: /nowhere.pem, key: /nowhere.key}";
+        check(both, "key: /nowhere.key: ");
         check("{address: h, transport: tcp, facility: local9}", "facility: `local9`");
         check("{address: h, transport: tcp, facility: '24'}", "facility: `24`");
         check("{address: h, transport: tcp, app_name: 'a b'}", "app_name: `a b`");

@@ -23,10 +23,6 @@ pub(crate) const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) const CERTIFICATE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Characters of what a stranger says that are repeated.
 pub(crate) const SAID_CHARACTERS_MAX: usize = 200;
-/// Layers of escapes that a secret in an answer may have.
-pub(crate) const ESCAPES_MAX: usize = 4;
-/// Bytes of what HTML calls a character, with its semicolon.
-pub(crate) const REFERENCE_BYTES_MAX: usize = 12;
 /// Characters of a body that a plan shows.
 pub(crate) const PLAN_CHARACTERS_MAX: usize = 400;
 

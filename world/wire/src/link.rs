@@ -8,6 +8,7 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use rustix::ioctl::{Getter, ioctl};
 use rustix::net::{RecvFlags, recv, sockopt};
 use rustls::ClientConnection;
 
@@ -114,6 +115,28 @@ impl Link {
         Err(io::Error::other("the other side does not stop talking"))
     }
 
+    /// Whether the other side, of which [`discard`](Self::discard) heard that it has closed in order, has all that it was
+    /// sent: its machine has confirmed it, and did not break the connection off, as it does where a program closes before
+    /// it has read all.
+    #[must_use]
+    pub fn is_read_out(&self) -> bool {
+        let mut heard = [0; HEARD_BYTES];
+        let mut closed = false;
+        for _ in 0..HEARD_TIMES_MAX {
+            // The end of TLS is not yet that of the connection.
+            match recv(&self.socket, &mut heard[..], RecvFlags::DONTWAIT) {
+                Ok((0, _)) => {
+                    closed = true;
+                    break;
+                }
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        // Where it is broken off, nothing is unconfirmed any more either: that is asked last.
+        closed && unconfirmed(&self.socket) == Ok(0) && matches!(self.socket.take_error(), Ok(None))
+    }
+
     /// Says that nothing more will come. What the system has taken is still sent.
     pub fn close(mut self) {
         let _ = self.finish();
@@ -151,6 +174,14 @@ impl Link {
 
 /// How long a farewell may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes that the other machine has not confirmed yet.
+#[allow(unsafe_code, reason = "the system's own call for it takes a raw pointer")]
+fn unconfirmed(socket: &TcpStream) -> Result<libc::c_int, Errno> {
+    const ASK: rustix::ioctl::Opcode = libc::TIOCOUTQ as rustix::ioctl::Opcode;
+    // SAFETY: TIOCOUTQ writes one `int`.
+    unsafe { ioctl(socket, Getter::<ASK, libc::c_int>::new()) }
+}
 
 /// Gives TLS what was heard, and drops what it says.
 fn understand(tls: &mut ClientConnection, mut bytes: &[u8]) -> io::Result<()> {
@@ -344,6 +375,49 @@ mod tests {
             Some(ErrorKind::ConnectionReset),
         );
         check(|mut socket| while socket.write_all(b"x").is_ok() {}, Some(ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn who_closed_in_order_has_read_all() {
+        // What a peer does that is sent a word, and whether it has read it as far as anybody knows.
+        let check = |peer: fn(TcpStream), expected: bool| {
+            let (listener, server) = listener();
+            let deadline = clock::instant() + Duration::from_secs(5);
+            let mut link = Link::connect(&server, deadline).expect("linked");
+            let (socket, _) = listener.accept().expect("a connection");
+            link.write_all(b"words").expect("written");
+            assert!(!link.is_read_out(), "it is not closed");
+            peer(socket);
+            let error = loop {
+                match link.discard() {
+                    Ok(()) => assert!(clock::instant() < deadline, "the end was not noticed"),
+                    Err(error) => break error,
+                }
+            };
+            let read_out = error.kind() == ErrorKind::UnexpectedEof && link.is_read_out();
+            assert_eq!(read_out, expected, "{error}");
+        };
+        check(
+            |mut socket| {
+                socket.write_all(b"good bye").expect("said");
+                socket.read_exact(&mut [0; 5]).expect("all");
+            },
+            true,
+        );
+        check(
+            |mut socket| {
+                socket.read_exact(&mut [0]).expect("a letter");
+            },
+            false,
+        );
+        // It says first that it will say no more, and breaks off then.
+        check(
+            |mut socket| {
+                socket.read_exact(&mut [0]).expect("a letter");
+                socket.shutdown(std::net::Shutdown::Write).expect("said");
+            },
+            false,
+        );
     }
 
     #[test]

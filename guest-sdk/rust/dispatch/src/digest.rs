@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use correlator_sdk::prelude::{Deserialize, Duration, Serialize, Time};
 
 use crate::item::Item;
+use crate::throttle::LATE_MAX;
 
 /// Kinds of events that are counted apart; what is more counts together.
 const KINDS_MAX: usize = 256;
@@ -71,10 +72,12 @@ impl Digest {
         self.items.len() >= room
     }
 
-    /// Whether something waits, and the first of it came so long ago.
+    /// Whether something waits, and the first of it came so long ago; or it came so far in the future that this was a record
+    /// that lied about its time.
     #[must_use]
     pub fn is_due(&self, now: Time, after: Duration) -> bool {
-        self.opened.is_some_and(|opened| now - opened >= after)
+        self.opened
+            .is_some_and(|opened| now - opened >= after || opened - now > after.max(LATE_MAX))
     }
 
     /// Takes out all that waits.
@@ -167,6 +170,9 @@ mod tests {
         };
         check(69, false);
         check(70, true);
+        // The first one lied about its time.
+        check(10 - 300, false);
+        check(10 - 301, true);
         assert_eq!(digest.take().count(), 4);
         assert!(digest.is_empty());
     }

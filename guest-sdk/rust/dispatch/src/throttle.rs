@@ -11,6 +11,9 @@ use correlator_sdk::value;
 
 use crate::names;
 
+/// How much later than what comes now something may have been told that was told lately: hosts disagree about the time,
+/// and what comes by several ways is not in order.
+pub(crate) const LATE_MAX: Duration = Duration::from_minutes(5);
 /// Things that are told apart at the most.
 const KEYS_MAX: usize = 20_000;
 /// Bytes of a key: what differs only beyond them counts as the same.
@@ -50,7 +53,8 @@ impl Default for Throttle {
 
 impl Throttle {
     /// Whether something may be told now, and then how many were held back that are to be told with it: like it, and of
-    /// whatever else has not been told for a span. Without a span everything may.
+    /// whatever else has not been told for a span. Without a span everything may. What was told far in the future holds
+    /// nothing back: that was a record that lied about its time.
     pub fn pass(&mut self, key: &BString, now: Time, span: Duration) -> Option<u64> {
         if span <= Duration::ZERO {
             return Some(self.end());
@@ -60,7 +64,7 @@ impl Throttle {
         }
         let mut held_back = 0;
         if let Some(told) = self.told.get_mut(key) {
-            if now - told.at < span {
+            if now - told.at < span && told.at - now <= span.max(LATE_MAX) {
                 if told.held_back == 0 {
                     note(&mut self.fresh, key);
                 }
@@ -70,9 +74,9 @@ impl Throttle {
             }
             held_back = told.held_back;
         }
-        self.make_room(key);
+        held_back += self.make_room(key, now + span);
         self.told.insert(key, now + span, Told { at: now, held_back: 0 });
-        Some(held_back + self.take_gone())
+        Some(held_back)
     }
 
     /// Takes what was held back of all keys and has not been told: for a message that tells of everything.
@@ -110,11 +114,14 @@ impl Throttle {
         self.told.remove(BStr::new(GONE)).map_or(0, |told| told.held_back)
     }
 
-    fn make_room(&mut self, key: &BString) {
+    /// Makes room for a key, and takes what was held back of those that are gone.
+    fn make_room(&mut self, key: &BString, until: Time) -> u64 {
+        let mut held_back = self.take_gone();
         while self.told.len() >= KEYS_MAX && !self.told.contains(key) {
-            let Some((_, told)) = self.told.pop_first() else { return };
-            self.outlive(told.held_back);
+            let Some((_, told)) = self.told.pop_farthest(until) else { break };
+            held_back += told.held_back;
         }
+        held_back
     }
 }
 
@@ -203,6 +210,27 @@ mod tests {
         check("a", 3_601, None);
         check("a", 200_000_000, Some(1));
         assert_eq!(throttle.held_back(), 5);
+    }
+
+    #[test]
+    fn what_was_told_in_the_future_holds_nothing_back() {
+        let mut throttle = Throttle::default();
+        let mut check = |seconds, expected| {
+            let now = Time::from_seconds(seconds);
+            let passed = throttle.pass(&"a".into(), now, Duration::from_seconds(60));
+            assert_eq!(passed, expected, "{seconds}");
+        };
+        check(0, Some(0));
+        check(60 * 365 * 86_400, Some(0));
+        check(1, Some(0));
+        check(2, None);
+        check(60, None);
+        check(61, Some(2));
+        // Hosts disagree about the time.
+        check(361, Some(0));
+        check(62, None);
+        check(61, None);
+        check(60, Some(2));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Expiring<K, V> {
     free: Vec<u32>,
     table: HashTable<u32>,
     deadlines: BinaryHeap<Reverse<Deadline>>,
+    /// The latest first; empty until somebody asks, and not always right about a deadline that moved.
+    latest: BinaryHeap<Deadline>,
     /// Numbers insertions: what breaks ties between deadlines, and tells a slot's tenants apart.
     next: u64,
 }
@@ -76,6 +78,7 @@ impl<K, V> Expiring<K, V> {
             free: Vec::new(),
             table: HashTable::new(),
             deadlines: BinaryHeap::new(),
+            latest: BinaryHeap::new(),
             next: 0,
         }
     }
@@ -224,6 +227,29 @@ impl<K: Hash + Eq, V> Expiring<K, V> {
         self.take(place)
     }
 
+    /// Takes out the entry whose deadline is farthest from this one, before or behind it; of equals the earlier one. What
+    /// has a false deadline far ahead goes so before what has the right one.
+    pub fn pop_farthest(&mut self, until: Time) -> Option<(K, V)> {
+        let last = self.last()?;
+        let first = self.first_due(|_| true)?;
+        let slot = self.slot(first)?;
+        let (first_until, number) = (slot.until, slot.number);
+        if last.until - until <= until - first_until {
+            return self.take(first);
+        }
+        self.queue(first, first_until, number);
+        self.take(last.slot)
+    }
+
+    /// Makes room for a key with this deadline, unless it is there: what is farthest from it goes.
+    pub(super) fn make_room<Q: Lookup<K> + ?Sized>(&mut self, key: &Q, until: Time) {
+        while self.len() >= self.capacity && !self.contains(key) {
+            if self.pop_farthest(until).is_some() {
+                self.evicted += 1;
+            }
+        }
+    }
+
     #[inline]
     fn find<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Option<u32> {
         if self.table.is_empty() {
@@ -261,7 +287,13 @@ impl<K: Hash + Eq, V> Expiring<K, V> {
     }
 
     fn queue(&mut self, slot: u32, until: Time, number: u64) {
-        self.deadlines.push(Reverse(Deadline { until, number, slot }));
+        let deadline = Deadline { until, number, slot };
+        self.deadlines.push(Reverse(deadline));
+        if self.latest.len() > 2 * self.table.len() + STALE_SLACK {
+            self.latest.clear();
+        } else if !self.latest.is_empty() {
+            self.latest.push(deadline);
+        }
         if self.deadlines.len() > 2 * self.table.len() + STALE_SLACK {
             self.rebuild_deadlines();
         }
@@ -311,6 +343,25 @@ impl<K: Hash + Eq, V> Expiring<K, V> {
             slot.queued = slot.until;
             let until = slot.until;
             self.queue(first.slot, until, first.number);
+        }
+    }
+
+    /// The latest deadline.
+    fn last(&mut self) -> Option<Deadline> {
+        let now = |place: u32, slot: &Option<Slot<K, V>>| {
+            slot.as_ref().map(|it| Deadline { until: it.until, number: it.number, slot: place })
+        };
+        if self.latest.is_empty() {
+            self.latest = (0..).zip(&self.slots).filter_map(|(at, slot)| now(at, slot)).collect();
+        }
+        loop {
+            let last = *self.latest.peek()?;
+            let known = self.slots.get(last.slot as usize).and_then(|slot| now(last.slot, slot));
+            if known == Some(last) {
+                return known;
+            }
+            self.latest.pop();
+            self.latest.extend(known.filter(|known| known.number == last.number));
         }
     }
 
@@ -414,6 +465,29 @@ mod tests {
         entries.values_mut().for_each(|value| *value *= 10);
         assert_eq!(entries.pop_first(), Some(("b".into(), 20)));
         assert_eq!((all(&entries).as_str(), entries.evicted()), ("a=10", 0));
+    }
+
+    #[test]
+    fn what_is_farthest_goes() {
+        let mut entries = Expiring::<BString, u32>::default();
+        assert_eq!(entries.pop_farthest(at(0)), None);
+        for (key, until) in [("a", 10), ("b", 20), ("c", 30), ("d", 90)] {
+            entries.insert(BStr::new(key), at(until), 0);
+        }
+        let pop = |entries: &mut Expiring<BString, u32>, until| {
+            entries.pop_farthest(at(until)).map(|(key, _)| key.to_string()).unwrap_or_default()
+        };
+        assert_eq!(pop(&mut entries, 40), "d");
+        assert_eq!(pop(&mut entries, 20), "a");
+        // What comes in meanwhile, moves, or goes.
+        entries.insert(BStr::new("e"), at(500), 0);
+        entries.insert(BStr::new("f"), at(600), 0);
+        entries.entry(BStr::new("b"), at(22), || 0);
+        entries.set_until(BStr::new("e"), at(25));
+        entries.remove(BStr::new("f"));
+        assert_eq!(all(&entries), "b=0 c=0 e=0");
+        assert_eq!([(); 4].map(|()| pop(&mut entries, 26)), ["b", "c", "e", ""]);
+        assert_eq!(entries.expire(at(1_000)), 0);
     }
 
     #[test]

@@ -15,9 +15,12 @@ pub const TIMES_DEFAULT: usize = 1024;
 /// Expired windows that a push clears away at most: more than it adds, so that they don't pile up.
 const EXPIRED_PER_PUSH: usize = 2;
 
-/// Moments within a sliding span that ends at the newest of them, both ends included.
+/// Moments within a sliding span, both ends included.
 ///
-/// With `capacity` moments the oldest makes room, and [`Window::evicted`] counts it: the count stays at the capacity.
+/// A record may lie about its time, so no moment is final: one far ahead of the others neither ends nor empties their
+/// window, and what comes behind it is counted with what lies around. With `capacity` moments the oldest makes room, or
+/// the newest if it lies more than a span ahead of what comes, and [`Window::evicted`] counts it: the count stays at the
+/// capacity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     capacity: usize,
@@ -39,23 +42,26 @@ impl Window {
         Self { capacity: capacity.max(1), evicted: 0, times: VecDeque::new() }
     }
 
-    /// Adds a moment, forgets those that lie more than `span` before the newest, and says how many there are. A
-    /// moment that comes so late that it lies before the window is not added, and the answer is 0.
+    /// Adds a moment, and says how many lie with it within a span that ends at the newest of them. Forgets those that lie
+    /// more than `span` before the moment and before what was the newest.
     pub fn push(&mut self, time: Time, span: Duration) -> usize {
-        let newest = self.newest().map_or(time, |newest| newest.max(time));
-        let oldest = newest - span;
-        self.forget_before(oldest);
-        if time < oldest {
-            return 0;
-        }
+        // One moment alone, however new, makes nothing forgotten: the next one has to agree.
+        let agreed = self.newest().map_or(time, |newest| newest.min(time));
+        self.forget_before(agreed - span);
         // Almost always at the end.
         let place = self.times.iter().rposition(|earlier| *earlier <= time).map_or(0, |at| at + 1);
         self.times.insert(place, time);
+        let is_ahead = self.newest().is_some_and(|newest| newest > time + span);
         if self.times.len() > self.capacity {
-            self.times.pop_front();
-            self.evicted += 1;
+            let gone = if is_ahead { self.times.pop_back() } else { self.times.pop_front() };
+            self.evicted += u64::from(gone.is_some_and(|gone| gone >= time - span));
         }
-        self.times.len()
+        let mut count = self.times.len();
+        if is_ahead {
+            count = self.times.partition_point(|it| *it <= time + span);
+        }
+        let Some(newest) = count.checked_sub(1).map(|last| self.times[last]) else { return 0 };
+        count - self.times.iter().take_while(|it| **it < newest - span).count()
     }
 
     /// How many moments lie no more than `span` before `now`, and not after it.
@@ -108,12 +114,14 @@ impl Window {
     }
 }
 
-/// A [`Window`] for each key. Keys whose windows are empty by now are forgotten along the way.
+/// A [`Window`] for each key. Keys whose windows are empty by now are forgotten along the way; of too many, the one whose
+/// window ends farthest from what comes.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(serialize = "K: Serialize", deserialize = "K: Deserialize<'de> + Hash + Eq"))]
 pub struct Windows<K> {
     times: usize,
-    newest: Time,
+    /// The last moment that came.
+    last: Time,
     by_key: Expiring<K, Window>,
 }
 
@@ -127,7 +135,7 @@ impl<K> Windows<K> {
     /// Room for so many keys, and for so many moments in each window.
     #[must_use]
     pub fn with_capacity(keys: usize, times: usize) -> Self {
-        Self { times, newest: Time::MIN, by_key: Expiring::with_capacity(keys) }
+        Self { times, last: Time::MIN, by_key: Expiring::with_capacity(keys) }
     }
 
     /// How many keys there are.
@@ -158,12 +166,14 @@ impl<K: Hash + Eq> Windows<K> {
 
     /// Adds a moment to a key's window and says how many it has: see [`Window::push`].
     pub fn push<Q: Lookup<K> + ?Sized>(&mut self, key: &Q, time: Time, span: Duration) -> usize {
-        self.newest = self.newest.max(time);
+        // One moment alone, however new, makes nothing forgotten: the next one has to agree.
+        let agreed = core::mem::replace(&mut self.last, time).min(time);
         for _ in 0..EXPIRED_PER_PUSH {
-            if self.by_key.pop_expired(self.newest).is_none() {
+            if self.by_key.pop_expired(agreed).is_none() {
                 break;
             }
         }
+        self.by_key.make_room(key, time + span);
         let capacity = self.times;
         let window = self.by_key.entry(key, time + span, || Window::with_capacity(capacity));
         window.push(time, span)
@@ -203,10 +213,33 @@ mod tests {
         check(&[0, 300], &[1, 2]);
         check(&[0, 301], &[1, 1]);
         check(&[0, 0, 0], &[1, 2, 3]);
-        check(&[100, 50, 360, 59, 60], &[1, 2, 2, 0, 3]);
-        check(&[1000, 1, 1], &[1, 0, 0]);
+        check(&[100, 50, 360, 59, 60], &[1, 2, 2, 3, 3]);
+        check(&[1000, 1, 1], &[1, 1, 2]);
         check(&[1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 4, 4]);
-        check(&[i64::MIN, i64::MAX, 0], &[1, 1, 0]);
+        check(&[i64::MIN, i64::MAX, 0], &[1, 1, 1]);
+    }
+
+    #[test]
+    fn a_false_moment_hides_no_others() {
+        let year = 365 * 86_400;
+        let check = |seconds: &[i64], expected: &[usize]| {
+            let mut window = Window::with_capacity(8);
+            let mut push = |at: &i64| window.push(Time::from_seconds(*at), SPAN);
+            assert_eq!(seconds.iter().map(&mut push).collect::<Vec<_>>(), expected, "{seconds:?}");
+        };
+        check(&[60 * year, 1, 2, 3], &[1, 1, 2, 3]);
+        check(&[1, 2, 60 * year, 3, 4, 400], &[1, 2, 1, 3, 4, 1]);
+        check(&[1, 2, -60 * year, 3, 4], &[1, 2, 1, 3, 4]);
+        // When the clock comes near it, it is a moment as others are.
+        check(&[1_000, 600, 699, 700, 701, 999, 1_301], &[1, 1, 2, 2, 3, 4, 1]);
+        // As many as there is room for.
+        let ahead: Vec<_> = (1..=8).map(|day| Time::from_seconds(day * 86_400)).collect();
+        let mut window = Window::with_capacity(8);
+        ahead.iter().for_each(|time| {
+            window.push(*time, Duration::from_days(30));
+        });
+        let counts = [1, 2, 3].map(|at| window.push(Time::from_seconds(at), SPAN));
+        assert_eq!((counts, window.len(), window.evicted()), ([1, 2, 3], 8, 3));
     }
 
     #[test]
@@ -241,5 +274,22 @@ mod tests {
         assert_eq!(windows.evicted(), 0);
         windows.clear(&0);
         assert_eq!(windows.push(&0, Time::from_seconds(302), SPAN), 1);
+    }
+    #[test]
+    fn a_false_moment_of_one_hides_no_others() {
+        let mut windows = Windows::<i64>::with_capacity(100, 8);
+        let mut push = |key: i64, at: i64| windows.push(&key, Time::from_seconds(at), SPAN);
+        assert_eq!((push(1, 0), push(2, 0), push(3, 0)), (1, 1, 1));
+        assert_eq!(push(1_000, 60 * 365 * 86_400), 1);
+        assert_eq!((push(1, 1), push(2, 1), push(3, 1)), (2, 2, 2));
+        // Many are nobody's whole room.
+        for key in 1_000..2_000 {
+            push(key, 86_400 + key);
+        }
+        for at in 2..9_usize {
+            let now = at.cast_signed() as i64;
+            assert_eq!([push(1, now), push(2, now), push(3, now)], [at - 1; 3], "at {at}");
+        }
+        assert_eq!(windows.len(), 100);
     }
 }

@@ -96,10 +96,17 @@ impl Work<'_> {
         let attempt = self.attempt_unless(origin, key, other)?;
         attempt.learn(who, false);
         attempt.note(module, origin.count);
-        if self.machine.notes.len() >= NOTES_MAX {
-            self.machine.notes.pop_front();
+        let (notes, time) = (&mut self.machine.notes, origin.time);
+        if notes.len() >= NOTES_MAX {
+            if notes.back().is_some_and(|(_, _, latest)| *latest > time + NOTES_WAIT) {
+                notes.pop_back();
+            } else {
+                notes.pop_front();
+            }
         }
-        self.machine.notes.push_back((key, origin.number, origin.time));
+        // In order of time, so that one that lies about it keeps no other waiting. Almost always at the end.
+        let before = notes.iter().rposition(|(_, _, earlier)| *earlier <= time);
+        notes.insert(before.map_or(0, |at| at + 1), (key, origin.number, time));
         Ok(())
     }
 

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::private;
+
 /// How far a table had been written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableMark {
@@ -57,14 +59,14 @@ impl Journal {
     /// Begins anew, behind the checkpoint of this epoch.
     pub(super) fn begin(path: &Path, epoch: u64, through: bool) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            private::folder(folder)?;
         }
-        Ok(Self { file: File::create(path)?, epoch, through })
+        Ok(Self { file: private::options().truncate(true).open(path)?, epoch, through })
     }
 
     /// Goes on behind what was noted.
     pub(super) fn go_on(path: &Path, epoch: u64, through: bool) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let file = private::options().append(true).open(path)?;
         Ok(Self { file, epoch, through })
     }
 

@@ -1,10 +1,9 @@
 //! `correlator capture list`: a line for each record.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use correlator_source::replay::reader::{Block, Reader, Settings};
-use rustix::termios::tcgetwinsize;
 
 use super::line::{Columns, Shown, machine};
 use super::select::{Chosen, Selection};
@@ -46,7 +45,7 @@ pub(super) fn list(arguments: &Arguments, output: &mut Output) -> Result<u8, Fai
         chosen,
         settings,
         json: output.json,
-        width: arguments.width.map(usize::from).or_else(terminal_width),
+        width: arguments.width.map_or_else(Output::width, usize::from),
         out: BufWriter::new(io::stdout().lock()),
     };
     for (place, path) in arguments.files.iter().enumerate() {
@@ -68,7 +67,7 @@ struct Lister {
     chosen: Chosen,
     settings: Settings,
     json: bool,
-    width: Option<usize>,
+    width: usize,
     out: BufWriter<io::StdoutLock<'static>>,
 }
 
@@ -131,15 +130,6 @@ fn unwritten(error: &io::Error) -> End {
         io::ErrorKind::BrokenPipe => End::Unread,
         _ => End::Failed(Failed::new(EXIT_MACHINE, format_args!("standard output: {error}"))),
     }
-}
-
-/// How many characters fit on a line of the terminal, if it is one that reads.
-fn terminal_width() -> Option<usize> {
-    let stdout = io::stdout();
-    if !stdout.is_terminal() {
-        return None;
-    }
-    tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col)).filter(|&width| width > 0)
 }
 
 impl From<End> for Failed {

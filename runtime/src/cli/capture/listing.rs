@@ -36,7 +36,7 @@ impl Listing {
 
     /// Whether the next record is to be kept.
     pub(super) fn keeps(&mut self, shown: &Shown) -> Result<bool, Failed> {
-        let record = clean(&shown.line(Columns::default(), None), LINE_BYTES_SHOWN);
+        let record = clean(&shown.line(Columns::default(), usize::MAX), LINE_BYTES_SHOWN);
         let Some(line) = self.next()? else {
             return Err(wrong(format_args!(
                 "{} ends at line {}, but the capture goes on with:\n  {}\nput `{DROPS}` before a line instead of deleting it, and use the flags that the list was made with",

@@ -13,12 +13,12 @@ use correlator_source::replay::play::{self, Plan, ReplayError};
 use correlator_source::replay::reader::Entry;
 use correlator_source::replay::target::Target;
 use correlator_wire::trust::{Trust, TrustError};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::select::Selection;
 use super::sent::{self, Sent};
 use super::{Times, mistyped};
 use crate::cli::output::Output;
+use crate::cli::signals;
 use crate::cli::{EXIT_INTERRUPTED, EXIT_LOSSES, EXIT_MACHINE, EXIT_WRONG, Failed};
 use crate::stack::typed;
 
@@ -136,16 +136,10 @@ fn code(error: &ReplayError) -> u8 {
     }
 }
 
-/// A flag that the first SIGINT or SIGTERM sets; the second ends the program at once.
+/// A flag that the first SIGINT or SIGTERM sets.
 fn stop() -> Result<Arc<AtomicBool>, Failed> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let (first, second) = (Arc::clone(&stop), Arc::clone(&stop));
-        let code = i32::from(EXIT_INTERRUPTED);
-        signal_hook::flag::register_conditional_shutdown(signal, code, second)
-            .and_then(|_| signal_hook::flag::register(signal, first))
-            .map_err(|error| Failed::new(EXIT_MACHINE, error))?;
-    }
+    signals::tell(&stop).map_err(|error| Failed::new(EXIT_MACHINE, error))?;
     Ok(stop)
 }
 

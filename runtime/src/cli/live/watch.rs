@@ -12,8 +12,8 @@ use std::time::Instant;
 use crate::stack::{Component, Stack};
 use crate::{clock, limit};
 
-/// What tells one version of a file from another.
-type Version = (u64, u64, i64, i64, u64);
+/// What tells one version of a file from another, and who may write it: a stack may have been refused for that.
+type Version = (u64, u64, i64, i64, u64, u32, u32);
 
 /// The files of the stack that was read last, and how they were before.
 pub(super) struct Seen {
@@ -68,12 +68,14 @@ impl Seen {
         let mut there = BTreeMap::new();
         let mut note = |path: &Path| {
             if let Ok(facts) = fs::metadata(path) {
+                let (device, number) = (facts.dev(), facts.ino());
                 let (seconds, nanoseconds) = (facts.mtime(), facts.mtime_nsec());
-                let version = (facts.dev(), facts.ino(), seconds, nanoseconds, facts.len());
+                let (user, mode) = (facts.uid(), facts.mode());
+                let version = (device, number, seconds, nanoseconds, facts.len(), user, mode);
                 there.insert(path.to_owned(), version);
             }
         };
-        self.stack.iter().chain(&self.named).for_each(|path| note(path));
+        self.stack.iter().chain(&self.drop_in).chain(&self.named).for_each(|path| note(path));
         let entries = self.drop_in.as_ref().and_then(|folder| fs::read_dir(folder).ok());
         for entry in entries.into_iter().flatten().flatten() {
             note(&entry.path());
@@ -123,7 +125,8 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
     use super::{Seen, Watch};
@@ -191,6 +194,14 @@ mod tests {
         assert!(!place.has_changed());
         place.write("conf.d/more.yaml", "a fragment");
         assert!(place.has_changed());
+        // What was refused for who may write it is mended by taking that away.
+        for name in ["conf.d/more.yaml", "conf.d"] {
+            place.reads(&[]);
+            assert!(!place.has_changed(), "{name}");
+            let mode = Permissions::from_mode(0o700);
+            fs::set_permissions(place.folder.join(name), mode).expect("it is ours");
+            assert!(place.has_changed(), "{name}");
+        }
     }
 
     #[test]

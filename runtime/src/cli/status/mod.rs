@@ -51,9 +51,13 @@ fn show(status: &Status, before: Option<&Status>, output: &mut Output) -> Result
     if output.json {
         output.value(&json(status)?);
     } else {
-        output.result(&page::render(status, before, clock::now(), Output::is_coloured()));
+        output.result(&page(status, before));
     }
     Ok(())
+}
+
+fn page(status: &Status, before: Option<&Status>) -> String {
+    page::render(status, before, clock::now(), Output::is_coloured(), Output::width())
 }
 
 fn json(status: &Status) -> Result<Value, Failed> {
@@ -69,7 +73,7 @@ const LINE_REST: &str = "\x1b[K\n";
 const PAGE_REST: &str = "\x1b[J";
 const END: &str = "\x1b[?25h";
 
-/// Draws until a signal comes. An engine that is gone may come back: it is looked for each time.
+/// Draws until a signal comes, or until nobody looks any more. An engine that is gone may come back: it is looked for each time.
 fn watch(
     arguments: &Arguments,
     client: Client,
@@ -91,17 +95,15 @@ fn watch(
     let done = loop {
         match &now {
             Ok(status) if draws => {
-                let page =
-                    page::render(status, before.as_ref(), clock::now(), Output::is_coloured());
-                draw(&page, output);
+                draw(&page(status, before.as_ref()), output);
             }
             Ok(status) => show(status, before.as_ref(), output)?,
             Err(error) if draws => draw(&format!("{error}\n"), output),
             Err(error) => output.error(&format!("error: {error}\n")),
         }
         match rest(&woken) {
-            Ok(true) => {}
-            Ok(false) => break Ok(EXIT_WELL),
+            Ok(true) if output.is_heard() => {}
+            Ok(_) => break Ok(EXIT_WELL),
             Err(error) => break Err(machine(error)),
         }
         before = now.ok();
@@ -134,7 +136,9 @@ fn ask(arguments: &Arguments, client: &mut Option<Client>) -> Result<Status, Str
 /// Waits for the next picture; returns whether there is to be one.
 fn rest(woken: &io::PipeReader) -> io::Result<bool> {
     let time = Timespec::try_from(limit::STATUS_STEP).map_err(io::Error::other)?;
-    let mut fds = [PollFd::new(woken, PollFlags::IN)];
+    let stdout = io::stdout();
+    // Of a pipe without a reader the system says so unasked.
+    let mut fds = [PollFd::new(woken, PollFlags::IN), PollFd::new(&stdout, PollFlags::empty())];
     match poll(&mut fds, Some(&time)) {
         Ok(count) => Ok(count == 0),
         // The signal's word is in the pipe by now.

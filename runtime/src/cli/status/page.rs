@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::table::{self, Cell, Column, PAGE_WIDTH, Tint};
+use crate::cli::table::{self, Cell, Column, Tint};
 use crate::cli::words::{bytes, count, number, short};
 use crate::limit;
 use crate::status::{
@@ -22,10 +22,16 @@ const FULL_DOUBTFUL: u64 = 80;
 /// What stands before a complaint.
 const MARK: &str = "  ! ";
 
-/// The page. `before` is an earlier status of the same engine, from which rates are taken.
-pub(super) fn render(status: &Status, before: Option<&Status>, now: i64, coloured: bool) -> String {
+/// The page, of this width. `before` is an earlier status of the same engine, from which rates are taken.
+pub(super) fn render(
+    status: &Status,
+    before: Option<&Status>,
+    now: i64,
+    coloured: bool,
+    width: usize,
+) -> String {
     let before = before.filter(|before| before.started == status.started);
-    let mut page = Page { out: String::new(), coloured, now };
+    let mut page = Page { out: String::new(), coloured, width, now };
     page.heading(status, before);
     page.spools(status);
     page.sources(&status.sources);
@@ -38,6 +44,7 @@ pub(super) fn render(status: &Status, before: Option<&Status>, now: i64, coloure
 struct Page {
     out: String,
     coloured: bool,
+    width: usize,
     now: i64,
 }
 
@@ -45,7 +52,7 @@ impl Page {
     fn heading(&mut self, status: &Status, before: Option<&Status>) {
         let title = Tint::Heading.paint(&format!("correlator {}", status.version), self.coloured);
         let uptime = Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default();
-        let stack = fit(&status.stack);
+        let stack = fit(&status.stack, self.width / 5 * 2);
         let _ = writeln!(
             self.out,
             "{title}  {stack}  process {}  up {}",
@@ -75,13 +82,14 @@ impl Page {
     fn table(&mut self, columns: &[Column], rows: &[Vec<Cell>]) {
         if !rows.is_empty() {
             self.out.push('\n');
-            self.out.push_str(&table::render(columns, rows, self.coloured));
+            self.out.push_str(&table::within(columns, rows, self.coloured, self.width));
         }
     }
 
     /// A line about what is not well, as long as it has to be.
     fn complain(&mut self, words: &str, tint: Tint) {
-        let words = table::cut(&clean(words, limit::MESSAGE_BYTES_MAX), PAGE_WIDTH - MARK.len());
+        let words = clean(words, limit::MESSAGE_BYTES_MAX);
+        let words = table::cut(&words, self.width.saturating_sub(MARK.len()));
         let _ = writeln!(self.out, "{MARK}{}", tint.paint(&words, self.coloured));
     }
 
@@ -366,14 +374,13 @@ fn figure(figure: u64) -> String {
 }
 
 /// A path or the like, cut in front, where it says the least.
-fn fit(text: &str) -> String {
-    const WIDTH_MAX: usize = 40;
+fn fit(text: &str, width: usize) -> String {
     let text = clean(text, limit::MESSAGE_BYTES_MAX);
     let length = text.chars().count();
-    if length <= WIDTH_MAX {
+    if length <= width {
         return text;
     }
-    let rest: String = text.chars().skip(length - WIDTH_MAX + 1).collect();
+    let rest: String = text.chars().skip(length - width + 1).collect();
     format!("…{rest}")
 }
 
@@ -415,12 +422,12 @@ fn moment(moment: Moment) -> String {
 #[cfg(test)]
 mod tests {
     use super::{render, span};
-    use crate::cli::table::PAGE_WIDTH;
     use crate::status::{
         BoundStatus, DeliveryStatus, EndpointStatus, GuestState, GuestStatus, ListenerStatus,
         ModuleStatus, Moment, SourceState, SourceStatus, SpoolStatus, Status,
     };
 
+    const PAGE_WIDTH: usize = 100;
     const NOW: i64 = 1_700_000_003_000_000_000;
 
     fn guest(name: &str, state: GuestState) -> GuestStatus {
@@ -460,7 +467,7 @@ mod tests {
                 next: 50,
                 bytes: 90,
                 bytes_max: 100,
-                durability: "batched (1 s)".to_owned(),
+                durability: "batched (1s)".to_owned(),
                 missing: Some(34),
                 ..SpoolStatus::default()
             }),
@@ -514,7 +521,7 @@ mod tests {
 
     #[test]
     fn the_page_fits_and_its_columns_stand_under_each_other() {
-        let page = render(&status(), None, NOW, false);
+        let page = render(&status(), None, NOW, false, PAGE_WIDTH);
         for line in page.lines() {
             assert!(line.chars().count() <= PAGE_WIDTH, "{} in\n{page}", line.chars().count());
         }
@@ -527,7 +534,7 @@ mod tests {
 
     #[test]
     fn what_is_not_well_is_told_and_the_rest_is_quiet() {
-        let page = render(&status(), None, NOW, false);
+        let page = render(&status(), None, NOW, false, PAGE_WIDTH);
         for expected in [
             "up 60 min",
             "2 dead letters; `correlator dead list`",
@@ -548,13 +555,15 @@ mod tests {
             assert!(page.contains(expected), "{expected} in\n{page}");
         }
         assert!(!page.contains('\x1b'));
-        assert!(render(&status(), None, NOW, true).contains("\x1b[1;31msuspended\x1b[0m"));
-        let bounds = render(&status(), None, NOW, true);
+        assert!(
+            render(&status(), None, NOW, true, PAGE_WIDTH).contains("\x1b[1;31msuspended\x1b[0m")
+        );
+        let bounds = render(&status(), None, NOW, true, PAGE_WIDTH);
         assert!(
             bounds.contains("\x1b[33m81\x1b[0m") && bounds.contains("\x1b[1;31m18"),
             "{bounds}"
         );
-        let quiet = render(&Status::default(), None, NOW, false);
+        let quiet = render(&Status::default(), None, NOW, false, PAGE_WIDTH);
         assert!(!quiet.contains('!') && !quiet.contains("MODULE"), "{quiet}");
         assert!(!quiet.contains("GRANT"), "{quiet}");
     }
@@ -562,12 +571,12 @@ mod tests {
     #[test]
     fn rates_are_those_between_two_looks_at_one_engine() {
         let (status, mut before) = (status(), status());
-        assert!(!render(&status, None, NOW, false).contains("records/s"));
+        assert!(!render(&status, None, NOW, false, PAGE_WIDTH).contains("records/s"));
         before.records = 400;
         before.uptime_seconds -= 2.0;
-        assert!(render(&status, Some(&before), NOW, false).contains("300 records/s"));
+        assert!(render(&status, Some(&before), NOW, false, PAGE_WIDTH).contains("300 records/s"));
         before.started = Moment(0);
-        assert!(!render(&status, Some(&before), NOW, false).contains("records/s"));
+        assert!(!render(&status, Some(&before), NOW, false, PAGE_WIDTH).contains("records/s"));
     }
 
     #[test]

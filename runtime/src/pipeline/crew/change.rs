@@ -5,7 +5,7 @@
 //! waits for nobody and forgets nothing that a guest has not seen.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use super::counted::{Counted, Counts};
 use super::dividing::{Division, parts};
@@ -24,6 +24,16 @@ use crate::pipeline::{ListenerPlan, ModulePlan, Plan, RunError};
 pub(super) struct Told {
     pub(super) done: Vec<String>,
     pub(super) refused: Vec<String>,
+    /// Whether a module could not be started, and is what it was.
+    is_partial: bool,
+}
+
+impl Told {
+    /// A module stays as it was, or away.
+    pub(super) fn not_started(&mut self, why: String) {
+        self.refused.push(why);
+        self.is_partial = true;
+    }
 }
 
 impl Engine {
@@ -43,11 +53,12 @@ impl Engine {
         let before = crew.shapes();
         let mut gone = self.change_modules(&mut crew, plan.modules.clone(), &mut told);
         let after = shapes(&plan.modules);
-        let all_read = if crew.shapes() == after {
-            self.wait_for_listeners(&crew, &plan.listeners, &lost(&before, &after))
-        } else {
-            // Listeners can't be told of a module that stays what it was.
+        let all_read = if told.is_partial {
+            // Nobody changes beside a module that stays what it was: listeners could not be told of it, and whoever is to go
+            // may be the one that is needed.
             Err(told.refused.join("; "))
+        } else {
+            self.wait_for_listeners(&crew, &plan.listeners, &lost(&before, &after))
         };
         if let Err(error) = all_read {
             // Those that are new have not begun, and never will.
@@ -61,8 +72,7 @@ impl Engine {
             return Err(format!("{error}; nothing was changed"));
         }
         self.dismiss_modules(&mut crew, gone, &mut told);
-        *self.floor.secrets.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::clone(&plan.secrets);
+        self.floor.secrets.change(&plan.secrets);
         self.change_listeners(&mut crew, plan.listeners, (before != after, &after), &mut told);
         drop(closed);
         drop(crew);
@@ -105,13 +115,15 @@ impl Engine {
                         told.done.push(format!("module `{name}` was added"));
                         crew.modules.push(ModuleHands { plan, hands });
                     }
-                    Err(error) => told.refused.push(error.to_string()),
+                    Err(error) => told.not_started(error.to_string()),
                 },
             }
         }
         crew.version = version;
-        self.floor.door.route_by(routing(crew));
-        old.into_values().collect()
+        let gone: Vec<_> = old.into_values().collect();
+        // Until they are dismissed, and they may not be, they take what comes.
+        self.floor.door.route_by(routing(version, crew.modules.iter().chain(&gone)));
+        gone
     }
 
     /// Has modules leave for good.
@@ -127,6 +139,7 @@ impl Engine {
             }
             told.done.push(format!("module `{}` was removed", module.plan.name));
         }
+        self.floor.door.route_by(routing(crew.version, &crew.modules));
     }
 
     /// Puts a module in the place of its old self, which comes back if the new one does not take its state.
@@ -209,7 +222,7 @@ impl Engine {
                 ModuleHands { plan, hands }
             }
             Err(error) => {
-                told.refused.push(format!("{error}; module `{name}` stays as it was"));
+                told.not_started(format!("{error}; module `{name}` stays as it was"));
                 let hands = self.hire_parts(&old, version, &mut remains.clone());
                 let hands = hands.unwrap_or_else(|error| {
                     tracing::error!("{error}; it is off until `correlator modules enable {name}`");

@@ -172,7 +172,7 @@ impl Engine {
                 ModuleHands { plan, hands }
             }
             Err(error) => {
-                told.refused.push(format!("{error}; module `{name}` stays as it was"));
+                told.not_started(format!("{error}; module `{name}` stays as it was"));
                 let hands = self.as_before(&old.plan, version, left);
                 self.forget_parts(&plan, &old.plan);
                 ModuleHands { plan: old.plan, hands }

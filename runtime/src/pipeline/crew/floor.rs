@@ -1,13 +1,13 @@
 //! The floor that guests work on: streams and door, on top of what an earlier run left where anything is kept.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
 
 use correlator_spool::settings::{Durability, WhenFull};
 
 use super::counted::Counted;
 use super::dividing::parts_left;
-use super::{Floor, Kept, News};
+use super::{Current, Floor, Kept, News};
 use crate::capability::Tallies;
 use crate::dead::Dead;
 use crate::pipeline::intake::Door;
@@ -84,7 +84,7 @@ pub(crate) fn floor(
         known,
         counted: Counted::default(),
         tallies: Tallies::default(),
-        secrets: RwLock::new(Arc::clone(&plan.secrets)),
+        secrets: Current::new(&plan.secrets),
         tell: Arc::new(tell),
     };
     Ok((floor, marks, events_ended, Some(work)))
@@ -113,7 +113,7 @@ fn bare(plan: &Plan, ending: &Arc<AtomicBool>) -> (Floor, SourceMarks) {
         known: Arc::default(),
         counted: Counted::default(),
         tallies: Tallies::default(),
-        secrets: RwLock::new(Arc::clone(&plan.secrets)),
+        secrets: Current::new(&plan.secrets),
         tell: Arc::new(move |news: News| told.tell(&news, None)),
     };
     (floor, marks)

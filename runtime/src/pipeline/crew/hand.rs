@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::counted::{Counted, Counts};
 use crate::limit;
 use crate::pipeline::RunError;
+use crate::pipeline::threads::spawn;
 use crate::pipeline::work::worker::{Remains, Side, Signals, Worker};
 
 /// A guest at work.
@@ -83,14 +84,10 @@ where
     pub(crate) fn work_behind(self, gate: &Arc<RwLock<()>>) -> Result<Hand<P>, RunError> {
         let gate = Arc::clone(gate);
         let Self { mut worker, name, slot, signals, stop, picture } = self;
-        let thread = thread::Builder::new()
-            .name(name.clone())
-            .stack_size(limit::WORKER_STACK_BYTES)
-            .spawn(move || {
-                drop(gate.read());
-                worker.run()
-            })
-            .map_err(|error| RunError::Thread(error.to_string()))?;
+        let thread = spawn(&name, Some(limit::WORKER_STACK_BYTES), move || {
+            drop(gate.read());
+            worker.run()
+        })?;
         Ok(Hand { name, slot, signals, stop, picture, thread })
     }
 }

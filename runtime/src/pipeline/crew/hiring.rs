@@ -89,7 +89,7 @@ impl Engine {
             let hand = hired.map(Hired::work).transpose()?;
             crew.listeners.push(ListenerHand { plan, hand });
         }
-        self.floor.door.route_by(routing(&crew));
+        self.floor.door.route_by(routing(crew.version, &crew.modules));
         Ok(())
     }
 

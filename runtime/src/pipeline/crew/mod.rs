@@ -18,7 +18,7 @@ use std::time::Duration;
 use correlator_source::settings::Source;
 use correlator_store::reader::Reader;
 use correlator_store::store::Store;
-use correlator_world::Secrets;
+use correlator_world::{NoSecret, Secret, Secrets};
 use jiff::tz::TimeZone;
 
 use self::counted::Counted;
@@ -81,9 +81,29 @@ pub(super) struct Floor {
     /// How many requests grants have covered.
     pub(super) tallies: Tallies,
     /// Where secrets come from: those of the stack that was taken up last.
-    pub(super) secrets: RwLock<Arc<dyn Secrets>>,
+    pub(super) secrets: Arc<Current>,
     /// Told of what is set aside, and of guests that are put to rest or tried again.
     pub(super) tell: Arc<dyn Fn(News) + Send + Sync>,
+}
+
+/// The secrets of the day: who asks for one gets it as it is now, also who was hired before.
+pub(super) struct Current(RwLock<Arc<dyn Secrets>>);
+
+impl Current {
+    pub(super) fn new(secrets: &Arc<dyn Secrets>) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Arc::clone(secrets))))
+    }
+
+    pub(super) fn change(&self, secrets: &Arc<dyn Secrets>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(secrets);
+    }
+}
+
+impl Secrets for Current {
+    fn get(&self, name: &str) -> Result<Secret, NoSecret> {
+        let secrets = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        secrets.get(name)
+    }
 }
 
 /// What a worker has to tell.
@@ -279,7 +299,7 @@ impl Floor {
             division,
             feed,
             batch: ModuleBatch::default(),
-            checker: Checker::new(&plan.events, &plan.limits),
+            checker: Checker::new(&plan.events, &plan.limits).up_to(self.events.rows_bytes_max()),
             names: plan.events.iter().map(|event| event.name.clone()).collect(),
             events: Arc::clone(&self.events),
             counts: Arc::clone(&counts),
@@ -429,7 +449,7 @@ impl Floor {
         outcomes: &Arc<Mutex<Outcomes>>,
         stop: &Arc<AtomicBool>,
     ) -> Result<Means, RunError> {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets: Arc<dyn Secrets> = Arc::clone(&self.secrets) as _;
         let store = match &self.kept {
             Some(kept) if !desks.is_empty() => Some(kept.store()?),
             _ => None,

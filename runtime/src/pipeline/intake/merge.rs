@@ -1,7 +1,8 @@
 //! Files that are read once, as one stream in order of time.
 //!
 //! Files are merged by the time of their next record, ties by their order in the stack: an order that a replay can
-//! repeat. Within a file the order is the file's own.
+//! repeat. Within a file the order is the file's own. The records of all are one lot of the first one's source: what
+//! stands for all of them is told by that, and whose they are is told beside it.
 
 use std::io;
 use std::sync::Mutex;
@@ -184,6 +185,10 @@ impl<'a> Merge<'a> {
         let alone = self.heads.len() == 1;
         let head = &mut self.heads[place];
         head.moved = true;
+        let before = self.lot.others.last().map_or(self.lot.source, |(_, source)| *source);
+        if before != head.source {
+            self.lot.others.push((self.lot.frame.len() as u32, head.source));
+        }
         if alone && head.next == 0 && self.lot.frame.is_empty() {
             // Nothing to merge with: the frame goes on as it is, and an empty one comes back.
             head.next = head.frame.len();
@@ -288,6 +293,8 @@ mod tests {
     #[derive(Default)]
     struct Taken {
         processes: Vec<String>,
+        /// The source of each.
+        sources: Vec<usize>,
         marks: BTreeMap<u64, Mark>,
         /// Lots that are taken until the run is killed.
         left: usize,
@@ -301,7 +308,8 @@ mod tests {
             if !lot.frame.is_empty() || !lot.marks.is_empty() {
                 taken.left = taken.left.checked_sub(1).ok_or(Ended)?;
             }
-            for record in lot.frame.batch().records() {
+            for (number, record) in lot.frame.batch().records().enumerate() {
+                taken.sources.push(lot.source_of(number as u32));
                 let process = String::from_utf8_lossy(record.process_id());
                 taken.processes.push(process.into_owned());
             }
@@ -325,10 +333,15 @@ mod tests {
         }
     }
 
+    /// The file that a line is in.
+    fn file_of(number: usize) -> usize {
+        (number / 100 + number % 7 / 6) % FILES
+    }
+
     /// Lines of several files, in turns that get longer.
     fn lines(of: usize) -> String {
         let mut lines = String::new();
-        for number in (0..LINES).filter(|number| (number / 100 + number % 7 / 6) % FILES == of) {
+        for number in (0..LINES).filter(|number| file_of(*number) == of) {
             let (minute, second) = (number / 60 % 60, number % 60);
             let hour = number / 3_600;
             let time = format!("2024-12-10T{hour:02}:{minute:02}:{second:02}Z");
@@ -360,14 +373,18 @@ mod tests {
                 };
                 let inputs = file::open(&source).expect("files");
                 let reports = Mutex::new(vec![super::SourceReport::default(); inputs.len()]);
-                let inputs = inputs.into_iter().map(|input| (0, input)).collect();
+                let inputs = inputs.into_iter().enumerate().collect();
                 Merge::new(inputs, Some(&marks), &reports, &taken, &stop).run();
                 runs += 1;
                 if taken.0.lock().expect("no panic").left > 0 {
                     break;
                 }
             }
-            let mut processes = taken.0.into_inner().expect("no panic").processes;
+            let Taken { mut processes, sources, .. } = taken.0.into_inner().expect("no panic");
+            for (process, source) in processes.iter().zip(sources) {
+                let number = process.parse().expect("a number");
+                assert_eq!(source, if files == 1 { 0 } else { file_of(number) }, "{process}");
+            }
             assert!(runs > 2, "{files} files: {runs} runs");
             assert_eq!(processes.len(), LINES, "{files} files, killed after {lots} lots");
             processes.sort();

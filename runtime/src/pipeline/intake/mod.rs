@@ -6,6 +6,7 @@ pub(super) mod share;
 mod steady_clock;
 mod watermark;
 
+use std::iter;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(super) struct SourceGauge {
     pub(super) counts: Counts,
     /// When its last records came.
     pub(super) last: Option<i64>,
+    /// Records that were older than time as a whole.
+    late: u64,
 }
 
 /// What has to be known of a source to take in what it reads.
@@ -104,9 +107,7 @@ impl Door {
         marks: &SourceMarks,
     ) -> Self {
         let mut watermark = Watermark::default();
-        if let Some(now) = marks.now {
-            watermark.resume(now, &marks.newest);
-        }
+        watermark.resume(marks.now, &marks.newest);
         Self {
             stream,
             routing: RwLock::default(),
@@ -128,15 +129,15 @@ impl Door {
 
     /// Makes a source known under this place.
     pub(super) fn source(&self, place: usize, source: &Source) {
-        let (lateness, idle) = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
-        let number = source.number();
-        locked(&self.watermark).source(place, number, lateness, idle);
+        let waited = (nanoseconds(source.lateness), nanoseconds(source.idle_after));
+        let (number, live) = (source.number(), source.door.is_live());
+        locked(&self.watermark).source(place, number, live, waited);
         let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
         while sources.len() <= place {
             sources.push(Known::default());
         }
         let waits = !matches!(source.door, SourceDoor::Datagram { .. });
-        sources[place] = Known { number, live: source.door.is_live(), waits };
+        sources[place] = Known { number, live, waits };
         let mut gauges = locked(&self.gauges);
         let count = gauges.len().max(place + 1);
         gauges.resize(count, SourceGauge::default());
@@ -172,7 +173,7 @@ impl Door {
     /// What is known of a source, and how many of its records came late.
     pub(super) fn gauge(&self, place: usize) -> (SourceGauge, u64) {
         let gauge = locked(&self.gauges).get(place).copied().unwrap_or_default();
-        (gauge, locked(&self.watermark).late(place))
+        (gauge, gauge.late)
     }
 
     /// Event time; nothing has set it if absent.
@@ -255,20 +256,40 @@ impl Door {
         locked(&self.filters).push((version, filter));
     }
 
-    /// Takes in what was counted of a source, and that so many of its records came.
-    fn count(&self, place: usize, counts: Counts, records: usize, came: i64) {
+    /// Takes in what was counted of a source, and that so many records came.
+    fn count(&self, lot: &Lot, records: usize, came: i64) {
         self.records.fetch_add(records as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(counts.bytes, Ordering::Relaxed);
-        if let Some(gauge) = locked(&self.gauges).get_mut(place) {
-            gauge.counts += counts;
-            if records > 0 {
+        self.bytes.fetch_add(lot.counts.bytes, Ordering::Relaxed);
+        let mut gauges = locked(&self.gauges);
+        if let Some(gauge) = gauges.get_mut(lot.source) {
+            gauge.counts += lot.counts;
+        }
+        let others = lot.others.iter().map(|(_, source)| *source);
+        for place in iter::once(lot.source_of(0)).chain(others).take(records) {
+            if let Some(gauge) = gauges.get_mut(place) {
                 gauge.last = Some(came);
             }
         }
     }
 
-    /// Gives a piece its places in order and in time.
-    fn seal(&self, piece: &mut RecordPiece, first: u64, source: (usize, u32, bool), came: i64) {
+    /// Counts what came late to the sources that it came from.
+    fn count_late(&self, late: &[u32], lot: &Lot) {
+        let mut gauges = locked(&self.gauges);
+        for &record in late {
+            if let Some(gauge) = gauges.get_mut(lot.source_of(record)) {
+                gauge.late += 1;
+            }
+        }
+    }
+
+    /// Gives a piece its places in order and in time, and tells which of its records came late.
+    fn seal(
+        &self,
+        piece: &mut RecordPiece,
+        first: u64,
+        source: (usize, u32, bool),
+        came: i64,
+    ) -> Vec<u32> {
         let (place, number, placed) = source;
         piece.first = first;
         if !placed {
@@ -276,11 +297,12 @@ impl Door {
                 piece.frame.set_place(record, number, self.base + first + record as u64);
             }
         }
-        let mut watermark = locked(&self.watermark);
-        watermark.observe(place, &piece.frame, came, &mut piece.steps);
+        let (mut watermark, mut late) = (locked(&self.watermark), Vec::new());
+        watermark.observe(place, &piece.frame, came, &mut piece.steps, &mut late);
         piece.now = watermark.now().unwrap_or(i64::MIN);
         watermark.newest_of_sources(&mut piece.newest);
         self.now.store(piece.now, Ordering::Relaxed);
+        late
     }
 }
 
@@ -297,10 +319,9 @@ impl Door {
         let Known { number, live, waits } = sources.get(lot.source).copied().unwrap_or_default();
         drop(sources);
         let clock = self.clock.now();
-        let (place, placed, counts, records) =
-            (lot.source, lot.placed, lot.counts, lot.frame.len());
+        let (place, placed, records) = (lot.source, lot.placed, lot.frame.len());
         if lot.frame.is_empty() && lot.marks.is_empty() {
-            self.count(place, counts, records, clock);
+            self.count(lot, records, clock);
             lot.clear();
             return Ok(());
         }
@@ -314,17 +335,17 @@ impl Door {
         } else {
             self.route(&mut piece);
         }
-        lot.clear();
         let came = if live { clock } else { i64::MIN };
         if waits && !self.stream.wait_for_consumers(stop) {
+            lot.clear();
             return Err(Ended);
         }
-        let mut before = None;
+        let (mut before, mut late) = (None, Vec::new());
         let seal = |first| {
             piece.first = first;
             if piece.kind == RecordKind::Records {
                 before = Some(locked(&self.watermark).before(place));
-                self.seal(&mut piece, first, (place, number, placed), came);
+                late = self.seal(&mut piece, first, (place, number, placed), came);
             }
             piece
         };
@@ -339,11 +360,15 @@ impl Door {
             watermark.take_back(place, before);
             self.now.store(watermark.now().unwrap_or(i64::MIN), Ordering::Relaxed);
         }
+        if published.is_ok() {
+            self.count_late(&late, lot);
+        }
         let comes_again = matches!(published, Err(Refused::Ended)) && waits;
         if !comes_again {
             // Not before: who counts the records sees those that wait as well.
-            self.count(place, counts, records, clock);
+            self.count(lot, records, clock);
         }
+        lot.clear();
         match published {
             Ok(_) => {
                 self.ended.store(false, Ordering::Relaxed);

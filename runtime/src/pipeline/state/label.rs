@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use crate::private;
+
 /// What the labels say that begin so.
 pub(super) fn read(folder: &Path, start: &str) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
@@ -17,6 +19,6 @@ pub(super) fn read(folder: &Path, start: &str) -> io::Result<Vec<String>> {
 
 /// Puts one there, for good.
 pub(super) fn put(folder: &Path, start: &str, says: &str) -> io::Result<()> {
-    File::create(folder.join(format!("{start}{says}")))?.sync_all()?;
+    private::options().truncate(true).open(folder.join(format!("{start}{says}")))?.sync_all()?;
     File::open(folder)?.sync_all()
 }

@@ -19,7 +19,7 @@ use crate::pipeline::stream::marks::{self, EventMarks, SourceMarks};
 use crate::pipeline::stream::piece::{EventPiece, Piece, RecordPiece};
 use crate::pipeline::work::checkpoint;
 use crate::stack::Keeping;
-use crate::{clock, limit};
+use crate::{clock, limit, private};
 
 /// The folders and files below the folder that a stack keeps its state in.
 #[derive(Clone, Debug)]
@@ -87,8 +87,10 @@ pub(crate) fn open(
     reached: (u64, u64),
 ) -> Result<Found, RunError> {
     let failed = |error: &dyn std::fmt::Display| RunError::State(error.to_string());
-    fs::create_dir_all(&rooms.checkpoints)
-        .map_err(|error| failed(&format_args!("{}: {error}", keeping.folder.display())))?;
+    private::folder(&rooms.checkpoints).map_err(|error| {
+        let folder = keeping.folder.display();
+        failed(&format_args!("the state folder {folder} can't be written: {error}"))
+    })?;
     let (mut records, lost_records) =
         spool(&rooms.records, keeping).map_err(|error| failed(&error))?;
     let (mut events, lost_events) =

@@ -16,6 +16,7 @@ use correlator_store::store::Store;
 
 use super::label;
 use crate::pipeline::RunError;
+use crate::private;
 
 /// The version of spools, ledgers, checkpoints, journals and dead letters as this program writes them.
 const KNOWN: u32 = 1;
@@ -33,11 +34,17 @@ pub fn check(folder: &Path) -> Result<(), RunError> {
     Store::refuse_newer(&folder.join("store")).map_err(|error| RunError::State(error.to_string()))
 }
 
-/// Makes a state folder one of this version, unless it is too new: from now on no older program touches it.
+/// Makes a state folder one of this version, unless it is too new or shared: from now on no older program touches it.
 pub(crate) fn take(folder: &Path) -> Result<(), RunError> {
     check(folder)?;
+    private::refuse_shared(folder).map_err(RunError::State)?;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| RunError::State(format!("{}: {error}", folder.display())))?;
+    made.map_err(|error| {
+        let folder = folder.display();
+        let text =
+            format!("the state folder {folder} can't be made: {error}; `state` names another");
+        RunError::State(text)
+    })?;
     raise(folder, KNOWN)
 }
 

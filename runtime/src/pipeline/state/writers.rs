@@ -13,10 +13,10 @@ use super::archive::Archive;
 use super::tending;
 use crate::pipeline::RunError;
 use crate::pipeline::crew::{Floor, Kept};
-use crate::pipeline::engine::spawn;
 use crate::pipeline::stream::Stream;
 use crate::pipeline::stream::marks;
 use crate::pipeline::stream::piece::{EventPiece, RecordPiece};
+use crate::pipeline::threads::spawn;
 use crate::pipeline::work::checkpoint::SaverWork;
 use crate::{clock, limit};
 
@@ -30,9 +30,9 @@ pub(crate) fn start(
     let prepare = move || ground.secure();
     let (spools, store) = (Arc::clone(floor), Arc::clone(floor));
     Ok(vec![
-        spawn("checkpoints", move || work.run(prepare))?,
-        spawn("spools", move || write_now_and_then(&spools))?,
-        spawn("store", move || tending::tend(&store))?,
+        spawn("checkpoints", None, move || work.run(prepare))?,
+        spawn("spools", None, move || write_now_and_then(&spools))?,
+        spawn("store", None, move || tending::tend(&store))?,
     ])
 }
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use correlator_spool::reader::Reader;
 
@@ -15,7 +16,7 @@ use super::piece::Piece;
 use super::timers::Timers;
 use super::{Stream, Supply};
 use crate::guest::{Cause, Tick};
-use crate::limit;
+use crate::{clock, limit};
 
 /// How much a batch may hold, and where it must end at the latest.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +106,8 @@ pub(crate) struct Feed<V: View> {
     open: bool,
     reader: Option<Reader>,
     payload: Vec<u8>,
-    /// How often in a row the disk could not be read.
-    tries: u32,
+    /// Since when the disk can't be read.
+    failing: Option<Instant>,
     /// Items that could not be read: they were gone, or what they were in is damaged.
     pub(crate) missed: u64,
     /// Up to where they have been counted, however often it is read again.
@@ -136,7 +137,7 @@ impl<V: View> Feed<V> {
             open: false,
             reader: None,
             payload: Vec::new(),
-            tries: 0,
+            failing: None,
             missed: 0,
             counted: 0,
         };
@@ -294,7 +295,7 @@ impl<V: View> Feed<V> {
         }
         match read {
             Ok(Some(header)) => {
-                self.tries = 0;
+                self.failing = None;
                 let (kind, first, count) = (header.kind, header.first, header.count);
                 self.miss(from, first);
                 if let Some(piece) = V::Piece::read(kind, first, count, &self.payload) {
@@ -315,16 +316,24 @@ impl<V: View> Feed<V> {
                 self.skip_to_memory(from, waits)
             }
             Err(error) => {
-                self.reader = None;
-                self.tries += 1;
-                if self.tries == 1 {
+                let now = clock::instant();
+                let since = *self.failing.get_or_insert_with(|| {
                     tracing::error!("{error}; it is tried again");
-                }
-                if self.tries < limit::READ_TRIES {
+                    now
+                });
+                if now.duration_since(since) < limit::READ_TIME {
+                    self.reader = None;
                     return Supply::Nothing;
                 }
+                self.failing = None;
                 tracing::error!("{error}; what can't be read is passed over");
-                self.skip_to_memory(from, waits)
+                match reader.pass_over() {
+                    Ok(true) => Supply::There,
+                    Ok(false) | Err(_) => {
+                        self.reader = None;
+                        self.skip_to_memory(from, waits)
+                    }
+                }
             }
         }
     }

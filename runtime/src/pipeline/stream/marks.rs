@@ -4,7 +4,7 @@
 //! enough to bring them up to date.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
 use super::piece::{EventKind, EventPiece, Piece, RecordKind, RecordPiece};
+use crate::private;
 
 /// Held while a ledger is written: there is one name for what is not whole yet.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -115,7 +116,7 @@ pub(crate) fn store(path: &Path, ledger: &impl Serialize, through: bool) -> io::
     // At the end of a run two threads come here at once: each would tear what the other writes.
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let write = || {
-        let mut file = File::create(&new)?;
+        let mut file = private::options().truncate(true).open(&new)?;
         file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
         file.write_all(&body)?;
         if through {

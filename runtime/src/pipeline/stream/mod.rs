@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Instant;
 
 use correlator_spool::error::SpoolError;
+use correlator_spool::limit::FRAME_BYTES_MAX;
 use correlator_spool::reader::{Reader, Readers};
 use correlator_spool::spool::Spool;
 use correlator_spool::sync::Syncer;
@@ -437,6 +438,12 @@ impl<P: Piece> Stream<P> {
     /// Reads from the disk from this item on.
     pub(super) fn reader(&self, from: u64) -> Option<Reader> {
         self.disk.as_ref().map(|disk| disk.readers.from(from))
+    }
+
+    /// How large the rows of a piece may be.
+    pub(super) fn rows_bytes_max(&self) -> usize {
+        let most = |disk: &Disk| disk.bytes_max.min(FRAME_BYTES_MAX) as usize;
+        self.disk.as_ref().map_or(usize::MAX, most).saturating_sub(limit::PIECE_HEAD_BYTES)
     }
 
     /// Writes through what was published.

@@ -4,7 +4,7 @@
 //! damaged one falls back to. What a checkpoint builds on is on the disk before it is. One thread writes for all guests,
 //! so that no stream waits for a disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::guest::State;
 use crate::pipeline::RunError;
 use crate::pipeline::stream::cursor::Cursor;
 use crate::pipeline::stream::feed::Place;
-use crate::{clock, limit};
+use crate::{clock, limit, private};
 
 /// How many checkpoints a guest has: the last, and the one that it falls back to.
 const CHECKPOINTS: usize = 2;
@@ -171,7 +171,7 @@ impl Shelf {
 
     /// Puts a checkpoint in the place of the last one, which becomes the one before.
     pub(crate) fn store(&self, checkpoint: &Checkpoint) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
+        private::folder(&self.folder)?;
         let (new, old) = (self.path("new"), self.path("old"));
         let (current, before) = (self.path("checkpoint"), self.path("before"));
         write(&new, self, checkpoint)?;
@@ -227,11 +227,12 @@ fn write(path: &Path, shelf: &Shelf, checkpoint: &Checkpoint) -> io::Result<()> 
     let mut sum = crc32fast::Hasher::new();
     sum.update(&head);
     sum.update(bytes);
-    // What may be there already is written over, but for what is kept aside under another name.
-    if fs::metadata(path).is_ok_and(|facts| facts.nlink() > 1) {
+    // What may be there already is written over, but for what is kept aside under another name, and what an earlier version
+    // wrote for all to read.
+    if fs::metadata(path).is_ok_and(|facts| facts.nlink() > 1 || private::is_open(facts.mode())) {
         fs::remove_file(path)?;
     }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let mut file = private::options().truncate(false).open(path)?;
     file.write_all(&MAGIC)?;
     file.write_all(&sum.finalize().to_le_bytes())?;
     file.write_all(&(head.len() as u32).to_le_bytes())?;

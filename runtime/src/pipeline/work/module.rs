@@ -9,6 +9,7 @@ use correlator_frame::record::{Frame, Record};
 use super::keeper::{GuestReport, Shared};
 use super::turn::{Checker, Origin};
 use super::worker::Side;
+use crate::clock;
 use crate::guest::{Failure, Module, Rows, Tick};
 use crate::pipeline::crew::News;
 use crate::pipeline::intake::interest::Filter;
@@ -299,7 +300,8 @@ impl Side for ModuleSide {
         }
         let count = self.checker.rows() as u32;
         let (module, part, shape) = (self.name.clone(), self.part, self.shape);
-        let now = self.feed.place().now.unwrap_or(i64::MAX);
+        // Where event time has not begun, nobody may say that it has come further than the clock.
+        let now = self.feed.place().now.unwrap_or_else(clock::now);
         let piece = |first| EventPiece {
             first,
             now,

@@ -67,6 +67,25 @@ impl<S: Side> Worker<S> {
         Some(self.keeper.saved.clone())
     }
 
+    /// Takes the state to the place up to which turns are done, by another instance: while the guest rests, the stream may
+    /// let go of what lies before. Where it fails on the way, it goes on from what was saved last.
+    pub(crate) fn save_what_is_done(&mut self) {
+        let done = self.done;
+        if self.keeper.saved.place.cursor >= done || self.keeper.begin().is_err() {
+            return;
+        }
+        self.side.seek(self.keeper.saved.place);
+        let reached = self.run_to(done);
+        self.done = done;
+        if reached.is_none() {
+            return;
+        }
+        if let Some(keeping) = &self.keeping {
+            keeping.wait();
+            self.put_down(None, true);
+        }
+    }
+
     /// Saves when that is cheap or wanted, makes a checkpoint when one is due, and lets go of what is done with.
     pub(crate) fn keep(&mut self) {
         if self.keeper.guest.is_none() {

@@ -91,6 +91,8 @@ pub(crate) struct Checker {
     events_max: usize,
     /// All texts of a turn, each counted as often as a cell names it.
     text_bytes_max: u64,
+    /// What the events of a turn may take all together, for whoever keeps them.
+    bytes_max: usize,
     rate: Rate,
     /// Events so far, by schema.
     pub(crate) counts: Vec<u64>,
@@ -134,9 +136,15 @@ impl Checker {
             last: Vec::new(),
             events_max: limits.events_per_turn,
             text_bytes_max: limits.turn_bytes as u64,
+            bytes_max: usize::MAX,
             rate: Rate { most: limits.events_per_minute, minute: i64::MIN, events: 0 },
             counts: vec![0; schemas.len()],
         }
+    }
+
+    /// Fails turns whose events would take more than can be kept at once: smaller ones may do.
+    pub(crate) fn up_to(self, bytes_max: usize) -> Self {
+        Self { bytes_max, ..self }
     }
 
     /// The minute of the last event and the events in it.
@@ -221,6 +229,13 @@ impl Checker {
             return Err(broken(format!(
                 "{row_number} events in one turn; `events_per_turn` is {}",
                 self.events_max
+            )));
+        }
+        let bytes = size_of::<u32>() * index.len() + turn.text.len();
+        if bytes > self.bytes_max {
+            return Err(broken(format!(
+                "its events take {bytes} bytes; the spool takes {} at once (`spool_size`)",
+                self.bytes_max
             )));
         }
         (self.rate, self.last) = (rate, counts);
@@ -412,6 +427,16 @@ mod tests {
         );
         assert!(check(&mut checker, flood(1)).is_ok());
         assert_eq!(checker.counts, [3]);
+    }
+
+    #[test]
+    fn a_turn_that_can_not_be_kept_at_once_fails() {
+        let mut rows = Rows { text: vec![b'x'; 100], index: Vec::new() };
+        row(HEADER, (0, 100), 0, &mut rows);
+        let kept = 100 + 4 * (BATCH_HEADER + 4);
+        assert!(check(&mut checker().up_to(kept), rows.clone()).is_ok());
+        let error = check(&mut checker().up_to(kept - 1), rows).expect_err("one byte more");
+        assert!(error.contains("the spool takes 163 at once (`spool_size`)"), "{error}");
     }
 
     #[test]

@@ -354,6 +354,7 @@ impl<S: Side> Worker<S> {
         };
         // It is noted before anybody sees it: a crash must not make it work again.
         self.side.tell(News::Suspended(self.keeper.role, name, reason));
+        self.save_what_is_done();
         self.keeper.suspend();
         self.suspended_at = Some(clock::instant());
         self.side.set_absent(true);

@@ -122,6 +122,8 @@ fn sign(characters: &[char], start: usize) -> Result<(Token, usize), CriteriaErr
         ('[', _) => (Token::OpenList, 1),
         (']', _) => (Token::CloseList, 1),
         (',', _) => (Token::Comma, 1),
+        ('=', Some('>')) => return Err(instead(start, 2, "=>", ">=")),
+        ('=', Some('<')) => return Err(instead(start, 2, "=<", "<=")),
         ('=', Some('~')) => return Err(instead(start, 2, "=~", "matches \"...\"")),
         ('=', _) => return Err(instead(start, 1, "=", "==")),
         ('&', Some('&')) => return Err(instead(start, 2, "&&", "and")),

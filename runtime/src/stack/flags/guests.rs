@@ -34,10 +34,17 @@ impl Maker {
 
     pub(super) fn criteria(&mut self, flag: &str) {
         let place = self.place("criteria", flag);
-        // An instance's name stands before the first `=`, which is not the first of `==`, `<=` or `!=`.
-        let named = flag.split_once('=').filter(|(name, rest)| {
-            let name = name.trim();
-            !rest.starts_with('=') && !name.is_empty() && name.chars().all(in_name)
+        // An instance's name stands before the first `=`, which is not the first of `==`, `<=` or `!=`. What looks like
+        // a mistyped comparison is told as one.
+        let names = self.names();
+        let named = flag.split_once('=').filter(|(typed, rest)| {
+            let name = typed.trim();
+            let is_compared =
+                typed.ends_with(' ') || ["event", "module", "severity", "time"].contains(&name);
+            !rest.starts_with(['=', '>', '<', '~'])
+                && !name.is_empty()
+                && name.chars().all(in_name)
+                && (!is_compared || names.iter().any(|known| known == name))
         });
         if let Some((name, expression)) = named {
             let node = Arc::new(scalar(expression.trim(), place.clone()));

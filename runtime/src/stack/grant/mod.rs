@@ -8,6 +8,7 @@ pub(super) mod allow;
 pub mod bounds;
 pub mod log;
 pub mod retry;
+mod secrets;
 pub mod table;
 pub mod world;
 

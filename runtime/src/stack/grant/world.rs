@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::bounds::{self, Bounds};
 use super::retry::{self, Retry};
-use super::{Body, Explained, about, allow};
+use super::{Body, Explained, about, allow, secrets};
 use crate::stack::node::{Key, Node, Value, get};
 use crate::stack::problem::{Place, Problems, Wrong};
 use crate::stack::{reading, value};
@@ -244,6 +244,7 @@ impl WorldGrant {
             problems.take(&node.place, column.and_then(|column| known.orders(column)))
         });
         let node = Node { place: body.place.clone(), value: Value::Map(own) };
+        secrets::warn(&node, problems);
         let mut files = Vec::new();
         let node = resolved(&node, known.paths, body.folder, &mut files);
         let Tried { make, needs, credentials } = (known.read)(&node, problems)?;

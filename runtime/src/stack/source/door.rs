@@ -245,7 +245,11 @@ fn tls(typed: &Typed<'_>, fields: &mut Fields<'_>, problems: &mut Problems) -> O
     ] {
         if !fields.typed.contains(&name) {
             let wrong = Wrong::new(format!("{} needs `{name}`, {meaning}", typed.what));
-            problems.error(typed.place, wrong.help(format!("add `{name}: {name}.pem`")));
+            let help = match typed.place {
+                Place::Flag { .. } => format!("add `--{name} {name}.pem`"),
+                _ => format!("add `{name}: {name}.pem`"),
+            };
+            problems.error(typed.place, wrong.help(help));
         }
     }
     if let (Some(node), false) = (names, fields.typed.contains(&key::CLIENT_AUTHORITY)) {

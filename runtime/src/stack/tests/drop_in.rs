@@ -1,6 +1,7 @@
 //! Stacks with a drop-in folder: fragments that are merged, components that nobody names.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,6 +10,8 @@ use crate::stack::raw::RawStack;
 use crate::stack::{Component, Stack};
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// A user who has nothing.
+const STRANGER: u32 = 65_534;
 
 /// A folder of the test's own, which goes with it.
 struct Folder(PathBuf);
@@ -243,6 +246,103 @@ fn a_fragment_that_can_not_be_read() {
     fs::remove_dir(folder.0.join("conf.d/a.yaml")).expect("it is empty");
     fs::write(folder.0.join("conf.d/a.yaml"), b"modules: { \xff").expect("a file for the test");
     folder.check("conf.d/a.yaml:1:12: this is not UTF-8 text; save the file as UTF-8");
+}
+
+#[test]
+fn what_everybody_may_write_is_not_dropped_in() {
+    let folder = Folder::new(
+        STACK,
+        &[("conf.d/a.yaml", "modules: { more: { module: sshd } }\n"), ("conf.d/quiet.wasm", "")],
+    );
+    let mode = |name: &str, mode: u32| {
+        fs::set_permissions(folder.0.join(name), Permissions::from_mode(mode)).expect("it is ours");
+    };
+    let refused = |name: &str| {
+        format!(
+            "{name}: everybody may write this file, and so decide what the engine does; \
+             take that right away (`chmod o-w {name}`)"
+        )
+    };
+    // A group may be a user's own.
+    for name in ["stack.yaml", "conf.d/a.yaml", "conf.d/quiet.wasm"] {
+        mode(name, 0o664);
+    }
+    mode("conf.d", 0o775);
+    folder.check("");
+    for name in ["conf.d/a.yaml", "conf.d/quiet.wasm"] {
+        mode(name, 0o646);
+        folder.check(&refused(name));
+        mode(name, 0o644);
+    }
+    mode("conf.d", 0o777);
+    folder.check(
+        "stack.yaml:1:21: everybody may write the folder conf.d, and so decide what the engine does; \
+         take that right away (`chmod o-w conf.d`)",
+    );
+    // Who may add files there can't touch those of others.
+    mode("conf.d", 0o1777);
+    folder.check("");
+    // A link is as safe as what it leads to.
+    std::os::unix::fs::symlink("../elsewhere.yaml", folder.0.join("conf.d/b.yaml"))
+        .expect("a link");
+    folder.write("elsewhere.yaml", "modules: { linked: { module: sshd } }\n");
+    folder.check("");
+    mode("elsewhere.yaml", 0o666);
+    folder.check(&refused("conf.d/b.yaml"));
+}
+
+#[test]
+fn strangers_drop_nothing_in() {
+    let folder = Folder::new(STACK, &[("conf.d/a.yaml", "modules: { more: { module: sshd } }\n")]);
+    let give = |name: &str, user: u32| lchown(folder.0.join(name), Some(user), None);
+    if give("conf.d/a.yaml", STRANGER).is_err() {
+        eprintln!("skipped: giving files away takes root");
+        return;
+    }
+    let refused = |place: &str, name: &str| {
+        format!(
+            "{place}: this belongs to user {STRANGER}, who is neither root nor the engine's; whose it is decides what \
+             the engine does; give it to root (`chown -h root {name}`), or take it away"
+        )
+    };
+    folder.check(&refused("conf.d/a.yaml", "conf.d/a.yaml"));
+    give("conf.d/a.yaml", 0).expect("root");
+    // Nor do they lead to files of others.
+    std::os::unix::fs::symlink("../elsewhere.yaml", folder.0.join("conf.d/b.yaml"))
+        .expect("a link");
+    folder.write("elsewhere.yaml", "modules: { linked: { module: sshd } }\n");
+    give("conf.d/b.yaml", STRANGER).expect("root");
+    folder.check(&refused("conf.d/b.yaml", "conf.d/b.yaml"));
+    give("conf.d/b.yaml", 0).expect("root");
+    give("conf.d", STRANGER).expect("root");
+    folder.check(&refused("stack.yaml:1:21", "conf.d"));
+    // Whose the stack is, decides all anyway.
+    give("stack.yaml", STRANGER).expect("root");
+    give("conf.d/a.yaml", STRANGER).expect("root");
+    folder.check("");
+}
+
+#[test]
+fn what_everybody_may_write_of_a_stack_is_told() {
+    let folder = Folder::new(
+        "sources: { a: { file: x } }\n\
+         modules: { own: { module: ./sshd.wasm, options: { style: { file: style.txt } } } }\n\
+         listeners: { log: { grants: { log: true } } }\n",
+        &[("sshd.wasm", ""), ("style.txt", "long")],
+    );
+    folder.check("");
+    let names = ["./sshd.wasm", "stack.yaml", "style.txt"];
+    for name in names {
+        let open = Permissions::from_mode(0o666);
+        fs::set_permissions(folder.0.join(name), open).expect("it is ours");
+    }
+    let told = names.map(|name| {
+        format!(
+            "{name}: warning: everybody may write this file, and so decide what the engine does; \
+             take that right away (`chmod o-w {name}`)"
+        )
+    });
+    folder.check(&told.join("\n"));
 }
 
 #[test]

@@ -154,12 +154,20 @@ fn wrong_flags_are_told_as_they_were_typed() {
          --limit memory: expected `LIMIT=VALUE` or `INSTANCE.LIMIT=VALUE`",
     );
     check(
+        &Flags { criteria: some(&["severity => error"]), ..usual() },
+        "--criteria severity => error: character 10 of the criteria: `=>` is not known in criteria; write `>=`",
+    );
+    check(
+        &Flags { criteria: some(&["severity=error"]), ..usual() },
+        "--criteria severity=error: character 9 of the criteria: `=` is not known in criteria; write `==`",
+    );
+    check(
         &Flags { listeners: some(&["sshd", "mail"]), ..Flags::default() },
         "--listener sshd: `sshd` is a module, not a listener; write `--module sshd`
          --listener mail: listener `mail` wants `mail` (events are sent), which is not granted; flags can't say what it \
          may do; write a stack file with `mail: { server: mail.example.org, from: correlator@example.org, \
          to: ops@example.org }` under its `grants`
-         command line: there is no module; add `--module NAME`",
+         command line: there is no module; name a stack file, or add `--module NAME`",
     );
     check(
         &Flags { modules: some(&["log.wasm", "./shd.wasm", "repot"]), listeners: some(&["log"]), ..Flags::default() },

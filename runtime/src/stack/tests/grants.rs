@@ -1,9 +1,12 @@
 //! Grants of capabilities that are crates of their own: what is wrong with one, what two must agree on, who is never acted
 //! against.
 
+use super::super::Stack;
 use super::super::grant::Grant;
 use super::super::grant::world::WorldGrant;
-use super::{check_with, stack};
+use super::super::problem::Problem;
+use super::super::raw::RawStack;
+use super::{check_with, load, stack};
 
 /// The listener `a` that asks for a capability, with this grant, from line 6 on.
 fn asks(capability: &str, grant: &str) -> String {
@@ -63,6 +66,48 @@ fn what_a_grant_lacks_is_told_with_the_way_out() {
     check("command", "{ commands: {} }", "commands: name one at least");
     check("database", "{ databases: {} }", "it needs 1 to 64");
     check("syslog", "{ targets: {} }", "targets: name one at least");
+}
+
+#[test]
+fn secrets_in_a_stack_are_warned_of() {
+    let endpoint = |more: &str| format!("{{ endpoints: {{ ops: {{ {more} }} }} }}");
+    for (more, expected) in [
+        (
+            "url: 'https://x.org/', headers: { Authorization: Bearer abc }",
+            "this looks like a secret",
+        ),
+        ("url: 'https://x.org/', headers: { X-Api-Key: abc }", "this looks like a secret"),
+        ("url: 'https://x.org/?n=1&token=abc'", "this looks like a secret"),
+        ("url: 'https://hooks.slack.com/services/T0/B0/abc'", "this looks like a secret"),
+        (
+            "url: 'https://x.org/', headers: { X-Kind: abc, X-Token: '{@credential}' }, credential: c",
+            "",
+        ),
+        ("url: 'https://x.org/?token={@credential}', credential: c", ""),
+        ("preset: slack, credential: slack-url", ""),
+    ] {
+        check("webhook", &endpoint(more), expected);
+    }
+    let mail = "server: mail.example.org, from: a@example.org, to: b@example.org";
+    check(
+        "mail",
+        &format!("{{ {mail}, password: hunter2 }}"),
+        "there is no `password` here; a stack has no secrets: keep it with `correlator credential set NAME`, and write \
+         `credential: NAME`",
+    );
+    let database = "{ databases: { d: { kind: postgres, address: 'postgres://u:hunter2@db/x', user: u, tables: [t] } } }";
+    check("database", database, "`postgres://u:*******@db/x` is no address");
+}
+
+#[test]
+fn a_problem_shows_no_secret() {
+    let text =
+        "listeners:\n  a: { listener: log, grants: { mail: { server: m, password: hunter2 } } }\n";
+    let raw = RawStack::parse(text, "stack.yaml").expect("it is YAML");
+    let problems = Stack::check(&raw, &load(&raw)).expect_err("it is wrong");
+    let told: String = problems.iter().map(Problem::render).collect();
+    assert!(told.contains("{ server: m, password: ******* } } }"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
 }
 
 #[test]

@@ -119,8 +119,8 @@ fn wrong_sources() {
     );
     check(
         &Flags { tls: some(&[":6514"]), ..usual() },
-        "--tls :6514: source `tls` needs `certificate`, the file (PEM) of the certificate that it shows; add `certificate: certificate.pem`
-         --tls :6514: source `tls` needs `key`, the file (PEM) of the certificate's private key; add `key: key.pem`",
+        "--tls :6514: source `tls` needs `certificate`, the file (PEM) of the certificate that it shows; add `--certificate certificate.pem`
+         --tls :6514: source `tls` needs `key`, the file (PEM) of the certificate's private key; add `--key key.pem`",
     );
     check(
         &Flags { udp: some(&[":514"]), key: Some("k".into()), framing: Some("lines".into()), ..usual() },

@@ -187,6 +187,8 @@ fn check_wrong(criteria: &str, start: u32, expected: &str) {
 #[test]
 fn criteria_that_name_what_is_not_there() {
     check_wrong("event = \"login\"", 6, "`=` is not known in criteria; write `==`");
+    check_wrong("severity => warning", 9, "`=>` is not known in criteria; write `>=`");
+    check_wrong("severity =< warning", 9, "`=<` is not known in criteria; write `<=`");
     check_wrong("root && root", 5, "`&&` is not known in criteria; write `and`");
     check_wrong("root || root", 5, "`||` is not known in criteria; write `or`");
     check_wrong("!root", 0, "`!` is not known in criteria; write `not`");

@@ -18,11 +18,16 @@ pub enum Trouble {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     code: u16,
+    /// The first two letters of its SQLSTATE.
+    class: String,
     message: String,
 }
 
 const CONFLICT: u16 = 1062;
 const NO_TABLE: u16 = 1146;
+
+/// Classes that are about a row alone: its values, constraints, the check of a view, what a trigger signals.
+const OF_ROWS: [&str; 4] = ["22", "23", "44", "45"];
 
 /// Codes whose messages have nothing of the row in them.
 const HARMLESS: [u16; 8] = [1048, 1054, 1146, 1264, 1265, 1364, 1406, 4025];
@@ -54,9 +59,12 @@ impl ServerError {
         let code = parts.number(2).and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
         // `#` and five letters of an SQLSTATE are there but in errors before the login.
         let rest = parts.0;
-        let message =
-            if rest.first() == Some(&b'#') { rest.get(6..).unwrap_or_default() } else { rest };
-        Self { code, message: String::from_utf8_lossy(message).into_owned() }
+        let (class, message) = match rest.first() {
+            Some(b'#') => (rest.get(1..3), rest.get(6..).unwrap_or_default()),
+            _ => (None, rest),
+        };
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Self { code, class: text(class.unwrap_or_default()), message: text(message) }
     }
 
     fn fault(&self) -> Fault {
@@ -70,14 +78,26 @@ impl ServerError {
             | 1044 | 1045 | 1049 | 1129 | 1130 | 1203 | 1226 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 4151
             // A right that is missing. Some that are given only hold for who logs in after that.
             | 1142 | 1143 | 1227 | 1370 => Fault::Lost(words),
-            // Deadlocks, locks, limits of time, a group of servers that does not agree.
-            1020 | 1205 | 1206 | 1213 | 1223 | 1317 | 1969 | 3024 | 3100 | 3101
-            // A full disk, files that can't be written, no memory, an engine in trouble, a table that is read-only or broken.
-            | 3..=5 | 1016 | 1017 | 1021 | 1026 | 1030 | 1036..=1038 | 1041 | 1114 | 1180 | 1194 | 1195 | 1461 | 1637
-            // What a trigger or a view of the table does somebody has no right to, or it is not there.
-            | 1356 | 1449 => Fault::Later(words),
-            1054 | 1136 | 1146 | 1243 | 1615 => Fault::Changed(words),
-            _ => Fault::Refused(words),
+            // Another has made the table or the column meanwhile, or it is gone.
+            1050 | 1054 | 1060 | 1136 | 1146 | 1243 | 1615 => Fault::Changed(words),
+            _ if self.is_of_row() => Fault::Refused(words),
+            // Locks, limits of time, a full disk, damaged files, whatever a proxy or another product calls its troubles: what
+            // is not known to be a row's is the server's, and no row is lost for it.
+            _ => Fault::Later(words),
+        }
+    }
+
+    /// Whether it is about one row, and the others are fine; or about the shape of the rows, which never fits.
+    fn is_of_row(&self) -> bool {
+        match self.code {
+            // Names, columns and sizes that no table can have.
+            1059 | 1102 | 1103 | 1117 | 1118 | 1166
+            // Values and texts that don't fit their column, its character set, its partitions or its indices.
+            | 1048 | 1062 | 1264 | 1265 | 1292 | 1300 | 1364 | 1366 | 1406 | 1451 | 1452 | 1525 | 1526 | 1713 | 1748 | 1916..=1918
+            | 1267 | 1270 | 1271 | 1977 | 3643 | 3751 | 3752 | 3854 | 3905..=3908 | 3988
+            // A check of the table or of a view, and what a trigger, or a generated column, makes of its values.
+            | 1139 | 1162 | 1172 | 1242 | 1301 | 1339 | 1369 | 1411 | 1644 | 1690 | 1921 | 3684..=3700 | 3819 => true,
+            _ => OF_ROWS.contains(&self.class.as_str()),
         }
     }
 
@@ -117,15 +137,19 @@ mod tests {
 
     #[test]
     fn errors_are_read() {
-        let error = |code, message: &str| ServerError { code, message: message.into() };
+        let error = |code, class: &str, message: &str| ServerError {
+            code,
+            class: class.into(),
+            message: message.into(),
+        };
         let cases: [(&[u8], ServerError); 4] = [
             (
                 b"\xff\x26\x04#23000Duplicate entry 'secret'",
-                error(1062, "Duplicate entry 'secret'"),
+                error(1062, "23", "Duplicate entry 'secret'"),
             ),
-            (b"\xff\x10\x04Too many connections", error(1040, "Too many connections")),
-            (b"\xff", error(0, "")),
-            (b"\xff\x10\x04#x", error(1040, "")),
+            (b"\xff\x10\x04Too many connections", error(1040, "", "Too many connections")),
+            (b"\xff", error(0, "", "")),
+            (b"\xff\x10\x04#x", error(1040, "", "")),
         ];
         for (packet, expected) in cases {
             assert_eq!(ServerError::read(packet), expected);
@@ -152,7 +176,9 @@ mod tests {
                     "a text has characters that its column can't hold (error 1366)".into(),
                 ),
             ),
-            (9999, "secret", Fault::Refused("the server refused it (error 9999)".into())),
+            (9001, "secret", Fault::Later("the server refused it (error 9001)".into())),
+            (1034, "secret", Fault::Later("the server refused it (error 1034)".into())),
+            (9999, "secret", Fault::Later("the server refused it (error 9999)".into())),
             (1213, "", Fault::Later("others were in the way (error 1213)".into())),
             (1114, "", Fault::Later("the server's disk is full (error 1114)".into())),
             (4031, "", Fault::Lost("the server has ended the connection (error 4031)".into())),
@@ -168,7 +194,18 @@ mod tests {
             (1146, "no t", Fault::Changed("no t (error 1146)".into())),
         ];
         for (code, message, expected) in cases {
-            assert_eq!(ServerError { code, message: message.into() }.fault(), expected);
+            let error = ServerError { code, class: "HY".into(), message: message.into() };
+            assert_eq!(error.fault(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_of_a_row_by_its_class() {
+        for (class, of_row) in
+            [("22", true), ("23", true), ("45", true), ("HY", false), ("", false)]
+        {
+            let error = ServerError { code: 30_001, class: class.into(), message: String::new() };
+            assert_eq!(matches!(error.fault(), Fault::Refused(_)), of_row, "{class}");
         }
     }
 }

@@ -17,10 +17,20 @@ pub struct ServerError {
     constraint: Option<String>,
     /// Whether a policy of the table's rows forbids this one: its code is that of a missing right.
     is_policy: bool,
+    /// Whether a trigger says it in words and with a code of its own.
+    is_raised: bool,
 }
 
 /// Where in the server's source that comes from; the message says the same, in any language.
 const POLICY: &str = "ExecWithCheckOptions";
+/// The same, of what a function raises.
+const RAISED: &str = "exec_stmt_raise";
+
+/// Classes that are about a row alone: its values, constraints, the check of a view, what functions and triggers make of
+/// it, limits of the program.
+const OF_ROWS: [&str; 11] = ["09", "20", "21", "22", "23", "27", "38", "39", "44", "54", "P0"];
+/// Classes that a trigger that raises them means as they are: it shall be tried again.
+const OF_SERVER: [&str; 5] = ["40", "53", "55", "57", "58"];
 
 impl ServerError {
     /// Reads the fields of an error that may be told.
@@ -34,7 +44,10 @@ impl ServerError {
                 b'V' => error.fatal = text == "FATAL" || text == "PANIC",
                 b'c' => error.column = Some(text),
                 b'n' => error.constraint = Some(text),
-                b'R' => error.is_policy = text == POLICY,
+                b'R' => {
+                    error.is_policy = text == POLICY;
+                    error.is_raised = text == RAISED;
+                }
                 _ => {}
             }
         }
@@ -49,13 +62,16 @@ impl ServerError {
             // After a failover the name leads to another server, so the connection is given up.
             "25006" => Fault::Lost(words),
             _ if self.fatal => Fault::Lost(words),
-            "42P01" | "42703" | "42P10" => Fault::Changed(words),
-            // Rights and schemas are given without another row, and no row is lost until they are.
-            "42501" if !self.is_policy => Fault::Later(words),
-            "3F000" | "55P03" | "55006" => Fault::Later(words),
             _ if matches!(class, "08" | "28") => Fault::Lost(words),
-            _ if matches!(class, "25" | "40" | "53" | "57" | "58") => Fault::Later(words),
-            _ => Fault::Refused(words),
+            _ if OF_ROWS.contains(&class) || self.is_policy => Fault::Refused(words),
+            _ if self.is_raised && !OF_SERVER.contains(&class) => Fault::Refused(words),
+            // Names that no table can have.
+            "42602" | "42622" | "42939" => Fault::Refused(words),
+            // Another has made the table or the column meanwhile, or it is gone.
+            "42P01" | "42P07" | "42701" | "42703" | "42P10" => Fault::Changed(words),
+            // Rights, schemas and rooms are given, locks go, and what is damaged is put right without another row: what is not
+            // known to be a row's is the server's, and no row is lost for it.
+            _ => Fault::Later(words),
         }
     }
 
@@ -123,7 +139,13 @@ mod tests {
             ("28P01", true, "lost"),
             ("53300", true, "lost"),
             ("42P01", false, "changed"),
-            ("", false, "refused"),
+            ("42P07", false, "changed"),
+            ("54000", false, "refused"),
+            ("55000", false, "later"),
+            ("XX000", false, "later"),
+            ("XX001", false, "later"),
+            ("AB001", false, "later"),
+            ("", false, "later"),
         ];
         for (code, fatal, expected) in cases {
             let error = ServerError { code: code.into(), fatal, ..ServerError::default() };
@@ -132,5 +154,10 @@ mod tests {
         let policy =
             ServerError { code: "42501".into(), is_policy: true, ..ServerError::default() };
         assert_eq!(kind(&policy.fault()), "refused");
+        for (code, expected) in [("AB001", "refused"), ("55000", "later"), ("40001", "later")] {
+            let error =
+                ServerError { code: code.into(), is_raised: true, ..ServerError::default() };
+            assert_eq!(kind(&error.fault()), expected, "{code}");
+        }
     }
 }

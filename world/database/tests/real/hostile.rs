@@ -130,6 +130,48 @@ fn mysql() {
     }
 }
 
+/// A proxy whose server is away takes the login itself, and answers what is asked with errors of its own: that is no row's
+/// fault, at whatever place of the way to the first row.
+#[test]
+fn proxy_without_its_server() {
+    let greeting = [
+        b"\x0a8.0.30\0\x07\0\0\0abcdefgh\0\xff\xf7\x2d\x02\0\x0f\x80\x15".as_slice(),
+        &[0; 10],
+        b"ijklmnopqrst\0mysql_native_password\0",
+    ]
+    .concat();
+    for taken in ["", "SET N", "SET "] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let greeting = greeting.clone();
+        thread::spawn(move || {
+            for mut client in listener.incoming().map_while(Result::ok) {
+                let mut say = |number: u8, payload: &[u8]| {
+                    let head = [u8::try_from(payload.len()).unwrap(), 0, 0, number];
+                    let _ = client.write_all(&[&head, payload].concat());
+                    let mut bytes = [0; 1024];
+                    let count = client.read(&mut bytes).unwrap_or(0);
+                    bytes.get(5..count).map(|said| String::from_utf8_lossy(said).into_owned())
+                };
+                let well = b"\0\0\0\x02\0\0\0";
+                say(0, &greeting);
+                let mut asked = say(2, well);
+                while let Some(statement) = asked {
+                    let is_taken = !taken.is_empty() && statement.starts_with(taken);
+                    asked = if is_taken {
+                        say(1, well)
+                    } else {
+                        say(1, b"\xff\x29\x23#HY000Max connect timeout reached")
+                    };
+                }
+            }
+        });
+        let (said, _) = ask("mysql", port, "off");
+        let expected = "later: database `d`: the server refused it (error 9001)";
+        assert_eq!(said, expected, "{taken}");
+    }
+}
+
 /// A password is never sent where it could be read on the way.
 #[test]
 fn passwords_stay_here() {

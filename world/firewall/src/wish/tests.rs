@@ -77,6 +77,14 @@ fn what_nobody_may_block() {
     check("fe80::1", "link-local");
     check("fe80::/16", "link-local");
     check("ff02::1", "multicast");
+    check(
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::7f00:1 stands for IPv4: 127.0.0.1/32 overlaps 127.0.0.0/8",
+    );
+    check("64:ff9b::/96", "0.0.0.0/0 is too large");
+    check("64:ff9b::/64", "0.0.0.0/0 is too large");
+    check("64:ff9b:1::/64", "0.0.0.0/0 is too large");
+    check("64:ff9b:1:7::203.0.113.0/103", "202.0.0.0/7 is too large");
 }
 
 #[test]
@@ -127,6 +135,14 @@ fn an_address_may_stand_for_its_network() {
     check("2001:db8:0:1::7", "2001:db8:0:1::/64");
     check("2001:db8:0:1::/96", "2001:db8:0:1::/96");
     check("192.0.2.7", "192.0.2.7/32");
+    // One /64 of these has clients of many networks, or of all of IPv4.
+    check("64:ff9b::203.0.113.9", "64:ff9b::cb00:7109/128");
+    check("64:ff9b:1:fffe::203.0.113.9", "64:ff9b:1:fffe::cb00:7109/128");
+    check("64:ff9b:1:cb00:71:900::", "64:ff9b:1:cb00:71:900::/128");
+    check("2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:0:4136:e378:8000:63bf:3fff:fdd2/128");
+    check("64:ff9b::203.0.113.0/120", "64:ff9b::cb00:7100/120");
+    // Those of one site.
+    check("2002:cb00:7109:1::7", "2002:cb00:7109:1::/64");
 }
 
 #[test]

@@ -63,6 +63,10 @@ fn the_host_and_its_gateways() {
         format!("default via {LEFT_V6}"),
         "198.18.0.0/16 nexthop via 10.9.2.2 nexthop via 10.9.2.3".into(),
         "198.19.0.0/16 via inet6 2001:db8:1::5 dev left".into(),
+        // All of a network may be the host's own.
+        "local 198.51.100.0/24 dev lo".into(),
+        // Of a proxy that nothing passes by: the host is not everybody.
+        "local default dev lo table 100".into(),
     ] {
         network.ip(&format!("-n {host} route add {route}"));
     }
@@ -72,6 +76,12 @@ fn the_host_and_its_gateways() {
         (HOST_V6, "an address of this host"),
         ("::ffff:10.9.1.1", "an address of this host"),
         ("10.9.1.255", "a broadcast address"),
+        // Its address was added without one; the kernel has it all the same.
+        ("10.9.2.255", "a broadcast address"),
+        ("198.51.100.7", "198.51.100.7 is an address of this host"),
+        ("198.51.100.128/25", "198.51.100.128/25 lies in 198.51.100.0/24, which is an address"),
+        ("198.51.0.0/16", "198.51.0.0/16 contains 198.51.100.0/24, which is an address"),
+        ("64:ff9b::10.9.1.1", "stands for IPv4: 10.9.1.1 is an address of this host"),
         (LEFT_V4, "a gateway"),
         (LEFT_V6, "a gateway"),
         ("10.9.2.2", "a gateway"),
@@ -85,6 +95,48 @@ fn the_host_and_its_gateways() {
         check(&network, &mut firewall, address, why);
     }
     network.host(|| block(&mut firewall, "10.9.2.4", 60_000));
+}
+
+#[test]
+fn gateways_that_routes_name_by_a_number() {
+    let Some(network) = Network::new() else { return };
+    let host = network.of("host");
+    for line in [
+        format!("nexthop add id 1 via {LEFT_V4} dev left"),
+        format!("nexthop add id 2 via {LEFT_V6} dev left"),
+        "nexthop add id 3 via 10.9.2.2 dev right".into(),
+        "nexthop add id 4 via 10.9.2.3 dev right".into(),
+        "nexthop add id 5 group 3/4".into(),
+        "route add default nhid 1".into(),
+        "-6 route add default nhid 2".into(),
+        "route add 198.18.0.0/16 nhid 5".into(),
+    ] {
+        network.ip(&format!("-n {host} {line}"));
+    }
+    // From here on routes say no more than that number.
+    let mode = "/proc/sys/net/ipv4/nexthop_compat_mode";
+    network.host(|| std::fs::write(mode, "0").unwrap());
+    let mut firewall = network.host(|| firewall(LARGE));
+    for address in [LEFT_V4, LEFT_V6, "10.9.2.2", "10.9.2.3"] {
+        check(&network, &mut firewall, address, "a gateway");
+    }
+    network.host(|| block(&mut firewall, "10.9.2.4", 60_000));
+}
+
+#[test]
+fn what_a_translator_makes_of_ipv4() {
+    let Some(network) = Network::new() else { return };
+    let json = r#"{"sets": {"ssh": {}}, "prefix": {"v6": 64}, "allow": ["203.0.113.0/24"]}"#;
+    let mut firewall = network.host(|| firewall(json));
+    let allowed = "64:ff9b::cb00:7109 stands for IPv4: 203.0.113.9 overlaps 203.0.113.0/24";
+    check(&network, &mut firewall, "64:ff9b::203.0.113.9", allowed);
+    network.host(|| {
+        // All of IPv4 is in its /64.
+        block(&mut firewall, "64:ff9b::192.0.2.9", 60_000);
+        assert_eq!(in_force(&mut firewall), ["ssh 64:ff9b::c000:209/128"]);
+        let lifted = firewall.undo(&request("64:ff9b::192.0.2.9", 60_000), &NoSecrets);
+        assert_eq!(lifted, Outcome::Done("64:ff9b::c000:209 is blocked no more".to_owned()));
+    });
 }
 
 #[test]

@@ -105,6 +105,31 @@ fn nothing_goes_out_in_the_open() {
 }
 
 #[test]
+fn what_is_repeated_of_a_password() {
+    const PASSWORD: &str = "S3cr/etPassw0rdXYZ-qwertzuiop";
+    // \0me\0 and the password.
+    const SENT: &str = "AG1lAFMzY3IvZXRQYXNzdzByZFhZWi1xd2VydHp1aW9w";
+    let check = |said: &str, expected: &str| {
+        // What servers say is known before they begin, for as long as the tests run.
+        let server = Server::at("AUTH", Act::Say(format!("{said}\r\n").leak()));
+        let mut mail = mail(&server.grant("username: me, credential: smtp"));
+        let outcome = mail.deliver(&[some("m:1#0")], &Known::password(PASSWORD)).remove(0);
+        let Outcome::Later { reason, .. } = outcome else { panic!("{outcome:?}") };
+        assert!(reason.ends_with(&format!(": {expected}")), "{said}: {reason}");
+    };
+    check(&format!("535 no {SENT}"), "535 no ***");
+    check(&format!("535 no {}", &SENT[..20]), "535 no ***");
+    check("535 no S3cr/etPassw0r", "535 no ***");
+    check(&format!("535 no {}", PASSWORD.to_lowercase()), "535 no ***");
+    check(&format!("535 no {}", PASSWORD.replace('/', r"\/")), "535 no ***");
+    let percent = PASSWORD.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
+    check(&format!("535 no {percent}"), "535 no ***");
+    check(&format!("535-no {}\r\n535 {}", &PASSWORD[..14], &PASSWORD[14..]), "535 no *** ***");
+    // What makes no sense is told too.
+    check(&format!("no {percent}"), "no answer: \"no ***\"");
+}
+
+#[test]
 fn passwords() {
     let login = "username: me, credential: smtp";
     let server = Server::new(|_| Act::Usual);
@@ -132,6 +157,10 @@ fn passwords() {
     expect(&outcome, "later", "535 no AUTH PLAIN *** *** ***");
     let outcome = one(&Server::at("RCPT", Act::Say("550 no correct horse\r\n")), login);
     assert!(!format!("{outcome:?}").contains("horse"), "{outcome:?}");
+
+    // Split at its space.
+    let outcome = one(&Server::at("RCPT", Act::Say("550-no correct\r\n550 horse\r\n")), login);
+    expect(&outcome, "refused", "550 no ***");
 
     let server = Server::at("EHLO", Act::Say("250-x\r\n250 AUTH GSSAPI\r\n"));
     expect(&one(&server, login), "later", "neither PLAIN nor LOGIN");

@@ -75,15 +75,37 @@ fn a_connection_that_broke_between() {
     );
     let (mut peer, _) = listener.accept().expect("a connection");
     assert_eq!(numbers(&frames(&mut peer, 5)), [0, 1, 2, 3, 4]);
-    // Once more: all of them may be lost now.
+    // Once more, with something that it does not read: all of them may be lost now.
+    expect(&deliver(&mut syslog, &numbered(5..6)), "done", "");
+    peer.read_exact(&mut [0]).expect("a letter");
     drop(peer);
     expect(
-        &deliver(&mut syslog, &numbered(5..6)),
+        &deliver(&mut syslog, &numbered(6..7)),
         "done",
-        "so 5 messages of before were sent again",
+        "so 6 messages of before were sent again",
     );
     let (mut peer, _) = listener.accept().expect("a connection");
-    assert_eq!(numbers(&frames(&mut peer, 6)), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(numbers(&frames(&mut peer, 7)), [0, 1, 2, 3, 4, 5, 6]);
+}
+
+/// A receiver that closes idle connections has read what it was sent: nothing comes twice.
+#[test]
+fn a_connection_that_was_closed_in_order() {
+    let (listener, target) = listener();
+    let mut syslog = syslog(&target);
+    let mut come = Vec::new();
+    for n in 0..5 {
+        let outcomes = deliver(&mut syslog, &numbered(n..n + 1));
+        expect(&outcomes, "done", "");
+        let told = format!("{outcomes:?}");
+        assert!(!told.contains("again"), "{told}");
+        let (mut peer, _) = listener.accept().expect("a connection");
+        peer.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+        come.extend(numbers(&[frame(&mut peer)]));
+        assert!(peer.read(&mut [0]).is_err(), "nothing more");
+    }
+    assert_eq!(come, [0, 1, 2, 3, 4]);
+    assert!(syslog.close().is_empty());
 }
 
 /// What so many peers do, one after another, that each are sent a hundred messages, and how many may be lost in the end.

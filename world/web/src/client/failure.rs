@@ -25,8 +25,9 @@ impl Failure {
     pub fn outcome(self, who: &str) -> Outcome {
         let reason = format!("{who}: {self}");
         match self {
-            Self::Forbidden(_) | Self::Malformed(_) => Outcome::Refused(reason),
-            Self::Unreachable(_) => Outcome::later(reason),
+            Self::Malformed(_) => Outcome::Refused(reason),
+            // A name leads elsewhere tomorrow, or the grant is mended: what is asked for waits till then.
+            Self::Forbidden(_) | Self::Unreachable(_) => Outcome::later(reason),
         }
     }
 }

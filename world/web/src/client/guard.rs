@@ -7,10 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use super::own;
+
 /// What the grant says of an endpoint's addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard {
-    /// Private networks and the machine itself are fine.
+    /// Private networks and the machine itself are fine, by whichever of its addresses.
     pub private: bool,
     /// These are fine, and nothing else is. None: everything public is.
     pub networks: Vec<IpNet>,
@@ -54,10 +56,15 @@ impl Guard {
 }
 
 fn access(address: IpAddr) -> Access {
-    match address {
+    let access = match address {
         IpAddr::V4(address) => access_v4(address),
         IpAddr::V6(address) => access_v6(address),
+    };
+    // What is public for the world is the machine itself where it has that address.
+    if access == Access::Public && own::is_own(address) {
+        return Access::Private("this machine's own");
     }
+    access
 }
 
 fn access_v4(address: Ipv4Addr) -> Access {
@@ -81,20 +88,17 @@ fn access_v4(address: Ipv4Addr) -> Access {
 
 const METADATA_AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 const METADATA_ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-const METADATA_AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-const METADATA_GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
 
 fn access_v6(address: Ipv6Addr) -> Access {
     let segments = address.segments();
     match (segments[0], segments[1]) {
-        _ if address == METADATA_AMAZON || address == METADATA_GOOGLE => {
-            Access::Listed("a cloud's metadata")
-        }
+        // Amazon's and Google's, with whatever else of theirs lies beside it.
+        (0xfd00, 0xec2) | (0xfd20, 0xce) => Access::Listed("a cloud's metadata"),
         _ if address == Ipv6Addr::LOCALHOST => Access::Private("the machine itself"),
         // A gateway makes an IPv4 address of the last 32 bits.
         (0x64, 0xff9b) if segments[2..6] == [0; 4] => {
             let [.., w, x, y, z] = address.octets();
-            access_v4(Ipv4Addr::new(w, x, y, z))
+            access(Ipv4Addr::new(w, x, y, z).into())
         }
         (0xfc00..=0xfdff, _) => Access::Private("private"),
         (0xfe80..=0xfebf, _) => Access::Listed("link-local"),
@@ -148,6 +152,8 @@ mod tests {
             ("100.100.100.200", "metadata"),
             ("168.63.129.16", "metadata"),
             ("fd00:ec2::254", "metadata"),
+            ("fd00:ec2::23", "metadata"),
+            ("fd20:ce::254", "metadata"),
             ("fe80::1", "link-local"),
             ("224.0.0.1", "multicast"),
             ("ff02::1", "multicast"),
@@ -173,6 +179,7 @@ mod tests {
         check(&private, "1.1.1.1", "");
         check(&private, "169.254.169.254", "list its network");
         check(&private, "fd00:ec2::254", "list its network");
+        check(&private, "fd00:ec2::23", "list its network");
         check(&private, "0.0.0.0", "list its network");
         check(&private, "224.0.0.1", "list its network");
         let networks = vec!["10.0.0.0/8".parse().unwrap(), "169.254.0.0/16".parse().unwrap()];

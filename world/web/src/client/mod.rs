@@ -5,6 +5,7 @@
 mod failure;
 mod guard;
 mod lookup;
+mod own;
 mod reach;
 mod roots;
 mod secure;

@@ -24,8 +24,29 @@ const MENDABLE: [&str; 5] = [
     "routing_missing_exception",
     "illegal_state_exception",
 ];
-/// The same, where only the words tell: a pipeline that is not there, an alias that leads nowhere, shards again.
-const MENDABLE_WORDS: [&str; 3] = ["pipeline with id", "no write index", "shards open"];
+/// What is said of everything else that doesn't fit, and only the words tell what it is.
+const ILLEGAL: &str = "illegal_argument_exception";
+/// What of that is mendable, in small letters: a pipeline that is not there, an alias that leads nowhere, shards again, an
+/// index that takes no more fields or documents.
+const MENDABLE_WORDS: [&str; 5] = [
+    "pipeline with id",
+    "no write index",
+    "shards open",
+    "limit of total fields",
+    "number of documents in the index",
+];
+/// What an answer of 400 to a whole request is about where one of its documents is not understood. All else is about the
+/// request: it is no search engine that answers, or not where it should, or it is set up otherwise.
+const MISREAD: [&str; 6] = [
+    "action_request_validation_exception",
+    "parse_exception",
+    "parsing_exception",
+    "x_content_parse_exception",
+    "json_parse_exception",
+    "json_e_o_f_exception",
+];
+/// The same, where only the words tell.
+const MISREAD_WORDS: &str = "Malformed action";
 
 /// A document on its way.
 pub(super) struct Entry {
@@ -83,12 +104,13 @@ fn chunk_sent(
     let bytes_max = limit::ANSWER_BYTES_MAX
         + limit::BULK_ANSWER_BYTES_PER_DOCUMENT * u64::try_from(chunk.len()).unwrap_or(u64::MAX);
     let answer = session.ask(Method::POST, PATH, Some((NDJSON, &body)), bytes_max)?;
-    if matches!(answer.status, TOO_LARGE | MALFORMED) && chunk.len() > 1 {
+    let of_document = is_of_document(&answer);
+    if of_document && chunk.len() > 1 {
         let (left, right) = chunk.split_at(chunk.len() / 2);
         chunk_sent(session, left, outcomes)?;
         return chunk_sent(session, right, outcomes);
     }
-    if matches!(answer.status, TOO_LARGE | MALFORMED) {
+    if of_document {
         // It is about this one document, and the search engine is fine.
         outcomes[chunk[0].at] = Some(session.refusal(&answer));
         return Ok(());
@@ -124,6 +146,17 @@ pub(super) fn take_back(session: &Session, index: &str, id: &str) -> Outcome {
     }
 }
 
+/// Whether an answer to a whole request is about a document in it.
+fn is_of_document(answer: &Answer) -> bool {
+    if answer.status != MALFORMED {
+        return answer.status == TOO_LARGE;
+    }
+    let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |at: &str| said.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    let kind = text("/error/type");
+    MISREAD.contains(&kind) || kind == ILLEGAL && text("/error/reason").starts_with(MISREAD_WORDS)
+}
+
 fn items(answer: &Answer) -> Option<Vec<Value>> {
     let mut parsed: Value = serde_json::from_slice(&answer.body).ok()?;
     match parsed.get_mut("items")?.take() {
@@ -154,5 +187,7 @@ fn result_outcome(session: &Session, result: &Value, answer: &Answer, done: &str
 }
 
 fn is_mendable(kind: &str, reason: &str) -> bool {
+    // Other kinds repeat what a document has in it.
+    let reason = if kind == ILLEGAL { reason.to_lowercase() } else { String::new() };
     MENDABLE.contains(&kind) || MENDABLE_WORDS.iter().any(|words| reason.contains(words))
 }

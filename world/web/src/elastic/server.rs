@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use correlator_world::{Outcome, Secrets};
+use correlator_world::{Hush, Outcome, Secrets};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::client::{Answer, Ask, Client, Header};
 use crate::limit;
-use crate::recipe::{Auth, Credential, Hush, excerpt};
+use crate::recipe::{Auth, Credential, excerpt};
 
 /// What is known of the search engine.
 pub(super) struct Server {
@@ -40,7 +40,7 @@ impl Server {
         if let Some(name) = &self.credential {
             let credential = Credential::get(name, secrets)?;
             session.authorization = self.auth.header(&self.user, credential.reveal());
-            session.hush.add(&self.user, &credential);
+            credential.hush(&self.user, &mut session.hush);
         }
         Ok(session)
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use correlator_world::{NoSecret, Outcome, Secrets};
+use correlator_world::{Hush, NoSecret, Outcome, Secrets};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -54,9 +54,10 @@ impl Credential {
         &self.0
     }
 
-    #[cfg(test)]
-    pub(super) fn of(secret: &str) -> Self {
-        Self(Zeroizing::new(secret.to_owned()))
+    /// Has it struck out of what is said, in each form in which it is sent.
+    pub fn hush(&self, user: &str, hush: &mut Hush) {
+        hush.add(&basic(user, self.reveal()));
+        hush.add(self.reveal());
     }
 }
 
@@ -75,7 +76,22 @@ impl Auth {
     }
 }
 
-pub(super) fn basic(user: &str, credential: &str) -> Zeroizing<String> {
+fn basic(user: &str, credential: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{user}:{credential}"));
     Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use correlator_world::Hush;
+    use zeroize::Zeroizing;
+
+    use super::Credential;
+
+    #[test]
+    fn each_form_is_struck_out() {
+        let mut hush = Hush::default();
+        Credential(Zeroizing::new("short".to_owned())).hush("ops", &mut hush);
+        assert_eq!(hush.strike("b3BzOnNob3J0 is short"), "*** is ***");
+    }
 }

@@ -26,7 +26,6 @@ mod auth;
 mod body;
 mod fill;
 mod filter;
-mod hush;
 mod merge;
 mod rule;
 mod sender;
@@ -41,7 +40,6 @@ pub use signature::{Algorithm, Signature};
 
 pub(crate) use auth::Credential;
 pub(crate) use fill::{size, value};
-pub(crate) use hush::Hush;
 pub(crate) use merge::Recipe;
 pub(crate) use sender::{Sender, Use};
 pub(crate) use words::{clean, excerpt};

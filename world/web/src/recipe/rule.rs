@@ -18,6 +18,9 @@ pub struct Rule {
     /// A text that the answer has in it; none: any.
     #[serde(default)]
     pub contains: Option<String>,
+    /// The text that the answer is, but for spaces around it; none: any.
+    #[serde(default)]
+    pub equals: Option<String>,
     /// What it means then.
     pub is: Verdict,
 }
@@ -80,7 +83,9 @@ pub(super) fn judge(rules: &[Rule], answer: &Answer) -> Verdict {
     let about = |rule: &&Rule| {
         let status = rule.status.is_empty()
             || rule.status.iter().any(|some| some.0.contains(&answer.status));
-        status && rule.contains.as_ref().is_none_or(|text| has(&answer.body, text))
+        status
+            && rule.contains.as_ref().is_none_or(|text| has(&answer.body, text))
+            && rule.equals.as_ref().is_none_or(|text| answer.body.trim_ascii() == text.as_bytes())
     };
     rules.iter().find(about).map_or_else(|| by_status(answer.status), |rule| rule.is)
 }
@@ -89,7 +94,7 @@ pub(super) fn judge(rules: &[Rule], answer: &Answer) -> Verdict {
 fn by_status(status: u16) -> Verdict {
     match status {
         200..=299 => Verdict::Done,
-        408 | 425 | 429 | 500..=599 => Verdict::Later,
+        408 | 421 | 425 | 429 | 500..=599 => Verdict::Later,
         _ => Verdict::Refused,
     }
 }
@@ -109,6 +114,7 @@ mod tests {
             - { status: [200], contains: rate limit, is: later }
             - { contains: never, is: refused }
             - { status: [404, 410-415], is: done }
+            - { status: [202], equals: ok, is: later }
         ";
         let rules: Vec<Rule> = serde_yaml::from_str(rules).unwrap();
         let check = |status, body: &str, expected| {
@@ -118,10 +124,13 @@ mod tests {
         check(200, "ok", Verdict::Done);
         check(200, "the rate limit is reached", Verdict::Later);
         check(201, "never", Verdict::Refused);
+        check(202, "\r\nok\n", Verdict::Later);
+        check(202, "<html>cookie</html>", Verdict::Done);
         check(404, "", Verdict::Done);
         check(412, "", Verdict::Done);
         check(409, "", Verdict::Refused);
         check(301, "", Verdict::Refused);
+        check(421, "", Verdict::Later);
         check(429, "", Verdict::Later);
         check(503, "", Verdict::Later);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use correlator_world::{Outcome, Refused, Request, Secrets};
+use correlator_world::{Hush, Outcome, Refused, Request, Secrets};
 use serde_json::Value;
 use ureq::http::{HeaderName, Method, StatusCode};
 use zeroize::Zeroizing;
@@ -13,7 +13,6 @@ use super::auth::{Auth, Credential};
 use super::body::{self, Body, Tree};
 use super::fill::{Scope, What, size};
 use super::filter::{Known, short};
-use super::hush::Hush;
 use super::merge::Recipe;
 use super::rule::{Rule, Verdict, judge};
 use super::signature::{Signature, sign};
@@ -153,12 +152,12 @@ impl Sender {
         });
         let mut hush = Hush::default();
         for secret in credential.iter().chain(&key) {
-            hush.add(&user, secret);
+            secret.hush(&user, &mut hush);
         }
         Ok(match asked {
             Ok(answer) => self.understood(&answer, &hush),
             Err(failure) => {
-                let down = matches!(failure, Failure::Unreachable(_));
+                let down = !matches!(failure, Failure::Malformed(_));
                 Sent { outcome: failure.outcome(&self.who), down }
             }
         })

@@ -1,6 +1,7 @@
 //! What hostile guests, servers and name servers try.
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 
 use correlator_web::webhook::{Settings, Webhook};
@@ -36,12 +37,18 @@ fn each(url: &str, more: &str, lookup: &Arc<dyn Lookup>) -> [(Box<dyn Capability
     ]
 }
 
-/// Asks each of them: none is asked for anything, and documents wait until the address is mended.
-fn all_stay_outside(url: &str, more: &str, lookup: &Arc<dyn Lookup>, expected: &str) {
+/// Asks each of them: none is asked for anything, and what comes of it is this; documents wait in any case.
+fn all_stay_outside(
+    url: &str,
+    more: &str,
+    lookup: &Arc<dyn Lookup>,
+    assert: fn(&Outcome, &str),
+    expected: &str,
+) {
     let [hook, message, index] = each(url, more, lookup)
         .map(|(mut one, request)| one.deliver(&[request], &Vault::default()).remove(0));
-    assert_refused(&hook, expected);
-    assert_refused(&message, expected);
+    assert(&hook, expected);
+    assert(&message, expected);
     assert_later(&index, expected);
 }
 
@@ -61,7 +68,13 @@ fn redirects_are_not_followed() {
         let inside = Server::with(Reply::status(200));
         let outside = Server::with(Reply::header(status, "Location", &inside.url("/admin")));
         let system: Arc<dyn Lookup> = Arc::new(correlator_web::System);
-        all_stay_outside(&outside.url("/"), "private: true", &system, "redirects are not followed");
+        all_stay_outside(
+            &outside.url("/"),
+            "private: true",
+            &system,
+            assert_refused,
+            "redirects are not followed",
+        );
         assert_eq!(inside.seen().len(), 0);
     }
     // Nor is what else might be taken for one.
@@ -108,8 +121,75 @@ fn a_public_name_may_not_lead_inside() {
     ] {
         let script = Arc::new(Script::new(&[&[address]]));
         let lookup: Arc<dyn Lookup> = script.clone();
-        all_stay_outside("http://hooks.example.org/", "proxy: null", &lookup, "if that is meant");
+        all_stay_outside(
+            "http://hooks.example.org/",
+            "proxy: null",
+            &lookup,
+            assert_later,
+            "if that is meant",
+        );
         assert_eq!(script.asked(), ["hooks.example.org"; 3]);
+    }
+}
+
+/// Says to the test inside that it is in a network of its own.
+const INSIDE: &str = "CORRELATOR_TEST_INSIDE";
+/// Public addresses of this machine: two of one network, one by a route, and one of IPv6.
+const NETWORK: &str = "ip link set lo up && ip addr add 9.9.9.9/24 dev lo && \
+    ip addr add 9.9.9.10/24 dev lo && ip route add local 30.1.2.0/24 dev lo && \
+    ip addr add 2a00::5/64 dev lo nodad && exec \"$0\" \"$@\"";
+
+#[test]
+fn a_public_address_of_this_machine_is_no_public_one() {
+    const NAME: &str = "attacks::a_public_address_of_this_machine_is_no_public_one";
+    if std::env::var_os(INSIDE).is_some() {
+        return own_addresses_are_not_reached();
+    }
+    let apart = ["--user", "--map-root-user", "--net"];
+    let can = Command::new("unshare").args(apart).args(["ip", "link"]).output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a network of its own takes the programs `unshare` and `ip`");
+        return;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let inside = Command::new("unshare")
+        .args(apart)
+        .args(["sh", "-c", NETWORK])
+        .arg(this)
+        .args([NAME, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("`unshare` is there");
+    assert!(inside.status.success(), "{}", String::from_utf8_lossy(&inside.stderr));
+}
+
+fn own_addresses_are_not_reached() {
+    let system: Arc<dyn Lookup> = Arc::new(correlator_web::System);
+    for host in ["9.9.9.9", "9.9.9.10", "30.1.2.3", "[2a00::5]"] {
+        let server = Server::at("[::]:0", |_| Reply::status(200));
+        // Whoever answers for a name says where it is.
+        let address = format!("{host}:{}", server.address.port());
+        let lookup: Arc<dyn Lookup> = Arc::new(Script::new(&[&[&address]]));
+        let expected = "is this machine's own; say `private: true`";
+        all_stay_outside(
+            "http://hooks.example.org/",
+            "proxy: null",
+            &lookup,
+            assert_later,
+            expected,
+        );
+        let yaml = format!("endpoints: {{ a: {{ url: 'http://{address}/' }} }}");
+        let settings: Settings = serde_yaml::from_str(&yaml).expect("settings");
+        let refused = Webhook::with_lookup(&settings, &system).map(drop).expect_err("its own");
+        assert!(refused.contains(expected), "{refused}");
+        assert_eq!(server.seen().len(), 0);
+        for grant in
+            ["private: true".to_owned(), format!("networks: ['{}']", host.trim_matches(['[', ']']))]
+        {
+            let yaml = format!("endpoints: {{ a: {{ url: 'http://{address}/', {grant} }} }}");
+            assert_done(&deliver(&mut webhook(&yaml)), "200");
+        }
+        assert_eq!(server.seen().len(), 2);
     }
 }
 
@@ -122,7 +202,7 @@ fn one_bad_address_is_enough() {
         "endpoints: { a: { url: 'http://hooks.example.org/', networks: [127.0.0.1] } }",
         &lookup,
     );
-    assert_refused(&deliver(&mut webhook), "127.0.0.2 is in none of its `networks`");
+    assert_later(&deliver(&mut webhook), "127.0.0.2 is in none of its `networks`");
     assert_eq!(server.seen().len(), 0);
 }
 
@@ -137,9 +217,9 @@ fn a_name_that_changes_its_mind_gains_nothing() {
     // What was checked is what is connected to: the first answer, not one that is asked for again.
     assert_done(&deliver(&mut webhook), "200");
     assert_eq!(lookup.asked().len(), 1);
-    assert_refused(&deliver(&mut webhook), "127.0.0.2 is in none of its `networks`");
+    assert_later(&deliver(&mut webhook), "127.0.0.2 is in none of its `networks`");
     assert_done(&deliver(&mut webhook), "200");
-    assert_refused(&deliver(&mut webhook), "127.0.0.2 is in none");
+    assert_later(&deliver(&mut webhook), "127.0.0.2 is in none");
     assert_eq!((good.seen().len(), bad.seen().len()), (2, 0));
 }
 

@@ -158,6 +158,13 @@ fn what_an_operator_mends_at_the_server_is_waited_for() {
     check(400, "illegal_argument_exception", shards, assert_later);
     check(400, "illegal_argument_exception", "pipeline with id [p] does not exist", assert_later);
     check(400, "illegal_argument_exception", "mapper [a] cannot be changed", assert_refused);
+    let fields = "Limit of total fields [4] has been exceeded";
+    check(400, "illegal_argument_exception", fields, assert_later);
+    let documents = "Number of documents in the index can't exceed [2147483519]";
+    check(400, "illegal_argument_exception", documents, assert_later);
+    // What an event says decides nothing.
+    let event = "failed to parse field [a], its value: 'no write index'";
+    check(400, "mapper_parsing_exception", event, assert_refused);
     check(404, "index_not_found_exception", "no such index [i]", assert_later);
     check(400, "document_parsing_exception", "failed to parse field [a]", assert_refused);
 }
@@ -185,7 +192,15 @@ fn what_is_wrong_with_all_is_told_of_all() {
     check(Reply::status(403), assert_later, "are its user and credential right?");
     check(Reply::status(404), assert_later, "is `url` the address of a search engine?");
     check(Reply::header(301, "location", "/x"), assert_later, "give its new `url`");
-    check(Reply::status(400), assert_refused, "400");
+    // No search engine, or not there: that is about none of the documents, and they are not asked for one by one.
+    let proxy = "<h1>400 Bad Request</h1> request header or cookie too large";
+    assert_eq!(check(Reply::text(400, proxy), assert_later, "cookie too large"), 1);
+    let path = "{\"error\":\"no handler found for uri [/a/b/_bulk]\"}";
+    assert_eq!(check(Reply::text(400, path), assert_later, "no handler found"), 1);
+    let own = json!({"error": {"type": "illegal_argument_exception", "reason": "explicit index in bulk is not allowed"}});
+    assert_eq!(check(Reply::text(400, &own.to_string()), assert_later, "explicit index"), 1);
+    let misread = json!({"error": {"type": "illegal_argument_exception", "reason": "Malformed action/metadata line [1]"}});
+    check(Reply::text(400, &misread.to_string()), assert_refused, "Malformed action");
     check(Reply::text(200, "{}"), assert_later, "200 OK");
     check(Reply::text(200, "<html>"), assert_later, "<html>");
     check(items(&[(201, "")]), assert_later, "200 OK");
@@ -229,7 +244,12 @@ fn one_that_is_not_understood_harms_no_other() {
     let server = Server::start(|seen| {
         let pairs = pairs(seen);
         let odd = pairs.iter().any(|(action, _)| action["create"]["_id"] == "odd");
-        if odd { Reply::text(400, "odd") } else { items(&vec![(201, ""); pairs.len()]) }
+        let error = json!({"error": {"type": "parse_exception", "reason": "odd"}});
+        if odd {
+            Reply::text(400, &error.to_string())
+        } else {
+            items(&vec![(201, ""); pairs.len()])
+        }
     });
     let yaml = format!("{{ url: '{}', private: true, template: false }}", server.url(""));
     let requests: Vec<_> = ["a", "odd", "b", "c"].iter().map(|id| event(id, "t")).collect();

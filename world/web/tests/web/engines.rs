@@ -140,6 +140,16 @@ fn what_an_operator_mends_is_waited_for(engine: &Engine) {
     assert_later(&deliver(&mut elastic, &closed)[0], "closed");
     engine.json("POST", "/correlator-kinds/_open", "");
     assert_done(&deliver(&mut elastic, &closed)[0], "created");
+    let limit = |value: &str| {
+        let body = format!("{{\"index.mapping.total_fields.limit\": {value}}}");
+        engine.json("PUT", "/correlator-kinds/_settings", &body);
+    };
+    limit("1");
+    let mut plain = engine.elastic("index: 'correlator-{target}', template: false");
+    let wide = [request("w:1", "kinds", &[("fresh", Cell::Integer(1))])];
+    assert_later(&deliver(&mut plain, &wide)[0], "Limit of total fields");
+    limit("null");
+    assert_done(&deliver(&mut plain, &wide)[0], "created");
 }
 
 /// A second one that takes 50 kB at once, and little at a time.

@@ -55,6 +55,15 @@ fn slack() {
     );
 }
 
+/// A page of somebody in between is not its answer, whatever words are on it.
+#[test]
+fn slack_says_ok_and_nothing_else() {
+    let settings = "{ preset: slack, credential: url, private: true }";
+    let answered = |body: &str| sent(settings, Reply::text(200, body), &event("r", "a")).1;
+    assert_done(&answered("ok\n"), "200");
+    assert_later(&answered("<html>Please enable cookies</html>"), "enable cookies");
+}
+
 #[test]
 fn mattermost() {
     let expected = json!({

@@ -1,13 +1,12 @@
-//! Strikes secrets out of what strangers say: an endpoint may repeat what it was sent.
+//! Strikes secrets out of what strangers say: a server may repeat what it was sent.
 //!
 //! It repeats it in the form of its answer, so that bytes are escaped, maybe more than once; or it repeats a part: the
 //! token at the end of a URL, the first half of a key. So both are compared without escapes, and a piece of a secret that
 //! is long enough to be one is struck like all of it. It must never know what an answer means.
 
-use zeroize::Zeroizing;
+use std::fmt;
 
-use super::auth::{Credential, basic};
-use crate::limit;
+use zeroize::Zeroizing;
 
 /// So many bytes of a secret in a row are part of it; fewer are a word.
 const PIECE_BYTES: usize = 8;
@@ -15,12 +14,16 @@ const PIECE_BYTES: usize = 8;
 const CUT_BYTES_MIN: usize = 2 * PIECE_BYTES;
 /// What parts of a URL are told apart by.
 const BETWEEN: &[u8] = b"/?&=#:";
+/// Layers of escapes that a secret may have.
+const ESCAPES_MAX: usize = 4;
+/// Bytes of what HTML calls a character, with its semicolon.
+const REFERENCE_BYTES_MAX: usize = 12;
 /// What stands for a secret.
 const STRUCK: &str = "***";
 
 /// Secrets that are struck out.
 #[derive(Default)]
-pub(crate) struct Hush {
+pub struct Hush {
     /// Those that are struck where all of it is repeated.
     whole: Vec<Zeroizing<Vec<u8>>>,
     /// What any part of the others has in it, in order.
@@ -35,11 +38,16 @@ struct Letter {
     end: usize,
 }
 
+/// No secret is ever shown.
+impl fmt::Debug for Hush {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hush")
+    }
+}
+
 impl Hush {
-    /// Adds a secret, and the forms in which it is sent.
-    pub fn add(&mut self, user: &str, credential: &Credential) {
-        let secret = credential.reveal();
-        self.part(bare(&basic(user, secret)));
+    /// Adds a secret, as it is or in another form in which it is sent.
+    pub fn add(&mut self, secret: &str) {
         match secret.split_once("://") {
             None => self.part(bare(secret)),
             Some((_, rest)) => {
@@ -75,6 +83,7 @@ impl Hush {
     }
 
     /// The text without them.
+    #[must_use]
     pub fn strike(&self, text: &str) -> String {
         let letters = letters(text);
         let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(bytes(&letters).collect());
@@ -126,15 +135,15 @@ fn letters(text: &str) -> Vec<Letter> {
         text.as_bytes()[start..end].iter().map(move |&byte| Letter { byte, start, end })
     };
     let mut letters: Vec<Letter> = text.char_indices().flat_map(of_one).collect();
-    for _ in 0..limit::ESCAPES_MAX {
+    for _ in 0..ESCAPES_MAX {
         let before = letters.len();
         letters = unescaped(&letters);
         if letters.len() == before {
             break;
         }
     }
-    // A space in a form is a plus.
-    letters.iter_mut().filter(|it| it.byte == b'+').for_each(|it| it.byte = b' ');
+    // A space in a form is a plus, and at the end of a line it is none.
+    letters.iter_mut().filter(|it| matches!(it.byte, b'+' | b'\n')).for_each(|it| it.byte = b' ');
     letters
 }
 
@@ -187,7 +196,7 @@ fn after_backslash(rest: &[Letter]) -> (Vec<u8>, usize) {
 
 /// What a reference of HTML stands for, and how many letters it has; the ampersand itself where there is none.
 fn reference(rest: &[Letter]) -> (Vec<u8>, usize) {
-    let name: Vec<u8> = bytes(rest).skip(1).take(limit::REFERENCE_BYTES_MAX).collect();
+    let name: Vec<u8> = bytes(rest).skip(1).take(REFERENCE_BYTES_MAX).collect();
     let Some(length) = name.iter().position(|byte| *byte == b';') else { return (vec![b'&'], 1) };
     let name = std::str::from_utf8(&name[..length]).unwrap_or_default();
     let number = match (name.strip_prefix("#x"), name.strip_prefix('#')) {
@@ -230,7 +239,6 @@ fn utf8(number: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{Hush, STRUCK};
-    use crate::recipe::auth::Credential;
 
     const URL: &str = "https://hooks.example.org/services/T0AB/B0CD/Xyz12345Abcde678";
     const QUERY: &str =
@@ -238,7 +246,7 @@ mod tests {
 
     fn hush(secret: &str) -> Hush {
         let mut hush = Hush::default();
-        hush.add("ops", &Credential::of(secret));
+        hush.add(secret);
         hush
     }
 
@@ -266,7 +274,7 @@ mod tests {
         check("pass word+1", "pass+word%2B1, pass%20word+1", "***, ***");
         check(r#"a"b\c"#, r#"{"got":"a\"b\\c"}"#, r#"{"got":"***"}"#);
         check("grün😀x", r"gr\u00fcn\ud83d\ude00x or grün😀x", "*** or ***");
-        check("short", "b3BzOnNob3J0 is short", "*** is ***");
+        check("two words", "two\nwords", STRUCK);
     }
 
     #[test]
