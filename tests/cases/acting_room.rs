@@ -97,7 +97,7 @@ fn all_that_was_refused_is_tried_again() {
     web.be(Mood::Status(404));
     send(&port, &failures(3..5), &site);
     refused(2);
-    assert_eq!(engine.stop(), Some(0), "{}", site.said());
+    assert_eq!(engine.stop(), Some(1), "{}", site.said());
     let said = site.tell(&["effects", "retry-all", "--capability", "webhook", "--state", STATE]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     assert_eq!((count(State::Refused), count(State::Waiting)), (0, 2));

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::{fs, thread};
 
+use correlator_tests::guests::contract::{Column, EventSchema, Module, TEXT};
+use correlator_tests::guests::draft::Draft;
 use correlator_tests::guests::hostile;
 use correlator_tests::known::{NOTICES, until_done};
 use correlator_tests::log::{self, Line, Log};
 use correlator_tests::sender::{self, Port, Sent};
-use correlator_tests::site::Site;
+use correlator_tests::site::{Engine, Site};
 use correlator_tests::wait;
 
 const REPORT: &str = "  report:\n";
@@ -380,4 +382,58 @@ fn a_module_waits_for_a_listener_that_is_off_and_has_its_events_to_do() {
     let expected: Vec<String> = lines.iter().map(Line::row).collect();
     assert_eq!(place.site.rows(NOTICES), expected, "{}", place.site.said());
     assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+}
+
+/// A module whose event has these columns: of another version than those that tell them.
+fn other_columns(columns: Vec<Column>) -> Vec<u8> {
+    let mut description = Module::honest("m");
+    let (summary, columns) = ("it was noticed".into(), columns.into());
+    description.events = vec![EventSchema { summary, columns, ..EventSchema::honest() }].into();
+    Draft::describing_module(&description).component().expect("a component")
+}
+
+/// Events that wait for a listener when the engine ends, of a module that has these columns when it is started anew.
+fn waiting(name: &str, columns: Vec<Column>) -> (Place, Engine) {
+    let place = Place::new(name, "  m: { module: ./m.wasm }\n", CSV);
+    place.site.put("m.wasm", hostile("fails-on-poison"));
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    place.site.asks(&["modules", "disable", "csv"]);
+    place.sends(&Log::new(12).lines(2));
+    place.site.until("told", |status| (status["modules"][0]["events"] == 2).then_some(()));
+    engine.stop();
+    place.site.put("m.wasm", other_columns(columns));
+    let engine = place.site.start();
+    place.site.until_it_runs();
+    place.site.asks(&["modules", "enable", "csv"]);
+    (place, engine)
+}
+
+fn lost(place: &Place, expected: u64) {
+    place
+        .site
+        .until("counted", |status| (status["listeners"][0]["lost"] == expected).then_some(()));
+}
+
+#[test]
+fn what_waits_while_the_engine_is_down_is_read_by_the_columns_of_the_day() {
+    let optional = |name| Column { optional: 1, ..Column::required(name, TEXT) };
+    let columns = vec![optional("more"), optional("note"), Column::required("subject", TEXT)];
+    let (place, engine) = waiting("columns", columns);
+    place.site.until_rows("m-noticed.csv", 2);
+    lost(&place, 0);
+    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
+    for row in place.site.rows("m-noticed.csv") {
+        assert!(row.contains(",,,"), "{row}");
+    }
+}
+
+#[test]
+fn what_lacks_a_column_of_the_day_is_counted_and_told() {
+    let (place, engine) = waiting("columns-lacking", vec![Column::required("more", TEXT)]);
+    lost(&place, 2);
+    engine.stop();
+    let told =
+        "can't be read by the columns of today (`more` of `noticed` is new, or of another kind)";
+    assert!(place.site.said().contains(told), "{}", place.site.said());
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use correlator_tests::engine::{Outcome, Run};
+use correlator_tests::engine::{Outcome, Run, binary};
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -117,6 +118,37 @@ fn the_status_is_a_page_for_people_and_json_for_programs() {
 }
 
 #[test]
+fn a_watch_ends_with_whoever_looks_at_it() {
+    let engine = Played::new("watched", 1, |_| result(&status()));
+    let mut watch = Command::new(binary().expect("a binary"))
+        .args(["status", "--watch", "--socket"])
+        .arg(&engine.socket)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut line = String::new();
+    let mut page = BufReader::new(watch.stdout.take().expect("a pipe"));
+    page.read_line(&mut line).expect("a page");
+    assert!(line.contains("correlator"), "{line}");
+    drop(page);
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(watch.wait().expect("it was started").code()));
+    assert_eq!(ended.recv_timeout(DEADLINE), Ok(Some(0)));
+    drop(engine.asked());
+}
+
+#[test]
+fn what_can_not_be_written_is_no_success() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    for arguments in [&["modules"][..], &["modules", "--json"], &["--help"]] {
+        let mut command = Command::new(binary().expect("a binary"));
+        let status = command.args(arguments).stdout(full()).stderr(Stdio::null()).status();
+        let status = status.expect("it runs");
+        assert_eq!(status.code(), Some(4), "{arguments:?}");
+    }
+}
+
+#[test]
 fn commands_are_handed_on_and_their_answers_are_told() {
     let check = |arguments: &[&str], request: Value| {
         let played = Played::new("told", 1, |_| result(&json!({ "message": "it is done" })));
@@ -222,4 +254,6 @@ fn dead_letters_are_looked_at_and_dropped_without_an_engine() {
     assert_eq!(run(&["dead", "drop", &id]).code, Some(2));
     assert_eq!(run(&["dead", "list"]).stdout, "no dead letters\n");
     fs::remove_dir_all(&folder).expect("removed");
+    let mistyped = run(&["dead", "list"]);
+    assert_eq!((mistyped.code, mistyped.stdout.as_str()), (Some(2), ""), "{}", mistyped.stderr);
 }

@@ -54,6 +54,7 @@ mod peers;
 mod put_off;
 mod reload;
 mod service;
+mod shared;
 mod soak;
 mod stacks;
 mod tending;

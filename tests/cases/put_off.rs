@@ -3,8 +3,6 @@
 
 use std::fs;
 
-use correlator_tests::guests::contract::{Column, EventSchema, Module, TEXT};
-use correlator_tests::guests::draft::Draft;
 use correlator_tests::guests::hostile;
 use correlator_tests::known::{NOTICES, until_done};
 use correlator_tests::sender::{self, Port, Sent};
@@ -52,12 +50,6 @@ impl Place {
     fn until(&self, guests: &str, name: &str, state: &str) {
         self.site.until(&format!("{name} {state}"), |status| {
             (guest(status, guests, name)["state"] == state).then_some(())
-        });
-    }
-
-    fn until_number(&self, guests: &str, name: &str, number: &str, expected: u64) {
-        self.site.until(&format!("{number} of {name}: {expected}"), |status| {
-            (guest(status, guests, name)[number] == expected).then_some(())
         });
     }
 
@@ -453,59 +445,4 @@ fn a_letter_goes_only_when_its_guest_is_past_what_it_holds() {
         (now.len() == 1 && now[0]["id"] != id.as_str()).then_some(())
     });
     assert!(matches!(engine.stop(), Some(0 | 1)));
-}
-
-/// A module whose event has these columns: of another version than those that tell them.
-fn other_columns(columns: Vec<Column>) -> Vec<u8> {
-    let mut description = Module::honest("m");
-    let (summary, columns) = ("it was noticed".into(), columns.into());
-    description.events = vec![EventSchema { summary, columns, ..EventSchema::honest() }].into();
-    Draft::describing_module(&description).component().expect("a component")
-}
-
-#[test]
-fn what_waits_while_the_engine_is_down_is_read_by_the_columns_of_the_day() {
-    let place = Place::new("columns");
-    place.site.put("m.wasm", hostile("fails-on-poison"));
-    place.stack(STATE, "", "modules: { m: { module: ./m.wasm } }\n", LISTENERS);
-    let engine = place.site.start();
-    place.site.until_it_runs();
-    place.asks(&["modules", "disable", "csv"]);
-    place.send(&[record(1, "one"), record(2, "two")]);
-    place.until_number("modules", "m", "events", 2);
-    engine.stop();
-    let optional = |name| Column { optional: 1, ..Column::required(name, TEXT) };
-    let columns = vec![optional("more"), optional("note"), Column::required("subject", TEXT)];
-    place.site.put("m.wasm", other_columns(columns));
-    let engine = place.site.start();
-    place.site.until_it_runs();
-    place.asks(&["modules", "enable", "csv"]);
-    place.site.until_rows("m-noticed.csv", 2);
-    place.until_number("listeners", "csv", "lost", 0);
-    assert_eq!(engine.stop(), Some(0), "{}", place.site.said());
-    for row in place.site.rows("m-noticed.csv") {
-        assert!(row.ends_with(",,,<38>"), "{row}");
-    }
-}
-
-#[test]
-fn what_lacks_a_column_of_the_day_is_counted_and_told() {
-    let place = Place::new("columns-lacking");
-    place.site.put("m.wasm", hostile("fails-on-poison"));
-    place.stack(STATE, "", "modules: { m: { module: ./m.wasm } }\n", LISTENERS);
-    let engine = place.site.start();
-    place.site.until_it_runs();
-    place.asks(&["modules", "disable", "csv"]);
-    place.send(&[record(1, "one"), record(2, "two")]);
-    place.until_number("modules", "m", "events", 2);
-    engine.stop();
-    place.site.put("m.wasm", other_columns(vec![Column::required("more", TEXT)]));
-    let engine = place.site.start();
-    place.site.until_it_runs();
-    place.asks(&["modules", "enable", "csv"]);
-    place.until_number("listeners", "csv", "lost", 2);
-    engine.stop();
-    let told =
-        "can't be read by the columns of today (`more` of `noticed` is new, or of another kind)";
-    assert!(place.site.said().contains(told), "{}", place.site.said());
 }

@@ -1,10 +1,15 @@
-//! The time that files tell: of several sources the greatest lateness counts, one wrong date moves nothing, and what comes
-//! late is told.
+//! The time that records tell: of files of several sources the greatest lateness counts, one wrong date moves nothing, and
+//! what comes late is told.
 
 use std::fs;
 
+use correlator_tests::sender::Port;
 use correlator_tests::site::Site;
+use correlator_tests::world::web::Web;
+use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
+
+use super::acting::{listener, send, site, tcp, until_taken};
 
 /// A line that the module counts, by whose time its day ends.
 fn closed(time: &str) -> String {
@@ -58,4 +63,27 @@ fn a_first_record_from_the_far_future_moves_no_time() {
     let right = fs::read_to_string(site.folder().join("a.log")).expect("a file");
     site.put("a.log", [wrong, &right].concat());
     assert_eq!(run(&site, ["0s", "0s"]), (days, 0));
+}
+
+#[test]
+fn a_first_record_from_the_far_future_freezes_no_rate() {
+    let (web, port) = (Web::start(), Port::new().expect("a port"));
+    let endpoints = format!("endpoints: {{ ops: {{ url: '{}', private: true }} }}", web.url());
+    let grant = format!("webhook: {{ rate: 1/1s, {endpoints} }}");
+    let hook = listener("webhook", "webhook", "endpoint: ops", &grant);
+    let site = site("times-rate", &tcp(&port), &hook);
+    let engine = site.start();
+    site.until_it_runs();
+    let attack = |number: usize, time: Timestamp| {
+        let rest = format!("Failed password for root from 192.0.2.{number} port 1 ssh2");
+        let attack = format!("<38>1 {time:.0} gate sshd {} - - {rest}", 100 + number);
+        send(&port, &[attack], &site);
+        until_taken(&web, number + 1, &site);
+    };
+    let now = Timestamp::now();
+    attack(0, now + (24 * 365 * 70).hours());
+    for number in 1..4 {
+        attack(number, now + (2 * number as i64).seconds());
+    }
+    assert_eq!(engine.stop(), Some(0), "{}", site.said());
 }

@@ -38,7 +38,7 @@ mod why;
 mod words;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -210,7 +210,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let printed = error.print().and_then(|()| std::io::stdout().flush());
             return ExitCode::from(match printed {
                 _ if error.use_stderr() => EXIT_WRONG,
-                Err(lost) if lost.kind() != std::io::ErrorKind::BrokenPipe => EXIT_MACHINE,
+                Err(lost) if lost.kind() != ErrorKind::BrokenPipe => {
+                    let mut output = Output::new(false, Verbosity::Normal, LogFormat::Text);
+                    output.error(&format!("error: standard output: {lost}\n"));
+                    EXIT_MACHINE
+                }
                 _ => EXIT_WELL,
             });
         }

@@ -121,25 +121,38 @@ pub(super) fn within(
     out
 }
 
-/// What each column takes, and what is between them; the widest columns of words give way until all fit.
+/// What each column takes, and what is between them.
 fn widths(columns: &[Column], rows: &[Vec<Cell>], page: usize) -> (Vec<usize>, &'static str) {
-    let mut widths: Vec<usize> = columns.iter().map(|column| length(column.name())).collect();
+    let mut wanted: Vec<usize> = columns.iter().map(|column| length(column.name())).collect();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in wanted.iter_mut().zip(row) {
             *width = (*width).max(length(&cell.text));
         }
     }
-    let gaps = |gap: &str| gap.len() * columns.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps(GAPS[0]) > page {
+    let gaps = columns.len().saturating_sub(1);
+    let [wide, narrow] = GAPS.map(|gap| page.saturating_sub(gap.len() * gaps));
+    given_way(columns, wanted.clone(), wide).map_or_else(
+        |_| (given_way(columns, wanted, narrow).unwrap_or_else(|least| least), GAPS[1]),
+        |fitting| (fitting, GAPS[0]),
+    )
+}
+
+/// The widest columns of words give way until all fit; the least they take where they don't.
+fn given_way(
+    columns: &[Column],
+    mut widths: Vec<usize>,
+    room: usize,
+) -> Result<Vec<usize>, Vec<usize>> {
+    while widths.iter().sum::<usize>() > room {
         let words = widths.iter_mut().zip(columns);
         let words = words.filter(|(_, column)| matches!(column, Column::Words(_)));
         let widest = words.map(|(width, _)| width).max_by_key(|width| **width);
         match widest {
             Some(width) if *width > COLUMN_WIDTH_MIN => *width -= 1,
-            _ => return (widths, GAPS[1]),
+            _ => return Err(widths),
         }
     }
-    (widths, GAPS[0])
+    Ok(widths)
 }
 
 /// How many cells of a terminal a text takes: some characters take two, and some none.

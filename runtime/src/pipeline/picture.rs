@@ -69,7 +69,9 @@ impl Engine {
             durability: match kept.keeping.durability {
                 Durability::None => "none".to_owned(),
                 Durability::Each => "each".to_owned(),
-                Durability::Batched(every) => format!("batched ({})", duration_text(nanoseconds(every))),
+                Durability::Batched(every) => {
+                    format!("batched ({})", duration_text(nanoseconds(every)))
+                }
             },
             oldest_needed: if of_records { records.needed() } else { events.needed() },
             damaged: losses.damaged,

@@ -16,9 +16,6 @@ use correlator_record::framing::{Framing, Next};
 use super::arrived::{Arrived, Cut};
 use crate::limit;
 
-/// What may stand behind a datagram's record in its line.
-const BEHIND: [u8; 2] = *b"\r\0";
-
 /// A way to write some records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -245,7 +242,7 @@ fn read(
     while at < whole.len() {
         let Next::Record(piece) = framing.next(&whole[at..], true, lost) else { return None };
         let record = &whole[at + piece.start..at + piece.end];
-        if !is_blank(record) && !wanted.next().is_some_and(|wanted| is_same(record, wanted)) {
+        if !is_blank(record) && wanted.next().is_none_or(|wanted| record != *wanted) {
             return None;
         }
         last = (at, lost, record);
@@ -268,18 +265,12 @@ fn read(
     let ended = [&whole[at..], framing.ending()].concat();
     match framing.next(&ended, false, lost_before) {
         Next::Record(piece)
-            if piece.next == ended.len() && is_same(&ended[piece.start..piece.end], record) =>
+            if piece.next == ended.len() && ended[piece.start..piece.end] == *record =>
         {
             Some(Read { open: whole[at..].to_vec(), lost: lost_before })
         }
         _ => None,
     }
-}
-
-/// Whether a record is read as what it was, or without what may stand behind a datagram's.
-fn is_same(read: &[u8], wanted: &[u8]) -> bool {
-    let behind = wanted.iter().rev().take_while(|byte| BEHIND.contains(byte)).count();
-    read == wanted || *read == wanted[..wanted.len() - behind]
 }
 
 /// Whether there is nothing in a record. The parser passes over the same.
@@ -291,7 +282,7 @@ fn is_blank(bytes: &[u8]) -> bool {
 mod tests {
     use correlator_record::framing::Framing;
 
-    use super::{Apart, Arrived, Cut, is_blank, is_same};
+    use super::{Apart, Arrived, Cut, is_blank};
 
     /// What arrives together: how its records are told apart, and its bytes. Nothing tells those of a datagram.
     type Part<'a> = (Option<Framing>, &'a [u8]);
@@ -304,12 +295,18 @@ mod tests {
         (None, text.as_bytes())
     }
 
+    /// A datagram's record, as the source has it.
+    fn trimmed(bytes: &[u8]) -> &[u8] {
+        let behind = bytes.iter().rev().take_while(|byte| b"\r\n\0".contains(byte)).count();
+        &bytes[..bytes.len() - behind]
+    }
+
     /// The records of a part, and how it is put.
     fn put<'a>(apart: &mut Apart, part: &'a Part, text: &mut Vec<u8>) -> Vec<&'a [u8]> {
         let (framing, bytes) = part;
         let records = match framing {
             Some(framing) => framing.split(bytes),
-            None => vec![bytes.trim_ascii_end()],
+            None => vec![trimmed(bytes)],
         };
         let mut line = bytes.to_vec();
         if framing.is_none() && !bytes.ends_with(b"\n") {
@@ -342,9 +339,8 @@ mod tests {
             let show = |records: &[&[u8]]| -> Vec<String> {
                 records.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect()
             };
-            let same = found.iter().zip(&expected).all(|(found, wanted)| is_same(found, wanted));
             assert!(
-                same && found.len() == expected.len(),
+                found == expected,
                 "{:?} reads as {:?} by {framing:?}, not as {:?}",
                 String::from_utf8_lossy(&text),
                 show(&found),
@@ -373,6 +369,15 @@ mod tests {
         // What was said of a peer, and can't be seen, has to be said again.
         let text = (Some(Framing::Trailer(b"||".to_vec())), &b"<13>a|x||<13>b||"[..]);
         assert_eq!(check(&[text]), "<13>a|x||<13>b||");
+    }
+
+    #[test]
+    fn what_ends_like_a_datagram_is_sealed() {
+        for text in ["<13>a\0\n", "<13>a\r\r\n", "<13>a\n<13>b\0\n"] {
+            assert!(check(&[stream(text)]).contains('\u{1e}'), "{text:?}");
+        }
+        assert!(check(&[stream("<13>a\n"), stream("6 <13>b\0")]).starts_with("<13>a\n\u{1e}6 "));
+        assert_eq!(check(&[stream("<13>a\0<13>b\0\r\0")]), "<13>a\0<13>b\0\r\0");
     }
 
     #[test]

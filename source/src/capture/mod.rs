@@ -240,7 +240,7 @@ mod tests {
             fs::remove_file(path).expect("removed");
         };
         check("nothing", |_| {}, b"");
-        check("as-it-came", |capture| write(capture, "a\r\nb\0\n"), b"a\r\nb\0\n");
+        check("as-it-came", |capture| write(capture, "a\r\nb\r\n"), b"a\r\nb\r\n");
         check(
             "datagrams",
             |capture| {

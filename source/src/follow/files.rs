@@ -59,12 +59,12 @@ pub(super) struct Files {
 impl Files {
     /// Follows the file that has a name now, if there is room for it.
     pub fn add_named(&mut self, name: &Path, found: Found, now: Instant) {
-        if self.tails.iter().filter(|tail| tail.name.is_some()).count() < limit::FILES_MAX {
+        if self.named() < limit::FILES_MAX {
             self.told.solved(name);
             self.add(name, Some(name.to_owned()), found, now);
             return;
         }
-        if false && self.may_rest() {
+        if self.may_rest() {
             // There is room at the next look.
             self.crowded = true;
             return;
@@ -74,6 +74,11 @@ impl Files {
             "is not read: {most} files are followed already; name fewer, or in two sources"
         );
         self.told.problem(name, &problem);
+    }
+
+    /// How many of the open files have a followed name.
+    pub fn named(&self) -> usize {
+        self.tails.iter().filter(|tail| tail.name.is_some()).count()
     }
 
     /// Follows a file.

@@ -58,6 +58,9 @@ use notices::{Notices, Pace};
 use tail::{Outcome, Rule};
 use told::Told;
 
+/// What is said of what is no file.
+const NOT_FOLLOWED: &str = "can't be followed; a pipe or a device is read without `follow`, and the files of a folder by a pattern such as `folder/*`";
+
 /// Why files can't be followed.
 #[derive(Debug, Error)]
 pub enum FollowError {
@@ -72,9 +75,7 @@ pub enum FollowError {
         problem: String,
     },
     /// There is something else under that name.
-    #[error(
-        "source `{source_name}`: {path} is {kind} and can't be followed; read it without `follow`"
-    )]
+    #[error("source `{source_name}`: {path} is {kind} and {NOT_FOLLOWED}")]
     NotAFile {
         /// The source.
         source_name: String,
@@ -179,6 +180,7 @@ impl Follow {
 
     /// Hands on records as they come, until `stop` is set or nothing more is taken.
     pub fn run(mut self, intake: &dyn Intake, stop: &AtomicBool) {
+        self.files.tell_absent();
         let mut pace = Pace::new(clock::instant());
         while !stop.load(Ordering::Relaxed) {
             let names = self.notices.take();

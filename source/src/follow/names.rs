@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use correlator_wire::file::not_a_file;
 
 use super::FollowError;
+use super::resume::is_absent;
 use super::told::Told;
 use crate::path::{Paths, escaped};
 use crate::settings::{Door, Source, SourcePath};
@@ -61,6 +62,12 @@ impl Names {
             }
         }
         names
+    }
+
+    /// Names that were typed as they are and have no file now.
+    pub fn absent(&self) -> impl Iterator<Item = &Path> {
+        let is_absent = |path: &&Path| fs::metadata(path).is_err_and(|error| is_absent(&error));
+        self.plain.iter().map(PathBuf::as_path).filter(is_absent)
     }
 
     /// Whether this is such a name.

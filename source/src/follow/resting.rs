@@ -29,8 +29,9 @@ pub(super) struct Resting {
 impl Files {
     /// Closes files that were read to their end, those that have not changed for longest, if there are too many.
     pub(super) fn rest(&mut self, notices: &mut Notices, now: Instant) {
-        let crowded = std::mem::take(&mut self.crowded) || self.tails.len() > limit::FILES_MAX;
-        let surplus = self.tails.len().saturating_sub(limit::FOLLOW_OPEN);
+        let named = self.named();
+        let crowded = std::mem::take(&mut self.crowded) || named > limit::FILES_MAX;
+        let surplus = named.saturating_sub(limit::FOLLOW_OPEN);
         let room = limit::FOLLOW_RESTING_MAX.saturating_sub(self.resting.len());
         if !crowded {
             return;

@@ -166,7 +166,7 @@ impl Files {
 
     fn take_up(&mut self, saved: &SavedFile, found: Found, now: Instant) {
         let place = found.path.clone();
-        if self.tails.len() >= limit::FILES_MAX && found.facts.len() == saved.position {
+        if self.named() >= limit::FILES_MAX && found.facts.len() == saved.position {
             return self.rest_again(saved, &found);
         }
         match Tail::resumed(&self.rule, saved, found, now) {
@@ -175,6 +175,7 @@ impl Files {
                     if saved.missed.is_some_and(|missed| missed.told) {
                         self.told.news(&place, "is there again and goes on");
                     }
+                    self.told.solved(&place);
                     tail.name = Some(place);
                 } else {
                     let news = format!("is {} now and read to its end there", escaped(&place));
@@ -541,6 +542,24 @@ mod tests {
             true,
         );
         check(&hide, &show, false);
+    }
+
+    #[test]
+    fn a_name_without_a_file_is_told_at_the_start() {
+        let place = Place::new();
+        let check = |name: &str, expected: &str| {
+            let path = place.folder.join(name);
+            let source = source("test", &[SourcePath::File(path.clone())]);
+            let mut follow = Follow::open(0, &source, &[], &[]).expect("followed");
+            let lines = Lines::default();
+            tracing::subscriber::with_default(lines.clone(), || follow.files.tell_absent());
+            let told = lines.0.lock().expect("a lock").clone();
+            let begin = format!("source `test`: {}: is not there", path.display());
+            assert_eq!(told.strip_prefix(&begin).unwrap_or(&told), expected);
+        };
+        check("logs/app-1.log", "");
+        check("logs/ap-1.log", "; it is read as soon as it is\n");
+        check("log/app-1.log", ", nor is its folder; it is read as soon as it is\n");
     }
 
     /// However many are gone, what is looked for at each look is what may be there.

@@ -12,8 +12,10 @@ use std::time::Instant;
 
 use correlator_wire::file::not_a_file;
 
+use super::NOT_FOLLOWED;
 use super::files::Files;
 use super::find::{self, Found};
+use super::names::folder;
 use super::notices::Notices;
 use super::tail::Tail;
 use crate::identity::{self, Identity};
@@ -68,6 +70,14 @@ impl Files {
         }
     }
 
+    /// Tells which names have no file yet: they may have been mistyped.
+    pub fn tell_absent(&mut self) {
+        for name in self.names.absent() {
+            let folder = if folder(name).is_dir() { "" } else { ", nor is its folder" };
+            self.told.problem(name, &format!("is not there{folder}; it is read as soon as it is"));
+        }
+    }
+
     /// Gives the files that are known the names that they have now; what stands behind each name, opened if it is new.
     fn attach(
         &mut self,
@@ -108,9 +118,7 @@ impl Files {
                 let kind = not_a_file(&facts).unwrap_or("something else");
                 // Patterns match folders too, and nobody means these.
                 if !facts.is_dir() || self.names.has_plain(name) {
-                    let problem =
-                        format!("is {kind} and can't be followed; read it without `follow`");
-                    self.told.problem(name, &problem);
+                    self.told.problem(name, &format!("is {kind} and {NOT_FOLLOWED}"));
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -240,7 +248,7 @@ impl Files {
                 || self.unsure.contains(&name)
                 || waiting.contains(&name)
                 || self.is_saved(&found)
-                
+                || self.take_back(&found)
                 || self.wake_original(&name)
                 || moved.iter().any(|moved| moved.is(&identity));
             if !older && !self.is_known(&identity) {
@@ -259,7 +267,7 @@ impl Files {
             return false;
         }
         self.told.news(&found.path, &format!("had the name {} for a while", escaped(name)));
-        self.add(name, None, found, now);
+        self.add(name, self.followed(&found.path), found, now);
         true
     }
 }

@@ -34,7 +34,7 @@ impl Told {
     /// There is no trouble any more.
     pub fn solved(&mut self, path: &Path) {
         if !self.problems.is_empty() && self.problems.remove(path).is_some() {
-            self.news(path, "is read again");
+            self.news(path, "is read now");
         }
     }
 

@@ -235,9 +235,9 @@ mod tests {
         // As many as there is room for.
         let ahead: Vec<_> = (1..=8).map(|day| Time::from_seconds(day * 86_400)).collect();
         let mut window = Window::with_capacity(8);
-        ahead.iter().for_each(|time| {
-            window.push(*time, Duration::from_days(30));
-        });
+        for time in ahead {
+            window.push(time, Duration::from_days(30));
+        }
         let counts = [1, 2, 3].map(|at| window.push(Time::from_seconds(at), SPAN));
         assert_eq!((counts, window.len(), window.evicted()), ([1, 2, 3], 8, 3));
     }

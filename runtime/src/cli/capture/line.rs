@@ -251,8 +251,7 @@ mod tests {
         assert_eq!(shown().line(columns, 200), line);
         assert_eq!(shown().line(columns, 12), "     7  02-…");
         // On a narrow page the message has its room, and names have what is left.
-        let narrow =
-            "     7  02-20 15:12:47  error     gigan…  sshd[…  a  message of two\\nlines";
+        let narrow = "     7  02-20 15:12:47  error     gigan…  sshd[…  a  message of two\\nlines";
         assert_eq!(shown().line(columns, 80), narrow);
         let without = Shown { message: String::new(), ..shown() }.line(columns, usize::MAX);
         assert_eq!(line.strip_prefix(&without), Some("  a  message of two\\nlines"));

@@ -84,6 +84,23 @@ fn clients_that_are_stuck_take_slots_and_nothing_else() {
 }
 
 #[test]
+fn who_takes_no_answer_loses_the_connection() {
+    let engine = Fake::default();
+    serve("deaf", &engine, |place| {
+        let mut deaf = UnixStream::connect(&place.socket).expect("connected");
+        deaf.set_write_timeout(Some(5 * limit::CLIENT_WRITE_TIME)).expect("a timeout");
+        let error = loop {
+            match deaf.write_all(b"{\"version\":1,\"command\":\"status\"}\n") {
+                Ok(()) => {}
+                Err(error) => break error.kind(),
+            }
+        };
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+        assert!(matches!(error, BrokenPipe | ConnectionReset), "{error}");
+    });
+}
+
+#[test]
 fn a_slow_command_holds_up_nobody_else() {
     let engine = Fake::default();
     *engine.held.lock().expect("no panic") = true;

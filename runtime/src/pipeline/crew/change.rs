@@ -128,6 +128,9 @@ impl Engine {
 
     /// Has modules leave for good.
     pub(super) fn dismiss_modules(&self, crew: &mut Crew, gone: Vec<ModuleHands>, told: &mut Told) {
+        if gone.is_empty() {
+            return;
+        }
         for module in gone {
             let parts: Vec<_> =
                 (0..module.plan.instances).map(|part| part_name(&module.plan, part)).collect();
@@ -139,6 +142,7 @@ impl Engine {
             }
             told.done.push(format!("module `{}` was removed", module.plan.name));
         }
+        crew.version += 1;
         self.floor.door.route_by(routing(crew.version, &crew.modules));
     }
 

@@ -176,14 +176,14 @@ impl Watermark {
                 late.push(number);
             }
             let source = &mut self.sources[place];
-            let is_new = time > source.newest;
+            let is_news = time > source.newest;
             // Where some are in doubt, also what is no news says otherwise.
-            if !is_new && source.doubts == 0 || !source.believes(record, came) || !is_new {
-                continue;
+            let counts = is_news || source.doubts > 0;
+            if counts && source.believes(record, came) && is_news {
+                source.newest = time;
+                self.newest = self.newest.max(time);
+                self.step(time.saturating_sub(lateness).min(others), number, steps);
             }
-            source.newest = time;
-            self.newest = self.newest.max(time);
-            self.step(time.saturating_sub(lateness).min(others), number, steps);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What an earlier run left: the spools, how far sources had been read, how far modules had come.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;

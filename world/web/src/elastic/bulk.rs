@@ -179,7 +179,7 @@ fn result_outcome(session: &Session, result: &Value, answer: &Answer, done: &str
         }
         // Nothing that is an answer to it.
         0 => Outcome::later("its answer lacks this document"),
-        400 | 413 if !is_mendable(&kind, &reason) => Outcome::Refused(reason),
+        400 | 413 if !is_mendable(&kind, &text("/error/reason")) => Outcome::Refused(reason),
         // No right, no index, no room, no master: nothing of that is the document's fault, and none is lost until it is
         // mended.
         _ => Outcome::Later { reason, after: answer.retry_after, alone: false },
@@ -187,7 +187,15 @@ fn result_outcome(session: &Session, result: &Value, answer: &Answer, done: &str
 }
 
 fn is_mendable(kind: &str, reason: &str) -> bool {
-    // Other kinds repeat what a document has in it.
-    let reason = if kind == ILLEGAL { reason.to_lowercase() } else { String::new() };
-    MENDABLE.contains(&kind) || MENDABLE_WORDS.iter().any(|words| reason.contains(words))
+    let reason = reason.to_lowercase();
+    let mut words = MENDABLE_WORDS.iter();
+    if kind == ILLEGAL {
+        return words.any(|words| reason.contains(words));
+    }
+    // Other kinds repeat what a document has in it, but not at the beginning, or right behind a place in it: `[1:56] failed
+    // to parse: `.
+    let is_place = |text: &str| text.bytes().all(|byte| b"[:] 0123456789".contains(&byte));
+    let parsed = reason.split_once("failed to parse: ");
+    let own = parsed.filter(|(place, _)| is_place(place)).map_or(reason.as_str(), |(_, own)| own);
+    MENDABLE.contains(&kind) || words.any(|words| own.starts_with(words))
 }

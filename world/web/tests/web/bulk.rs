@@ -160,11 +160,15 @@ fn what_an_operator_mends_at_the_server_is_waited_for() {
     check(400, "illegal_argument_exception", "mapper [a] cannot be changed", assert_refused);
     let fields = "Limit of total fields [4] has been exceeded";
     check(400, "illegal_argument_exception", fields, assert_later);
+    let in_document = format!("[1:56] failed to parse: {fields} while adding new fields [1]");
+    check(400, "document_parsing_exception", &in_document, assert_later);
     let documents = "Number of documents in the index can't exceed [2147483519]";
     check(400, "illegal_argument_exception", documents, assert_later);
     // What an event says decides nothing.
     let event = "failed to parse field [a], its value: 'no write index'";
     check(400, "mapper_parsing_exception", event, assert_refused);
+    let event = "[1:9] failed to parse field [a]: 'failed to parse: limit of total fields'";
+    check(400, "document_parsing_exception", event, assert_refused);
     check(404, "index_not_found_exception", "no such index [i]", assert_later);
     check(400, "document_parsing_exception", "failed to parse field [a]", assert_refused);
 }
