@@ -82,8 +82,8 @@ fn a_first_record_from_the_far_future_freezes_no_rate() {
     };
     let now = Timestamp::now();
     attack(0, now + (24 * 365 * 70).hours());
-    for number in 1..4 {
-        attack(number, now + (2 * number as i64).seconds());
+    for number in 1..4_u8 {
+        attack(usize::from(number), now + (2 * i64::from(number)).seconds());
     }
     assert_eq!(engine.stop(), Some(0), "{}", site.said());
 }

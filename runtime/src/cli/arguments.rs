@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_file_or_flags() {
         let check = |line: &str, expected: bool| {
-            let stack = parse(line).map(|command| command.stack).ok().expect("it is understood");
+            let stack = parse(line).map_or_else(|_| panic!("{line}"), |command| command.stack);
             assert_eq!(
                 stack.stack.is_none() || stack.flags() == Flags::default(),
                 expected,

@@ -2,13 +2,13 @@
 //! order may be what is stuck.
 
 use std::io;
-use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::exit;
 
 use super::EXIT_INTERRUPTED;
 use crate::{clock, confine, limit};

@@ -8,27 +8,25 @@ use std::time::Instant;
 
 use correlator_source::capture::Capture;
 use correlator_source::file;
-use correlator_source::follow::Follow;
+use correlator_source::follow::{Follow, Trouble};
 use correlator_source::intake::Mark;
 use correlator_source::net::handle::Handle;
 use correlator_source::net::{Net, NetGauge};
 use correlator_source::settings::{Door as SourceDoor, Source};
 
 use super::state::writers;
-use super::{
-    ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, deliveries, notices, picture,
-};
+use super::{ListenerPlan, ModulePlan, Plan, Progress, Report, RunError, deliveries, picture};
 use crate::clock;
 use crate::limit;
 use crate::pipeline::crew::counted::SourceCounted;
 use crate::pipeline::crew::floor::floor;
 use crate::pipeline::crew::hand::Hand;
 use crate::pipeline::crew::hiring::Names;
-use crate::pipeline::crew::{Floor, Kept, shape};
+use crate::pipeline::crew::{Floor, Kept};
 use crate::pipeline::intake::merge::{Merge, SourceReport};
 use crate::pipeline::intake::{Entrance, Route, Routing};
 use crate::pipeline::listening::listener::ListenerPicture;
-use crate::pipeline::listening::view::Shapes;
+use crate::pipeline::listening::view::{Shapes, shapes};
 use crate::pipeline::stream::marks::SourceMarks;
 use crate::pipeline::stream::piece::{EventKind, EventPiece};
 use crate::pipeline::threads::spawn;
@@ -100,6 +98,8 @@ pub(super) struct Running {
     /// It waits no longer for what it has read to be taken.
     pub(super) gives_up: Arc<AtomicBool>,
     pub(super) gauge: Option<Arc<NetGauge>>,
+    /// What it tells of the files that it follows.
+    pub(super) trouble: Trouble,
     /// By what it is changed while it is read.
     pub(super) handle: Option<Handle>,
     /// Where it listens, as it is known once it does.
@@ -117,8 +117,8 @@ impl Running {
     ) -> Self {
         let address = picture::place(&source);
         let (stop, gives_up, before) = (Arc::clone(stop), Arc::default(), SourceCounted::default());
-        let (gauge, handle) = (None, None);
-        Self { place, source, thread, stop, gives_up, gauge, handle, address, before }
+        let (gauge, handle, trouble) = (None, None, Trouble::default());
+        Self { place, source, thread, stop, gives_up, gauge, trouble, handle, address, before }
     }
 }
 
@@ -211,10 +211,13 @@ impl Engine {
     ) -> Result<Running, RunError> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut running = Running::new(place, source, None, &stop);
-        if let Live::Net(net) = &door {
-            (running.gauge, running.handle) = (Some(net.gauge()), Some(net.handle()));
-            net.address().clone_into(&mut running.address);
-            tracing::info!("source `{}` listens at {}", running.source.name, running.address);
+        match &door {
+            Live::Net(net) => {
+                (running.gauge, running.handle) = (Some(net.gauge()), Some(net.handle()));
+                net.address().clone_into(&mut running.address);
+                tracing::info!("source `{}` listens at {}", running.source.name, running.address);
+            }
+            Live::Follow(follow) => running.trouble = follow.trouble(),
         }
         let gives_up = Arc::clone(&running.gives_up);
         let entrance = Entrance { door: Arc::clone(&self.floor.door), gives_up };
@@ -456,19 +459,6 @@ pub(super) fn open_live(
         kind(error.to_string())
     });
     net.map(Box::new).map(Live::Net)
-}
-
-/// Where the schemas of each module begin, as listeners are configured with them.
-pub(super) fn shapes<'a>(modules: impl IntoIterator<Item = &'a ModulePlan>) -> Shapes {
-    let mut shapes = Shapes::new();
-    let mut first = 0;
-    for plan in modules {
-        shapes.insert((plan.name.clone(), shape(&plan.events)), first);
-        first += plan.events.len() as u32;
-    }
-    let own = notices::events();
-    shapes.insert((notices::INSTANCE.to_owned(), shape(&own)), first);
-    shapes
 }
 
 /// Who wants what, of these modules.

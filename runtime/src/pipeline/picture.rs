@@ -123,10 +123,10 @@ impl Engine {
         }
     }
 
-    /// Why a source broke off.
+    /// Why a source broke off, or does not get at what it is to follow.
     fn source_error(&self, running: &Running) -> Option<String> {
         if running.source.door.is_live() {
-            return None;
+            return running.trouble.now();
         }
         let reports = locked(&self.reports);
         let mut errors = reports.iter().filter(|it| it.source == running.place);

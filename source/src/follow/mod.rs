@@ -57,6 +57,7 @@ use names::Names;
 use notices::{Notices, Pace};
 use tail::{Outcome, Rule};
 use told::Told;
+pub use told::Trouble;
 
 /// What is said of what is no file.
 const NOT_FOLLOWED: &str = "can't be followed; a pipe or a device is read without `follow`, and the files of a folder by a pattern such as `folder/*`";
@@ -141,8 +142,8 @@ impl Follow {
         let (year_end, source) = (file::year_end(source), source.clone());
         let rule = Rule { number, year_end, source, capture: None };
         let files = Files {
+            told: Told::new(&rule.source.name, names.plain()),
             names,
-            told: Told::new(&rule.source.name),
             tails: Vec::new(),
             ledger: Ledger::new(number, ledger),
             saved,
@@ -161,6 +162,12 @@ impl Follow {
         };
         let lot = Lot { marks: taken_over, ..Lot::default() };
         Ok(Self { place, files, notices: Notices::new(), lot })
+    }
+
+    /// What it tells of the files that it was told by name.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        self.files.told.trouble.clone()
     }
 
     /// Keeps what is read here too.

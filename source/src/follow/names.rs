@@ -76,6 +76,11 @@ impl Names {
             || self.patterns.iter().any(|names| names.match_path(path))
     }
 
+    /// The names that were typed as they are.
+    pub fn plain(&self) -> &[PathBuf] {
+        &self.plain
+    }
+
     /// Whether this name was typed as it is.
     pub fn has_plain(&self, path: &Path) -> bool {
         self.plain.iter().any(|plain| plain == path)

@@ -121,7 +121,7 @@ impl Files {
                     self.told.problem(name, &format!("is {kind} and {NOT_FOLLOWED}"));
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.told.gone(name),
             Err(error) => self.told.problem(name, &error.to_string()),
         }
         None

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::hand::Hired;
 use super::part_name;
 use crate::limit::Limits;
-use crate::pipeline::engine::{Crew, Engine, ListenerHand, ModuleHands, locked, routing, shapes};
+use crate::pipeline::engine::{Crew, Engine, ListenerHand, ModuleHands, locked, routing};
+use crate::pipeline::listening::view::shapes;
 use crate::pipeline::state::put_off::Role;
 use crate::pipeline::{ListenerPlan, ModulePlan, Plan, RunError};
 
@@ -49,7 +50,9 @@ impl Engine {
         let mut crew = locked(&self.crew);
         crew.version = 1;
         // Who listens reads what they tell by what they are.
-        modules.iter().for_each(|plan| self.floor.known.module(plan));
+        for plan in &modules {
+            self.floor.known.module(plan);
+        }
         let shapes = shapes(&modules);
         let mut hired = Vec::new();
         for plan in listeners {

@@ -360,8 +360,7 @@ impl Floor {
         let mut modules: Vec<_> =
             shapes.iter().map(|((module, _), base)| (*base, module.clone())).collect();
         modules.sort();
-        let formers = self.known.formers(&shapes);
-        let view = EventView::new(&name, plan.criteria.clone(), shapes, formers);
+        let view = self.view(plan, shapes);
         let timers = Timers::new(&plan.timers, &self.zone);
         let feed = Feed::new(Arc::clone(&self.events), view, timers, keeper.saved.place, 0);
         let slot = feed.slot();
@@ -398,6 +397,12 @@ impl Floor {
         let worker = Worker::new(side, keeper, &plan.limits, Arc::clone(&signals), keeping, done);
         self.known.listener(plan);
         Ok(Hired { worker, name, slot, signals, stop, picture })
+    }
+
+    /// How a listener looks at events that have these forms, or had others before.
+    fn view(&self, plan: &ListenerPlan, shapes: Shapes) -> EventView {
+        let formers = self.known.formers(&shapes);
+        EventView::new(&plan.name, plan.criteria.clone(), shapes, formers)
     }
 
     /// Takes a listener's tables to where it begins.

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::hand::Hand;
 use super::hiring::plan_of;
-use crate::pipeline::engine::{Crew, Engine, ListenerHand, locked, shapes};
-use crate::pipeline::listening::view::Shapes;
+use crate::pipeline::engine::{Crew, Engine, ListenerHand, locked};
+use crate::pipeline::listening::view::{Shapes, shapes};
 use crate::pipeline::stream::piece::{EventPiece, Piece};
 use crate::pipeline::{ListenerPlan, Plan};
 use crate::{clock, limit};

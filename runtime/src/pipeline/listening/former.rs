@@ -43,7 +43,8 @@ impl Way {
         for (number, column) in now[schema].columns.iter().enumerate() {
             let place = before.columns.iter().position(|it| it.name == column.name);
             let is_same = place.is_some_and(|place| before.columns[place].kind == column.kind);
-            if !is_same && !(place.is_none() && column.optional) {
+            let is_absent = place.is_none() && column.optional;
+            if !(is_same || is_absent) {
                 return Err(format!("`{}` of `{name}` is new, or of another kind", column.name));
             }
             needed |= u64::from(!column.optional) << number;
@@ -68,7 +69,9 @@ impl Way {
         }
         (header.schema, header.absent) = (self.schema, absent);
         header.write(found.len(), into);
-        found.iter().for_each(|cell| into.extend_from_slice(cell.unwrap_or(&[0, 0])));
+        for cell in found {
+            into.extend_from_slice(cell.unwrap_or(&[0, 0]));
+        }
         true
     }
 }

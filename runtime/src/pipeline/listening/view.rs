@@ -9,10 +9,12 @@ use correlator_frame::event::{BATCH_HEADER, BatchHeader, Rows as RowIterator};
 use crate::guest::Rows;
 use crate::limit;
 use crate::pipeline::crew::hiring::plan_of;
+use crate::pipeline::crew::shape;
 use crate::pipeline::listening::former::{Former, Formers};
 use crate::pipeline::stream::feed::{Batch, Look, View};
 use crate::pipeline::stream::piece::{EventKind, EventPiece, Piece};
 use crate::pipeline::work::module::EventAside;
+use crate::pipeline::{ModulePlan, notices};
 use crate::stack::criteria::compile::Compiled;
 use crate::stack::criteria::matching::Subject;
 use crate::text::clean;
@@ -53,6 +55,19 @@ impl Batch for EventBatch {
 /// Where the schemas of the modules begin among those that a listener was configured with, by module and shape, in however
 /// many parts it works.
 pub(crate) type Shapes = HashMap<(String, u64), u32>;
+
+/// Where the schemas of each module begin, as listeners are configured with them.
+pub(crate) fn shapes<'a>(modules: impl IntoIterator<Item = &'a ModulePlan>) -> Shapes {
+    let mut shapes = Shapes::new();
+    let mut first = 0;
+    for plan in modules {
+        shapes.insert((plan.name.clone(), shape(&plan.events)), first);
+        first += plan.events.len() as u32;
+    }
+    let own = notices::events();
+    shapes.insert((notices::INSTANCE.to_owned(), shape(&own)), first);
+    shapes
+}
 
 /// How a listener looks at events.
 pub(crate) struct EventView {

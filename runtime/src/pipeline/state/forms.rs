@@ -157,7 +157,7 @@ mod tests {
         let column = |name: &&str| Column {
             name: (*name).to_owned(),
             kind: KINDS[name.len() % KINDS.len()],
-            optional: name.len() % 2 == 0,
+            optional: name.len().is_multiple_of(2),
             meaning: "what".to_owned(),
         };
         vec![EventSchema {

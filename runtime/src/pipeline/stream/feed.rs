@@ -327,13 +327,11 @@ impl<V: View> Feed<V> {
                 }
                 self.failing = None;
                 tracing::error!("{error}; what can't be read is passed over");
-                match reader.pass_over() {
-                    Ok(true) => Supply::There,
-                    Ok(false) | Err(_) => {
-                        self.reader = None;
-                        self.skip_to_memory(from, waits)
-                    }
+                if let Ok(true) = reader.pass_over() {
+                    return Supply::There;
                 }
+                self.reader = None;
+                self.skip_to_memory(from, waits)
             }
         }
     }
