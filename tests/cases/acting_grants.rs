@@ -256,7 +256,10 @@ fn a_reload_finds_what_was_unlocked_at_the_start() {
     let vault = Vault::open(&settings.relative_to(site.folder())).expect("a vault");
     fs::create_dir(site.folder().join("sealed")).expect("a folder");
     vault.unlock(&Secret::new(PASSPHRASE.into())).expect("a new file");
-    let set = |name: &str| vault.set(name, &Secret::new(b"hush".to_vec()), None).expect("room");
+    let set_to = |name: &str, words: &str| {
+        vault.set(name, &Secret::new(words.into()), None).expect("room");
+    };
+    let set = |name: &str| set_to(name, "hush");
     set("one");
     let mut engine = start_at_terminal(&site);
     site.until_it_runs();
@@ -267,6 +270,15 @@ fn a_reload_finds_what_was_unlocked_at_the_start() {
     until(&site, "one", &[(State::Done, 3)]);
     until(&site, "two", &[(State::Done, 3)]);
     until_taken(&web, 3, &site);
+    // One that is another now is used by who asks for it, though nothing else has changed.
+    set_to("one", "fresh");
+    let said = site.ask(&["reload"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    send(&port, &failures(3..4), &site);
+    until(&site, "one", &[(State::Done, 4)]);
+    let all: Vec<_> = web.seen().into_iter().map(|seen| seen.authorization).collect();
+    let with = |words: &str| all.iter().filter(|it| it.contains(words)).count();
+    assert_eq!((with("fresh"), with("hush") >= 6), (1, true), "{all:?}");
     // What is nowhere is told, with what adds it, and nothing changes.
     let text = fs::read_to_string(site.folder().join("stack.yaml")).expect("a stack");
     site.put("stack.yaml", text.replace("credential: two", "credential: three"));

@@ -50,6 +50,8 @@ pub enum Mood {
 pub struct Seen {
     /// What names it.
     pub key: String,
+    /// Who it says it is from.
+    pub authorization: String,
     /// What it says.
     pub body: String,
     /// Whether the answer was that it is taken.
@@ -165,18 +167,19 @@ impl Shared {
             some.read_exact(&mut [0; 16])?;
             return Ok(());
         }
-        let Some((key, body)) = read(stream)? else { return Ok(()) };
+        let Some(mut seen) = read(stream)? else { return Ok(()) };
         let mood = self.mood();
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let number = all.len() + 1;
         let taken = match mood {
             Mood::Well | Mood::Slow(_) => true,
-            Mood::Against(what) => !body.contains(what),
+            Mood::Against(what) => !seen.body.contains(what),
             Mood::FailsEach(many) => !number.is_multiple_of(many),
             Mood::TakesEach(many) => number.is_multiple_of(many),
             _ => false,
         };
-        all.push(Seen { key, body, taken, at: now() });
+        seen.taken = taken;
+        all.push(seen);
         drop(all);
         let answer = |status: u16, more: &str| {
             format!("HTTP/1.1 {status} X\r\nConnection: close\r\n{more}Content-Length: 0\r\n\r\n")
@@ -213,10 +216,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// What names a request and what it says; nothing if it was not sent to its end.
-fn read(stream: &TcpStream) -> std::io::Result<Option<(String, String)>> {
+/// A request that nobody has taken yet; nothing if it was not sent to its end.
+fn read(stream: &TcpStream) -> std::io::Result<Option<Seen>> {
     let mut reader = BufReader::new(stream);
-    let (mut key, mut length, mut line) = (String::new(), 0, String::new());
+    let (mut key, mut authorization, mut line) = (String::new(), String::new(), String::new());
+    let mut length = 0;
     loop {
         line.clear();
         if reader.read_line(&mut line)? == 0 {
@@ -228,11 +232,13 @@ fn read(stream: &TcpStream) -> std::io::Result<Option<(String, String)>> {
         let Some((name, value)) = line.trim_end().split_once(':') else { continue };
         match name.to_ascii_lowercase().as_str() {
             KEY => value.trim().clone_into(&mut key),
+            "authorization" => value.trim().clone_into(&mut authorization),
             "content-length" => length = value.trim().parse().unwrap_or(0),
             _ => {}
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Some((key, String::from_utf8_lossy(&body).into_owned())))
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Some(Seen { key, authorization, body, taken: false, at: now() }))
 }
