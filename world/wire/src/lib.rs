@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`clock`]: where time comes from
-//! - [`file`]: a file that the operator names
+//! - [`mod@file`]: a file that the operator names
 //! - [`address`]: a server's name and port
 //! - [`trust`]: whose word is taken for who a server is
 //! - `own`: a server whose certificate is its own authority

@@ -48,9 +48,12 @@ impl Window {
         // One moment alone, however new, makes nothing forgotten: the next one has to agree.
         let agreed = self.newest().map_or(time, |newest| newest.min(time));
         self.forget_before(agreed - span);
-        // Almost always at the end.
-        let place = self.times.iter().rposition(|earlier| *earlier <= time).map_or(0, |at| at + 1);
-        self.times.insert(place, time);
+        if self.newest().is_some_and(|newest| newest > time) {
+            let place = self.times.partition_point(|earlier| *earlier <= time);
+            self.times.insert(place, time);
+        } else {
+            self.times.push_back(time);
+        }
         let is_ahead = self.newest().is_some_and(|newest| newest > time + span);
         if self.times.len() > self.capacity {
             let gone = if is_ahead { self.times.pop_back() } else { self.times.pop_front() };
@@ -61,7 +64,10 @@ impl Window {
             count = self.times.partition_point(|it| *it <= time + span);
         }
         let Some(newest) = count.checked_sub(1).map(|last| self.times[last]) else { return 0 };
-        count - self.times.iter().take_while(|it| **it < newest - span).count()
+        if self.oldest().is_some_and(|oldest| oldest >= newest - span) {
+            return count;
+        }
+        count - self.times.partition_point(|it| *it < newest - span)
     }
 
     /// How many moments lie no more than `span` before `now`, and not after it.

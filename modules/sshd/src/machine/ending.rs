@@ -27,7 +27,7 @@ impl Work<'_> {
         }
         // What a module noted and the next one accepted was no failure; the same of a process of PAM's own.
         let failures = self.machine.attempts.close(&key).map_or(0, |closed| closed.state.failures);
-        self.drop_note_of(who);
+        self.drop_note_of(origin, who);
         let machine = &mut *self.machine;
         machine.failures.clear(BStr::new(who.peer.addr));
         let session = Session::new(origin.host, origin.number, origin.time, failures, accepted);

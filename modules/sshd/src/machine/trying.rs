@@ -57,7 +57,7 @@ impl Work<'_> {
         let alone = !attempt.is_noted_only();
         let count = attempt.fail_by_pam(origin.count);
         if alone {
-            self.drop_note_of(who);
+            self.drop_note_of(origin, who);
         }
         self.count_attempt(origin, key, count)
     }
@@ -105,8 +105,8 @@ impl Work<'_> {
             }
         }
         // In order of time, so that one that lies about it keeps no other waiting. Almost always at the end.
-        let before = notes.iter().rposition(|(_, _, earlier)| *earlier <= time);
-        notes.insert(before.map_or(0, |at| at + 1), (key, origin.number, time));
+        let at = self.notes_before(time);
+        self.machine.notes.insert(at, (key, origin.number, time));
         Ok(())
     }
 
@@ -196,11 +196,23 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// How many notes came no later than that.
+    fn notes_before(&self, time: Time) -> usize {
+        let notes = &self.machine.notes;
+        match notes.back() {
+            Some((.., latest)) if *latest > time => {
+                notes.partition_point(|(.., earlier)| *earlier <= time)
+            }
+            _ => notes.len(),
+        }
+    }
+
     /// Drops the latest note of the same account and address under another process id: for a dialogue, sshd runs PAM
     /// in a process of its own, which says nothing more.
-    pub(super) fn drop_note_of(&mut self, who: &Who<'_>) {
+    pub(super) fn drop_note_of(&mut self, origin: &Origin<'_>, who: &Who<'_>) {
+        let count = self.notes_before(origin.time);
         let machine = &mut *self.machine;
-        let found = machine.notes.iter().rev().take(NOTES_SEARCHED).find(|(key, _, _)| {
+        let found = machine.notes.range(..count).rev().take(NOTES_SEARCHED).find(|(key, _, _)| {
             machine.attempt(*key).is_some_and(|attempt| {
                 attempt.is_noted_only()
                     && attempt.addr() == who.peer.addr
