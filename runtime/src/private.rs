@@ -8,9 +8,10 @@ use std::path::Path;
 
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
-const EVERYBODY_WRITES: u32 = 0o002;
+/// Whoever is on the machine may change it.
+pub(crate) const EVERYBODY_WRITES: u32 = 0o002;
 const GROUP_WRITES: u32 = 0o020;
-const ROOT: u32 = 0;
+pub(crate) const ROOT: u32 = 0;
 
 /// How a file is opened to be written, and made if there is none.
 pub(crate) fn options() -> OpenOptions {

@@ -314,7 +314,7 @@ impl Engine {
         report.unserved = self.floor.kept.as_ref().map(Kept::unserved).unwrap_or_default();
         self.tell_progress();
         report.sources = self.source_reports();
-        report.late = locked(&self.sources).iter().map(|it| self.counted(it).late).sum();
+        report.late = locked(&self.sources).iter().map(|it| self.counted(it).gauge.late).sum();
         report.dropped = self.floor.records.dropped.load(Ordering::Relaxed);
         report.spools = [self.floor.records.losses(), self.floor.events.losses()];
         self.close()?;
@@ -371,13 +371,13 @@ impl Engine {
 
     /// What was counted of a source, before it was changed too.
     pub(super) fn counted(&self, running: &Running) -> SourceCounted {
-        let (gauge, late) = self.floor.door.gauge(running.place);
+        let gauge = self.floor.door.gauge(running.place);
         let net = running.gauge.as_deref();
         let count =
             |of: fn(&NetGauge) -> &AtomicU64| net.map_or(0, |net| of(net).load(Ordering::Relaxed));
         let connections = count(|net| &net.connections);
         let connections_failed = count(|net| &net.connections_failed);
-        SourceCounted { gauge, late, connections, connections_failed }.after(&running.before)
+        SourceCounted { gauge, connections, connections_failed }.after(&running.before)
     }
 
     /// Writes down what is left to write.

@@ -112,7 +112,7 @@ impl Engine {
             unparsed: counts.unparsed,
             cut: counts.cut,
             invalid_utf8: counts.invalid_utf8,
-            late: counted.late,
+            late: gauge.late,
             connections_open: net
                 .map_or(0, |net| net.connections_open.load(Ordering::Relaxed) as u64),
             connections: counted.connections,

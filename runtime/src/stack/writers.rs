@@ -9,12 +9,11 @@ use std::path::Path;
 
 use super::problem::Wrong;
 use crate::limit;
+use crate::private::{EVERYBODY_WRITES, ROOT};
 use crate::text::clean;
 
-const EVERYBODY_WRITES: u32 = 0o002;
 /// In a folder that has it nobody moves what is another's.
 const STICKY: u32 = 0o1000;
-const ROOT: u32 = 0;
 
 /// The users who decide what the engine does anyway.
 pub(super) struct Writers([u32; 3]);

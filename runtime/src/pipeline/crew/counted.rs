@@ -119,7 +119,6 @@ fn sum(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> BTreeMap<
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SourceCounted {
     pub(crate) gauge: SourceGauge,
-    pub(crate) late: u64,
     pub(crate) connections: u64,
     pub(crate) connections_failed: u64,
 }
@@ -129,7 +128,7 @@ impl SourceCounted {
     pub(crate) fn after(mut self, before: &Self) -> Self {
         self.gauge.counts += before.gauge.counts;
         self.gauge.last = self.gauge.last.or(before.gauge.last);
-        self.late += before.late;
+        self.gauge.late += before.gauge.late;
         self.connections += before.connections;
         self.connections_failed += before.connections_failed;
         self
@@ -210,13 +209,13 @@ mod tests {
 
     #[test]
     fn a_source_goes_on_counting() {
-        let mut before = SourceCounted { late: 1, connections: 2, ..SourceCounted::default() };
+        let mut before = SourceCounted { connections: 2, ..SourceCounted::default() };
         before.gauge.counts.records = 10;
-        before.gauge.last = Some(5);
-        let mut now = SourceCounted { late: 3, connections_failed: 4, ..SourceCounted::default() };
-        now.gauge.counts.records = 20;
+        (before.gauge.late, before.gauge.last) = (1, Some(5));
+        let mut now = SourceCounted { connections_failed: 4, ..SourceCounted::default() };
+        (now.gauge.counts.records, now.gauge.late) = (20, 3);
         let all = now.after(&before);
-        assert_eq!((all.late, all.connections, all.connections_failed), (4, 2, 4));
+        assert_eq!((all.gauge.late, all.connections, all.connections_failed), (4, 2, 4));
         assert_eq!((all.gauge.counts.records, all.gauge.last), (30, Some(5)));
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct SourceGauge {
     /// When its last records came.
     pub(super) last: Option<i64>,
     /// Records that were older than time as a whole.
-    late: u64,
+    pub(super) late: u64,
 }
 
 /// What has to be known of a source to take in what it reads.
@@ -170,10 +170,9 @@ impl Door {
         Arc::clone(&self.routing.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is known of a source, and how many of its records came late.
-    pub(super) fn gauge(&self, place: usize) -> (SourceGauge, u64) {
-        let gauge = locked(&self.gauges).get(place).copied().unwrap_or_default();
-        (gauge, gauge.late)
+    /// What is known of a source.
+    pub(super) fn gauge(&self, place: usize) -> SourceGauge {
+        locked(&self.gauges).get(place).copied().unwrap_or_default()
     }
 
     /// Event time; nothing has set it if absent.
